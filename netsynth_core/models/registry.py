@@ -1,0 +1,102 @@
+"""All kinds of generators, by name; a kind's module is imported when it is first asked for."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from netsynth_core.errors import DocumentError, InvalidParameter, MissingExtra
+from netsynth_core.models.generator import Generator, Level
+from netsynth_core.models.params import Params
+
+if TYPE_CHECKING:
+    from netsynth_core.models.document import Document
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One registered kind."""
+
+    name: str
+    level: Level
+    module: str
+    model: str
+    params: str
+    summary: str
+    source: str
+    """Paper or system it comes from."""
+    extra: str = ""
+    """Optional dependency group it needs; empty = none."""
+
+    def _load(self, name: str) -> Any:
+        try:
+            return getattr(import_module(self.module), name)
+        except ImportError as error:
+            if not self.extra:
+                raise
+            raise MissingExtra(
+                f"{self.name} needs a package that is not installed: {error.name}.",
+                hint=f"Install it with: pip install 'netsynth[{self.extra}]'.",
+            ) from error
+
+    def model_class(self) -> type[Generator[Any, Any, Any]]:
+        """The generator class."""
+        loaded: type[Generator[Any, Any, Any]] = self._load(self.model)
+        return loaded
+
+    def params_class(self) -> type[Params]:
+        """The class of its parameters."""
+        loaded: type[Params] = self._load(self.params)
+        return loaded
+
+
+_KINDS = (
+    Kind(
+        "flowchronicle",
+        Level.FLOW,
+        "netsynth_core.models.flowchronicle",
+        "FlowChronicle",
+        "FlowChronicleParams",
+        "Flow patterns by MDL, each with a Bayesian network over its free cells.",
+        "FlowChronicle, CoNEXT 2024",
+    ),
+    Kind(
+        "tadam",
+        Level.PACKET,
+        "netsynth_core.models.tadam",
+        "Tadam",
+        "TadamParams",
+        "Probabilistic timed automaton by MDL, with a model of noise.",
+        "TADAM, SDM 2025",
+    ),
+)
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Every registered kind, in the order shown to people."""
+    return _KINDS
+
+
+def get_kind(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises
+    ------
+    InvalidParameter
+        When there is none.
+    """
+    for kind in _KINDS:
+        if kind.name == name:
+            return kind
+    raise InvalidParameter(
+        f"There is no kind of model {name!r}.", hint=f"The kinds are: {', '.join(k.name for k in _KINDS)}."
+    )
+
+
+def load_model(document: "Document") -> Generator[Any, Any, Any]:
+    """The model of a document of any registered kind."""
+    if all(kind.name != document.kind for kind in _KINDS):
+        raise DocumentError(
+            f"The document holds a model of the unknown kind {document.kind[:60]!r}.",
+            hint="Update netsynth, or name a model it wrote.",
+        )
+    return get_kind(document.kind).model_class().from_document(document)
