@@ -1,0 +1,32 @@
+"""Settings from the command line are checked with messages for people."""
+
+import pytest
+
+from netsynth_core.errors import InvalidParameter
+from netsynth_core.models.params import Params, parameter
+
+
+class Demo(Params):
+    """Two parameters."""
+
+    rounds: int = parameter(10, "How many rounds.", ge=1, le=50)
+    noise: bool = parameter(True, "Whether noise is modelled.")
+
+
+def test_settings_are_parsed() -> None:
+    assert Demo.from_settings(["rounds=5", "noise=false"]) == Demo(rounds=5, noise=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["rounds"], "is no setting"),
+        (["x=1"], "no parameter 'x'"),
+        (["rounds=0"], "rounds is '0'"),
+        (["rounds=a"], "rounds is 'a'"),
+    ],
+)
+def test_wrong_settings(settings: list[str], message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message) as caught:
+        Demo.from_settings(settings)
+    assert "rounds" in caught.value.hint

@@ -1,0 +1,59 @@
+"""Files are written whole or not at all, and trouble with the disk is told in words."""
+
+import errno
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netsynth_core import files
+from netsynth_core.errors import StorageError
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
+    target = tmp_path / "kept.txt"
+    target.write_text("old")
+    with pytest.raises(StorageError, match="No space left") as caught, files.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert "nothing that was saved before is lost" in caught.value.hint
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_a_real_limit_on_the_file_size_is_a_storage_error(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        "from netsynth_core.files import write_bytes; from netsynth_core.errors import StorageError\n"
+        "try: write_bytes(sys.argv[1], b'x' * 100_000)\n"
+        "except StorageError as e: sys.exit(7)"
+    )
+    assert resource.RLIMIT_FSIZE is not None
+    target = tmp_path / "out.bin"
+    target.write_bytes(b"old")
+    assert subprocess.run([sys.executable, "-c", script, str(target)], check=False).returncode == 7
+    assert target.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="does not exist"):
+        files.require_file(tmp_path / "none")
+    with pytest.raises(StorageError, match="is a directory"):
+        files.require_file(tmp_path)
+    (tmp_path / "empty").touch()
+    with pytest.raises(StorageError, match="is empty"):
+        files.require_file(tmp_path / "empty")
+
+
+def test_a_missing_folder_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="No such file or directory"):
+        files.write_text(tmp_path / "none" / "file.txt", "x")
+
+
+def test_content_hash_depends_on_the_borders_of_the_parts() -> None:
+    assert files.content_hash("ab", "c") != files.content_hash("a", "bc")
+    assert len(files.content_hash("a")) == 12
