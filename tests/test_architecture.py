@@ -30,6 +30,8 @@ def test_app_frame_holds_no_domain_code() -> None:
     """`app.py` cannot be a root of the import linter: its imports are checked here."""
     allowed = {"streamlit", "pages", "netsynth_core", "pathlib", "__future__", "os", "typing"}
     tree = ast.parse((ROOT / "app.py").read_text("utf-8"))
-    roots = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    roots = {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
     roots |= {node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     assert roots <= allowed
