@@ -33,6 +33,23 @@ class Edit(BaseModel):
         return f"{self.title or self.op}: {arguments}"
 
 
+@dataclass(frozen=True)
+class EditEffect:
+    """What an edit does to a model, before it is done: figures and sentences for the analyst."""
+
+    before_bits: float
+    """Codelength (model + data) of the model as it is, bits."""
+    after_bits: float
+    """Codelength after the edit, bits."""
+    sentences: tuple[str, ...] = ()
+    """What changes, in words, the most important first."""
+
+    @property
+    def saved_bits(self) -> float:
+        """Bits saved; negative when the edit makes the description longer."""
+        return self.before_bits - self.after_bits
+
+
 def parse_edit(raw: Any, kinds: tuple[type[Edit], ...]) -> Edit:
     """An edit from its JSON object.
 
