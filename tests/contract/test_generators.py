@@ -49,7 +49,19 @@ def flow_data(n: int = 240, seed: int = 5) -> FlowTable:
 
 def flow(*values: Any) -> dict[str, Any]:
     """One row in the order of the columns a flow always has."""
-    names = ["ts", "proto", "src_ip", "dst_ip", "dst_port", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "duration", "flags"]
+    names = [
+        "ts",
+        "proto",
+        "src_ip",
+        "dst_ip",
+        "dst_port",
+        "fwd_packets",
+        "bwd_packets",
+        "fwd_bytes",
+        "bwd_bytes",
+        "duration",
+        "flags",
+    ]
     return dict(zip(names, values, strict=True))
 
 
