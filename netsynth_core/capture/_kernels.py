@@ -1,0 +1,479 @@
+"""Compiled loops over the bytes of a capture: where the frames lie, and what their headers say.
+
+Every read is inside ``data[:end]`` of its frame; nothing here raises, whatever the bytes are. What the kernels must
+equal is written plainly, with dpkt, in tests/capture/test_dissect.py.
+"""
+
+import numpy as np
+from numba import njit
+
+# Why a frame gave no row; the texts are in `netsynth_core.capture.dissect.REASONS`.
+OK = 0
+ARP = 1
+LLC = 2
+OTHER_TYPE = 3
+CUT_LINK = 4
+CUT_IPV4 = 5
+BAD_IPV4 = 6
+CUT_IPV6 = 7
+BAD_IPV6 = 8
+CUT_EXTENSION = 9
+CUT_TCP = 10
+CUT_UDP = 11
+CUT_ICMP = 12
+BAD_TCP = 13
+BAD_UDP = 14
+FRAGMENT = 15
+LINK_TYPE = 16
+BAD_INSTANT = 17
+LLDP = 18
+PPP_CONTROL = 19
+EAPOL = 20
+BAD_ICMP = 21
+NOT_VERSION = 22
+
+NO_INSTANT = np.iinfo(np.int64).min
+
+_IP4 = 4
+_IP6 = 6
+
+
+@njit(cache=True, nogil=True)
+def u16(data, at):
+    """Big-endian 16 bits."""
+    return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
+
+
+@njit(cache=True, nogil=True)
+def u32(data, at):
+    """Big-endian 32 bits."""
+    return (u16(data, at) << 16) | u16(data, at + 2)
+
+
+@njit(cache=True, nogil=True)
+def word32(data, at, big):
+    """32 bits in the byte order of the file."""
+    if big:
+        return u32(data, at)
+    return (
+        np.int64(data[at])
+        | (np.int64(data[at + 1]) << 8)
+        | (np.int64(data[at + 2]) << 16)
+        | (np.int64(data[at + 3]) << 24)
+    )
+
+
+@njit(cache=True, nogil=True)
+def word16(data, at, big):
+    """16 bits in the byte order of the file."""
+    if big:
+        return u16(data, at)
+    return np.int64(data[at]) | (np.int64(data[at + 1]) << 8)
+
+
+@njit(cache=True, nogil=True)
+def u64(data, at):
+    """Big-endian 64 bits, unsigned."""
+    return (np.uint64(u32(data, at)) << np.uint64(32)) | np.uint64(u32(data, at + 4))
+
+
+@njit(cache=True, nogil=True)
+def pcap_records(data, at, big, fraction_ns, header, limit, offset, captured, length, ts):
+    """Fill the frame columns from classic pcap records until they are full or the file ends.
+
+    Returns ``(n, at, status)``: frames found, position of the next record, status 0 columns full or end of file,
+    1 file ends inside a record, 2 a record claims more than `limit` bytes.
+    """
+    size = len(data)
+    n = 0
+    while n < len(offset):
+        if at == size:
+            return n, at, 0
+        if at + header > size:
+            return n, at, 1
+        kept = word32(data, at + 8, big)
+        if kept > limit:
+            return n, at, 2
+        if at + header + kept > size:
+            return n, at, 1
+        offset[n] = at + header
+        captured[n] = kept
+        length[n] = min(max(word32(data, at + 12, big), kept), 0x7FFFFFFF)
+        ts[n] = word32(data, at, big) * 1_000_000_000 + word32(data, at + 4, big) * fraction_ns
+        at += header + kept
+        n += 1
+    return n, at, 0
+
+
+@njit(cache=True, nogil=True)
+def _instant(ticks, exponent, binary, offset_s):
+    """Nanoseconds of `ticks` of 10**-exponent or 2**-exponent s, or NO_INSTANT where int64 cannot hold them."""
+    base = np.uint64(10**9)
+    if binary:
+        shift = np.uint64(exponent)
+        whole = ticks >> shift
+        rest = ticks - (whole << shift)
+        if exponent > 34:
+            rest = rest >> np.uint64(exponent - 34)
+            shift = np.uint64(34)
+        fraction = (rest * base) >> shift
+    else:
+        unit = np.uint64(1)
+        for _ in range(exponent):
+            unit *= np.uint64(10)
+        whole = ticks // unit
+        rest = ticks - whole * unit
+        if exponent > 9:
+            for _ in range(exponent - 9):
+                rest = rest // np.uint64(10)
+        else:
+            for _ in range(9 - exponent):
+                rest *= np.uint64(10)
+        fraction = rest
+    if whole > np.uint64(2**33):
+        return NO_INSTANT
+    seconds = np.int64(whole) + offset_s
+    if seconds > 2**33 or seconds < -(2**33):
+        return NO_INSTANT
+    return seconds * 1_000_000_000 + np.int64(fraction)
+
+
+@njit(cache=True, nogil=True)
+def pcapng_blocks(data, at, big, exponents, binary, offsets_s, snaplens, links, offset, captured, length, ts, link):
+    """Fill the frame columns from the packet blocks of one pcapng section.
+
+    Stops before a section header or interface description, which the caller reads. Returns ``(n, at, status, lost)``:
+    status 0 columns full or end, 1 file ends inside a block, 2 a broken block, 3 section header, 4 interface
+    description; `lost` counts packet blocks of an unknown interface.
+    """
+    size = len(data)
+    n = 0
+    lost = 0
+    last = NO_INSTANT
+    while n < len(offset):
+        if at == size:
+            return n, at, 0, lost
+        if at + 12 > size:
+            return n, at, 1, lost
+        kind = word32(data, at, big)
+        if kind == 0x0A0D0D0A:
+            return n, at, 3, lost
+        total = word32(data, at + 4, big)
+        if total < 12 or total % 4 != 0:
+            return n, at, 2, lost
+        if at + total > size:
+            return n, at, 1, lost
+        if kind == 1:
+            return n, at, 4, lost
+        start = 0
+        if (kind == 6 or kind == 2) and total >= 32:
+            interface = word32(data, at + 8, big) if kind == 6 else word16(data, at + 8, big)
+            kept = word32(data, at + 20, big)
+            if interface >= len(links):
+                lost += 1
+                at += total
+                continue
+            if kept > total - 32:
+                return n, at, 2, lost
+            ticks = (np.uint64(word32(data, at + 12, big)) << np.uint64(32)) | np.uint64(word32(data, at + 16, big))
+            last = _instant(ticks, exponents[interface], binary[interface], offsets_s[interface])
+            start = at + 28
+            true = word32(data, at + 24, big)
+        elif kind == 3 and total >= 16:
+            if len(links) == 0:
+                lost += 1
+                at += total
+                continue
+            interface = 0
+            true = word32(data, at + 8, big)
+            kept = min(true, total - 16)
+            if snaplens[0] > 0:
+                kept = min(kept, snaplens[0])
+            start = at + 12
+        if start > 0:
+            offset[n] = start
+            captured[n] = kept
+            length[n] = min(max(true, kept), 0x7FFFFFFF)
+            ts[n] = last
+            link[n] = links[interface]
+            n += 1
+        at += total
+    return n, at, 0, lost
+
+
+@njit(cache=True, nogil=True)
+def _ether(data, at, end, kind):
+    """Follow tags and shims from an EtherType to IP: ``(reason, version, at)``, version 4 or 6."""
+    for _ in range(8):
+        if kind == 0x0800:
+            return OK, _IP4, at
+        if kind == 0x86DD:
+            return OK, _IP6, at
+        if kind == 0x8100 or kind == 0x88A8 or kind == 0x9100 or kind == 0x9200:
+            if at + 4 > end:
+                return CUT_LINK, 0, at
+            kind = u16(data, at + 2)
+            at += 4
+        elif kind == 0x8847 or kind == 0x8848:
+            bottom = False
+            while not bottom:
+                if at + 4 > end:
+                    return CUT_LINK, 0, at
+                bottom = data[at + 2] & 1 == 1
+                at += 4
+            return _by_version(data, at, end)
+        elif kind == 0x8864:
+            if at + 8 > end:
+                return CUT_LINK, 0, at
+            return _ppp(data, at + 6, end)
+        elif kind == 0x0806 or kind == 0x8035:
+            return ARP, 0, at
+        elif kind == 0x88CC:
+            return LLDP, 0, at
+        elif kind == 0x888E:
+            return EAPOL, 0, at
+        elif kind == 0x8863:
+            return PPP_CONTROL, 0, at
+        elif kind < 0x600:
+            # IEEE 802.3: a length; SNAP with the zero OUI carries an EtherType all the same (RFC 1042)
+            if at + 8 <= end and data[at] == 0xAA and data[at + 1] == 0xAA and u16(data, at + 3) == 0:
+                kind = u16(data, at + 6)
+                at += 8
+                if kind < 0x600:
+                    return LLC, 0, at
+            else:
+                return LLC, 0, at
+        else:
+            return OTHER_TYPE, 0, at
+    return OTHER_TYPE, 0, at
+
+
+@njit(cache=True, nogil=True)
+def _by_version(data, at, end):
+    """IP by its version nibble."""
+    if at >= end:
+        return CUT_LINK, 0, at
+    version = data[at] >> 4
+    if version == 4 or version == 6:
+        return OK, np.int64(version), at
+    return NOT_VERSION, 0, at
+
+
+@njit(cache=True, nogil=True)
+def _ppp(data, at, end):
+    """IP inside PPP; the protocol field may be one byte (RFC 1661 section 6.5)."""
+    if at >= end:
+        return CUT_LINK, 0, at
+    protocol = np.int64(data[at])
+    if protocol & 1:
+        at += 1
+    else:
+        if at + 2 > end:
+            return CUT_LINK, 0, at
+        protocol = u16(data, at)
+        at += 2
+    if protocol == 0x21:
+        return OK, _IP4, at
+    if protocol == 0x57:
+        return OK, _IP6, at
+    return PPP_CONTROL, 0, at
+
+
+@njit(cache=True, nogil=True)
+def _link(data, at, end, link):
+    """The IP header of one frame: ``(reason, version, at)``."""
+    if link == 1:
+        if at + 14 > end:
+            return CUT_LINK, 0, at
+        return _ether(data, at + 14, end, u16(data, at + 12))
+    if link == 113:
+        if at + 16 > end:
+            return CUT_LINK, 0, at
+        return _ether(data, at + 16, end, u16(data, at + 14))
+    if link == 276:
+        if at + 20 > end:
+            return CUT_LINK, 0, at
+        return _ether(data, at + 20, end, u16(data, at))
+    if link == 12 or link == 14 or link == 101 or link == 228 or link == 229:
+        return _by_version(data, at, end)
+    if link == 0 or link == 108:
+        if at + 4 > end:
+            return CUT_LINK, 0, at
+        family = u32(data, at)
+        if family > 0xFFFF:
+            family = word32(data, at, False)
+        if family == 2 or family == 24 or family == 28 or family == 30 or family == 10:
+            return _by_version(data, at + 4, end)
+        return NOT_VERSION, 0, at
+    if link == 9 or link == 50:
+        if at + 2 <= end and data[at] == 0xFF and data[at + 1] == 0x03:
+            at += 2
+        return _ppp(data, at, end)
+    return LINK_TYPE, 0, at
+
+
+@njit(cache=True, nogil=True)
+def _extensions(data, at, end, proto):
+    """Walk IPv6 extension headers (RFC 8200 section 4): ``(reason, proto, at)``."""
+    while True:
+        if proto == 0 or proto == 43 or proto == 60 or proto == 135 or proto == 139 or proto == 140:
+            if at + 2 > end:
+                return CUT_EXTENSION, proto, at
+            proto = np.int64(data[at])
+            at += (np.int64(data[at + 1]) + 1) * 8
+        elif proto == 51:
+            if at + 2 > end:
+                return CUT_EXTENSION, proto, at
+            proto = np.int64(data[at])
+            at += (np.int64(data[at + 1]) + 2) * 4
+        elif proto == 44:
+            if at + 8 > end:
+                return CUT_EXTENSION, proto, at
+            if u16(data, at + 2) & 0xFFF8:
+                return FRAGMENT, proto, at
+            proto = np.int64(data[at])
+            at += 8
+        else:
+            return OK, proto, at
+
+
+@njit(cache=True, nogil=True)
+def dissect_frames(
+    data, offset, captured, length, ts, link,
+    o_ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, ip_length, flags, seq, ack, window, ttl,
+    payload_offset, payload_length, payload_captured, reason,
+):  # fmt: skip
+    """Fill the packet columns, one row per frame that holds an IP packet whose headers are whole.
+
+    `reason` gets one code per frame. Returns ``(rows, bytes)``: rows filled and the sum of their frames' true lengths.
+    """
+    row = 0
+    total_bytes = 0
+    mapped = np.uint64(0xFFFF00000000)
+    for i in range(len(offset)):
+        begin = offset[i]
+        end = begin + captured[i]
+        if ts[i] == NO_INSTANT:
+            reason[i] = BAD_INSTANT
+            continue
+        why, version, at = _link(data, begin, end, link[i])
+        if why != OK:
+            reason[i] = why
+            continue
+        ip = at
+        if version == _IP4:
+            if ip + 20 > end:
+                reason[i] = CUT_IPV4
+                continue
+            header = np.int64(data[ip] & 15) * 4
+            if data[ip] >> 4 != 4 or header < 20:
+                reason[i] = BAD_IPV4
+                continue
+            if ip + header > end:
+                reason[i] = CUT_IPV4
+                continue
+            size = u16(data, ip + 2)
+            if size == 0:
+                size = np.int64(length[i]) - (ip - begin)
+            if size < header:
+                reason[i] = BAD_IPV4
+                continue
+            if u16(data, ip + 6) & 0x1FFF:
+                reason[i] = FRAGMENT
+                continue
+            transport = np.int64(data[ip + 9])
+            hops = data[ip + 8]
+            sh = np.uint64(0)
+            dh = np.uint64(0)
+            sl = mapped | np.uint64(u32(data, ip + 12))
+            dl = mapped | np.uint64(u32(data, ip + 16))
+            at = ip + header
+        else:
+            if ip + 40 > end:
+                reason[i] = CUT_IPV6
+                continue
+            if data[ip] >> 4 != 6:
+                reason[i] = BAD_IPV6
+                continue
+            size = u16(data, ip + 4) + 40
+            if size == 40 and data[ip + 6] != 59:
+                size = max(np.int64(length[i]) - (ip - begin), 40)
+            hops = data[ip + 7]
+            sh = u64(data, ip + 8)
+            sl = u64(data, ip + 16)
+            dh = u64(data, ip + 24)
+            dl = u64(data, ip + 32)
+            why, transport, at = _extensions(data, ip + 40, end, np.int64(data[ip + 6]))
+            if why != OK:
+                reason[i] = why
+                continue
+        stop = ip + size
+        sport = 0
+        dport = 0
+        bits = 0
+        sequence = 0
+        acknowledged = 0
+        win = 0
+        if transport == 6:
+            if at + 20 > end:
+                reason[i] = CUT_TCP
+                continue
+            header = np.int64(data[at + 12] >> 4) * 4
+            if header < 20 or at + header > stop:
+                reason[i] = BAD_TCP
+                continue
+            sport = u16(data, at)
+            dport = u16(data, at + 2)
+            sequence = u32(data, at + 4)
+            acknowledged = u32(data, at + 8)
+            bits = np.int64(data[at + 13])
+            win = u16(data, at + 14)
+            at += header
+        elif transport == 17:
+            if at + 8 > end:
+                reason[i] = CUT_UDP
+                continue
+            datagram = u16(data, at + 4)
+            if datagram == 0:
+                datagram = stop - at
+            if datagram < 8 or at + 8 > stop:
+                reason[i] = BAD_UDP
+                continue
+            sport = u16(data, at)
+            dport = u16(data, at + 2)
+            stop = min(stop, at + datagram)
+            at += 8
+        elif transport == 1 or transport == 58:
+            if at + 4 > end:
+                reason[i] = CUT_ICMP
+                continue
+            if at + 4 > stop:
+                reason[i] = BAD_ICMP
+                continue
+            sport = np.int64(data[at])
+            dport = np.int64(data[at + 1])
+            echo = sport == 8 or sport == 0 if transport == 1 else sport == 128 or sport == 129
+            if echo and at + 6 <= end:
+                sequence = u16(data, at + 4)
+            at = min(at + 8, stop)
+        o_ts[row] = ts[i]
+        src_hi[row] = sh
+        src_lo[row] = sl
+        dst_hi[row] = dh
+        dst_lo[row] = dl
+        proto[row] = transport
+        src_port[row] = sport
+        dst_port[row] = dport
+        ip_length[row] = min(size, 0x7FFFFFFF)
+        flags[row] = bits
+        seq[row] = sequence
+        ack[row] = acknowledged
+        window[row] = win
+        ttl[row] = hops
+        payload_offset[row] = min(at, end)
+        payload_length[row] = min(max(stop - at, 0), 0x7FFFFFFF)
+        payload_captured[row] = max(min(stop, end) - at, 0)
+        reason[i] = OK
+        total_bytes += length[i]
+        row += 1
+    return row, total_bytes
