@@ -1,0 +1,1 @@
+"""Parts of the recorder of the sample capture (see ``sample_data/record.py``)."""
