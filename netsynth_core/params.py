@@ -1,0 +1,62 @@
+"""Parameters: pydantic models from which validation, page forms and command-line settings come.
+
+Every field carries its range, and by `parameter` its unit and help text.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from netsynth_core.errors import InvalidParameter
+
+
+def parameter(default: Any, help: str, *, unit: str = "", advanced: bool = False, **limits: Any) -> Any:
+    """A field with help, unit and pydantic limits (`ge`, `le`, `gt`, `lt`)."""
+    return Field(default, description=help, json_schema_extra={"unit": unit, "advanced": advanced}, **limits)
+
+
+class Params(BaseModel):
+    """Base of all parameter sets: immutable, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_settings(cls, settings: Sequence[str]) -> Self:
+        """Parameters from command-line settings ``name=value``.
+
+        Raises
+        ------
+        InvalidParameter
+            When a name is unknown or a value does not fit.
+        """
+        values: dict[str, str] = {}
+        for setting in settings:
+            name, sign, value = setting.partition("=")
+            if not sign:
+                raise InvalidParameter(
+                    f"{setting!r} is no setting.", hint=f"Write --set name=value; names: {cls._names()}."
+                )
+            values[name.strip().replace("-", "_")] = value.strip()
+        return cls.checked(values)
+
+    @classmethod
+    def checked(cls, values: dict[str, Any]) -> Self:
+        """Parameters from a dictionary, with messages for people."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            if first["type"] == "extra_forbidden":
+                raise InvalidParameter(
+                    f"There is no parameter {name!r}.", hint=f"The parameters are: {cls._names()}."
+                ) from error
+            raise InvalidParameter(
+                f"Parameter {name} is {first.get('input')!r}: {first['msg']}.",
+                hint=f"{name}: {cls.model_fields[name].description if name in cls.model_fields else 'see kinds'}",
+            ) from error
+
+    @classmethod
+    def _names(cls) -> str:
+        return ", ".join(cls.model_fields) or "none"
