@@ -1,0 +1,133 @@
+"""What commands say: one JSON object or a few lines on stdout, progress on stderr."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from netsynth_core.files import dump_json
+from netsynth_core.monitor import SILENT, Monitor
+
+F = TypeVar("F", bound=Callable[..., Any])
+PLAIN_EVERY_S = 2.0
+
+
+def finite(value: Any) -> Any:
+    """`value` as JSON can say it: NaN and infinity become null, NumPy numbers plain ones, tuples lists."""
+    if isinstance(value, dict):
+        return {str(name): finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "tolist"):
+        return finite(value.tolist())
+    return str(value)
+
+
+@dataclass
+class Output:
+    """Where a command's result, messages and progress go."""
+
+    as_json: bool
+    verbose: bool
+    began: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """Since the command began."""
+        return round(time.monotonic() - self.began, 3)
+
+    def result(self, payload: dict[str, Any], lines: Sequence[str] | None = None) -> None:
+        """Say the result: as one JSON object, or as these lines (default: one line a key)."""
+        payload = finite(payload)
+        if self.as_json:
+            click.echo(dump_json(payload), nl=False)
+            return
+        for line in _lines(payload) if lines is None else lines:
+            click.echo(line)
+
+    def say(self, message: str) -> None:
+        """A message for a person, on stderr."""
+        click.echo(message, err=True)
+
+    @contextmanager
+    def monitor(self) -> Iterator[Monitor]:
+        """Progress inside the block: a bar on a terminal, lines with ``-v``, otherwise silence."""
+        if sys.stderr.isatty():
+            with _bar() as bar:
+                yield bar
+        elif self.verbose:
+            yield _PlainMonitor(self)
+        else:
+            yield SILENT
+
+
+def _lines(payload: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for name, value in payload.items():
+        if isinstance(value, dict) and value:
+            yield f"{indent}{name}:"
+            yield from _lines(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for item in value:
+                yield f"{indent}{name}: " + ", ".join(f"{k} {v}" for k, v in item.items())
+        elif value not in ({}, [], None, ""):
+            yield f"{indent}{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+@dataclass
+class _PlainMonitor:
+    output: Output
+    phase: str = ""
+    last: float = 0.0
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        now = time.monotonic()
+        if phase == self.phase and now - self.last < PLAIN_EVERY_S:
+            return
+        self.phase, self.last = phase, now
+        count = f" {done}" + (f" of {total}" if total is not None else "") if done or total else ""
+        detail = ", ".join(f"{name} {value}" for name, value in facts.items())
+        self.output.say(f"{phase}{count}" + (f" ({detail})" if detail else ""))
+
+
+@contextmanager
+def _bar() -> Iterator[Monitor]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[facts]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None, facts="")
+
+        class Bar:
+            def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+                detail = " ".join(f"{name} {value}" for name, value in facts.items())
+                progress.update(task, description=escape(phase), completed=done, total=total, facts=escape(detail))
+
+        yield Bar()
+
+
+def common_options(function: F) -> F:
+    """Add ``--json`` and ``-v``; the command gets an `Output` as its first argument."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
+    @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is being done.")
+    @wraps(function)
+    def command(*args: Any, as_json: bool, verbose: bool, **options: Any) -> Any:
+        return function(Output(as_json, verbose), *args, **options)
+
+    return command  # type: ignore[return-value]
+
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed gives the same bytes."
+)

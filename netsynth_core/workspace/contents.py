@@ -1,0 +1,287 @@
+"""What lies in an artefact's files, as values: one function to write each kind, one to read it.
+
+Packets are not stored a second time: what needs them reads the capture again (`packets_of`), and the last capture read
+is kept in memory.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netsynth_core.errors import DocumentError, StorageError, WorkspaceError
+from netsynth_core.files import dump_json, file_sha256, require_file, storage_error, write_text
+from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from netsynth_core.capture.packets import PacketTable, ReadReport
+    from netsynth_core.flows.metering import Metered
+    from netsynth_core.flows.source import FlowSource
+    from netsynth_core.flows.table import FlowTable
+    from netsynth_core.flows.words import Words
+
+FLOWS = "flows.parquet"
+CONVERSATIONS = "conversations.npz"
+REPORTS = "reports.json"
+FLOW_ROWS = "flow_rows.npz"
+PCAP = "synthetic.pcap"
+
+
+def require_kind(artefact: Artefact, *kinds: ArtefactKind) -> Artefact:
+    """The artefact, once it is known to be of one of these kinds.
+
+    Raises
+    ------
+    WorkspaceError
+        When it is of another kind.
+    """
+    if artefact.kind not in kinds:
+        raise WorkspaceError(
+            f"{artefact.id} holds {artefact.kind.value}; {' or '.join(kinds)} is needed.", hint="Choose another input."
+        )
+    return artefact
+
+
+# -- captures ---------------------------------------------------------------------------------------------------------
+
+
+def capture_path(workspace: Workspace, id: str) -> Path:
+    """Where the file of a capture artefact lies.
+
+    Raises
+    ------
+    StorageError
+        When it is kept by reference and no longer there, or was changed since it was taken in.
+    """
+    artefact = require_kind(workspace.get(id), ArtefactKind.CAPTURE)
+    if artefact.files:
+        return workspace.path(id, artefact.files[0])
+    path = require_file(str(artefact.facts["path"]))
+    stat = path.stat()
+    unchanged = stat.st_size == artefact.facts["size"] and stat.st_mtime_ns == artefact.facts["mtime_ns"]
+    if not unchanged and file_sha256(path) != artefact.facts["sha256"]:
+        raise StorageError(
+            f"{path} was changed since it was taken into the workspace.", hint="Open it again as a new capture."
+        )
+    return path
+
+
+def capture_facts(path: Path) -> dict[str, Any]:
+    """What a capture artefact says about its file.
+
+    Raises
+    ------
+    StorageError
+        When the file is missing, a directory, empty or unreadable.
+    """
+    source = require_file(path).absolute()
+    stat = source.stat()
+    try:
+        sha256 = file_sha256(source)
+    except OSError as error:
+        raise storage_error(error, source, "read") from error
+    return {
+        "path": str(source),
+        "file": source.name,
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "sha256": sha256,
+    }
+
+
+# -- flows ------------------------------------------------------------------------------------------------------------
+
+
+def write_flows(folder: Path, source: "FlowSource") -> dict[str, Any]:
+    """Write a flow table, its conversations and the reports on the reading; returns the facts."""
+    import numpy as np
+
+    from netsynth_core.flows.table_io import write_flow_table
+
+    write_flow_table(folder / FLOWS, source.flows)
+    write_text(folder / REPORTS, dump_json([asdict(report) for report in source.reports]))
+    if source.metered is not None:
+        held = source.metered.conversations
+        np.savez_compressed(
+            folder / CONVERSATIONS, offsets=held.offsets, packets=held.packets, direction=held.direction
+        )
+    return flow_facts(source)
+
+
+def flow_facts(source: "FlowSource") -> dict[str, Any]:
+    """Figures of a flow source: packets, bytes, flows, conversations, services, skipped frames by reason."""
+    skipped: dict[str, int] = {}
+    first: dict[str, int] = {}
+    for report in source.reports:
+        for reason, count in report.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + count
+            first.setdefault(reason, report.first_skipped.get(reason, 0))
+    frame = source.flows.frame
+    services = frame["service"].replace("", "unknown").value_counts()
+    return {
+        "packets": sum(r.packets for r in source.reports) if source.reports else packet_total(source.flows),
+        "bytes": sum(r.bytes for r in source.reports) if source.reports else byte_total(source.flows),
+        "flows": len(frame),
+        "conversations": len(source.metered.conversations) if source.metered is not None else 0,
+        "services": {str(name): int(count) for name, count in sorted(services.items(), key=lambda s: (-s[1], s[0]))},
+        "skipped": skipped,
+        "first_skipped": first,
+        "truncated": any(report.truncated for report in source.reports),
+        "notes": [note for report in source.reports for note in report.notes],
+    }
+
+
+def packet_total(flows: "FlowTable") -> int:
+    """Packets of all flows, both directions."""
+    return int(flows.frame["fwd_packets"].sum() + flows.frame["bwd_packets"].sum())
+
+
+def byte_total(flows: "FlowTable") -> int:
+    """IP-layer bytes of all flows, both directions."""
+    return int(flows.frame["fwd_bytes"].sum() + flows.frame["bwd_bytes"].sum())
+
+
+def flows_of(workspace: Workspace, id: str) -> "FlowTable":
+    """The flow table of a flows artefact, or of a synthetic one that holds flows."""
+    from netsynth_core.flows.table_io import read_flow_table
+
+    artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS, ArtefactKind.SYNTHETIC)
+    if FLOWS not in artefact.files:
+        raise WorkspaceError(f"{id} holds no flows.", hint="Choose flows that were read or generated.")
+    return read_flow_table(workspace.path(id, FLOWS))
+
+
+def reports_of(workspace: Workspace, id: str) -> "list[ReadReport]":
+    """The reports on the reading of the captures behind a flows artefact; empty for flow logs."""
+    from netsynth_core.capture.packets import ReadReport
+
+    path = workspace.path(id, REPORTS)
+    if not path.exists():
+        return []
+    try:
+        return [ReadReport(**{**raw, "notes": tuple(raw["notes"])}) for raw in json.loads(path.read_bytes())]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DocumentError(f"{path} is broken: {error}.", hint="Read the capture again.") from error
+
+
+def metered_of(workspace: Workspace, id: str) -> "Metered":
+    """Flows and conversations of a flows artefact that came from captures.
+
+    Raises
+    ------
+    WorkspaceError
+        When it came from a flow log, which has no packets.
+    """
+    import numpy as np
+
+    from netsynth_core.flows.conversations import Conversations
+    from netsynth_core.flows.metering import Metered
+
+    artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS)
+    if CONVERSATIONS not in artefact.files:
+        raise WorkspaceError(
+            f"{workspace.label(id).name} was read from a flow log, which holds no packets.",
+            hint="Open the capture itself to see packets and learn automata.",
+        )
+    path = workspace.path(id, CONVERSATIONS)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            held = Conversations(arrays["offsets"], arrays["packets"], arrays["direction"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DocumentError(f"{path} is broken: {error}.", hint="Read the capture again.") from error
+    return Metered(flows_of(workspace, id), held)
+
+
+def packets_of(workspace: Workspace, id: str, *, monitor: Monitor = SILENT) -> "PacketTable":
+    """The packets behind a flows artefact, read from its captures again; the last ones read are kept in memory."""
+    artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS)
+    paths = [capture_path(workspace, ref.id) for ref in artefact.inputs]
+    return _packets(tuple(str(path) for path in paths), tuple(ref.hash for ref in artefact.inputs))
+
+
+@lru_cache(maxsize=1)
+def _packets(paths: tuple[str, ...], hashes: tuple[str, ...]) -> "PacketTable":
+    from netsynth_core.capture import read_captures
+
+    return read_captures(list(paths), monitor=SILENT)[0]
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def group_name(service: str, state: str) -> str:
+    """How a group of conversations is called: ``http/SF``, ``http``, ``unknown``."""
+    return "/".join(part for part in (service or "unknown", state) if part)
+
+
+def write_groups(folder: Path, groups: "Sequence[Words]") -> list[dict[str, Any]]:
+    """Write one file of timed words per group; returns what each holds."""
+    from netsynth_core.flows.words_io import write_words
+
+    entries: list[dict[str, Any]] = []
+    for words in groups:
+        path = folder / _free_name(group_name(words.service, words.state).replace("/", "-"), entries)
+        write_words(path, words)
+        entries.append(
+            {
+                "path": path.name,
+                "service": words.service,
+                "state": words.state,
+                "words": len(words),
+                "symbols": len(words.symbols),
+                "alphabet": len(words.alphabet),
+            }
+        )
+    return entries
+
+
+def _free_name(stem: str, taken: list[dict[str, Any]]) -> str:
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem).lstrip(".") or "words"
+    names = {entry["path"] for entry in taken}
+    candidates = (f"{safe}.txt" if i == 1 else f"{safe}-{i}.txt" for i in range(1, len(names) + 2))
+    return next(name for name in candidates if name not in names)
+
+
+def write_flow_rows(folder: Path, entries: list[dict[str, Any]], groups: "Sequence[Words]") -> None:
+    """Write which flow each word of each group comes from."""
+    import numpy as np
+
+    rows = {e["path"]: w.flow_rows for e, w in zip(entries, groups, strict=True) if w.flow_rows is not None}
+    if rows:
+        np.savez_compressed(folder / FLOW_ROWS, **rows)  # type: ignore[arg-type]
+
+
+def words_of(workspace: Workspace, id: str, group: str | None = None) -> "list[Words]":
+    """The groups of a words artefact (or the one of that name), with their flow rows where they are known.
+
+    Raises
+    ------
+    WorkspaceError
+        When there is no such group.
+    """
+    import numpy as np
+
+    from netsynth_core.flows.words_io import read_words
+
+    artefact = require_kind(workspace.get(id), ArtefactKind.WORDS, ArtefactKind.SYNTHETIC)
+    entries = artefact.facts.get("files", [])
+    chosen = [e for e in entries if group is None or group_name(e["service"], e["state"]) == group]
+    if not chosen:
+        names = ", ".join(group_name(e["service"], e["state"]) for e in entries) or "none"
+        raise WorkspaceError(f"{id} has no group {group!r}.", hint=f"Its groups are: {names}.")
+    rows_path = workspace.path(id, FLOW_ROWS)
+    rows: dict[str, Any] = {}
+    if rows_path.exists():
+        with np.load(rows_path, allow_pickle=False) as arrays:
+            rows = {name: arrays[name] for name in arrays.files}
+    found = []
+    for entry in chosen:
+        words = replace(read_words(workspace.path(id, entry["path"])), service=entry["service"], state=entry["state"])
+        flow_rows = rows.get(entry["path"])
+        keep = flow_rows is not None and len(flow_rows) == len(words)
+        found.append(replace(words, flow_rows=flow_rows) if keep else words)
+    return found

@@ -1,0 +1,97 @@
+"""The child's side of a job: wait for its turn, do the recipe, keep ``status.json`` up to date, leave nothing half."""
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netsynth_core.errors import Cancelled, NetsynthError
+from netsynth_core.files import dump_json, write_text
+from netsynth_core.workspace.doing import do_recipe
+from netsynth_core.workspace.jobs import JobError, JobState, JobStatus, earlier_job_alive
+from netsynth_core.workspace.processes import ProcessMark
+from netsynth_core.workspace.recipes import Recipe
+from netsynth_core.workspace.store import Workspace, now_text
+
+STATUS_EVERY_S = 0.2
+TURN_EVERY_S = 0.2
+
+
+@dataclass
+class StatusMonitor:
+    """Writes progress into a job's folder, at most five times a second, and notices its ``cancel`` file."""
+
+    folder: Path
+    status: JobStatus
+    _last: float = field(default=0.0)
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        """Report progress; raises `Cancelled` when the job is to stop."""
+        now = time.monotonic()
+        if now - self._last < STATUS_EVERY_S:
+            return
+        self._last = now
+        if (self.folder / "cancel").exists():
+            raise Cancelled
+        self.write(phase=phase, done=int(done), total=None if total is None else int(total), facts=_plain(facts))
+
+    def write(self, **changes: Any) -> None:
+        """Replace ``status.json``."""
+        self.status = self.status.model_copy(update={**changes, "updated": now_text()})
+        write_text(self.folder / "status.json", dump_json(self.status.model_dump(mode="json")))
+
+
+def _plain(facts: dict[str, object]) -> dict[str, Any]:
+    """Facts as JSON values: numbers that JSON has no word for become text."""
+    plain: dict[str, Any] = {}
+    for name, value in facts.items():
+        if isinstance(value, bool | int | str) or value is None:
+            plain[name] = value
+        elif isinstance(value, float):
+            plain[name] = value if value - value == 0 else str(value)
+        else:
+            plain[name] = value.item() if hasattr(value, "item") else str(value)
+    return plain
+
+
+def run_job(folder: Path) -> JobStatus:
+    """Do the job in `folder`; its workspace is the folder two above.
+
+    Returns
+    -------
+    JobStatus
+        The last status, which also lies in the folder.
+
+    Raises
+    ------
+    NetsynthError
+        When the recipe fails in a way the user can mend; the status says the same.
+    Cancelled, KeyboardInterrupt
+        When it was cancelled; the status says so.
+    """
+    recipe = Recipe.from_file(folder / "recipe.json")
+    workspace = Workspace.open(folder.parent.parent)
+    write_text(folder / "process.json", dump_json(ProcessMark.current().to_json()))
+    monitor = StatusMonitor(folder, JobStatus(updated=now_text()))
+    try:
+        while earlier_job_alive(folder):
+            monitor.step("waiting for another job", 0)
+            time.sleep(TURN_EVERY_S)
+        if (folder / "cancel").exists():
+            raise Cancelled
+        monitor.write(state=JobState.RUNNING, phase="starting", started=now_text())
+        made = do_recipe(workspace, recipe, monitor=monitor)
+        monitor.write(state=JobState.DONE, phase="done", artefacts=tuple(a.id for a in made))
+    except (Cancelled, KeyboardInterrupt):
+        monitor.write(state=JobState.CANCELLED, phase="cancelled")
+        raise
+    except NetsynthError as error:
+        monitor.write(state=JobState.FAILED, error=JobError(message=error.message, hint=error.hint))
+        raise
+    except BaseException as error:
+        sentence = traceback.format_exception_only(error)[-1].strip()[:500]
+        hint = "This is a bug in netsynth: the log beside the job has the whole story."
+        monitor.write(state=JobState.FAILED, error=JobError(message=sentence, hint=hint))
+        raise
+    return monitor.status
