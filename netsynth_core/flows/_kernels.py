@@ -1,0 +1,391 @@
+"""Compiled loops over packets: the flow table with timeouts and TCP endpoint states, the order of conversations, and
+the classes and tokens of payloads.
+
+Plain twins are in tests/flows; endpoint states follow the table in `netsynth_core.flows.states`.
+"""
+
+import numpy as np
+from numba import njit
+
+INACTIVE = 0
+PARTIAL = 1
+SYN_SENT = 2
+SYN_ACK_SENT = 3
+ESTABLISHED = 4
+CLOSED = 5
+RESET = 6
+ACTIVE = 7
+
+_FIN = 1
+_SYN = 2
+_RST = 4
+_ACK = 16
+
+
+@njit(cache=True, nogil=True)
+def _mix(value):
+    """Scramble 64 bits (the finaliser of splitmix64)."""
+    value ^= value >> np.uint64(30)
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    value ^= value >> np.uint64(27)
+    value *= np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def _counterpart(proto, kind):
+    """The ICMP type that answers `kind`, or -1 where none does."""
+    if proto == 1:
+        if kind == 8:
+            return 0
+        if kind == 0:
+            return 8
+        if kind == 13 or kind == 15 or kind == 17:
+            return kind + 1
+        if kind == 14 or kind == 16 or kind == 18:
+            return kind - 1
+        if kind == 10:
+            return 9
+        if kind == 9:
+            return 10
+    else:
+        if kind == 128 or kind == 133 or kind == 135 or kind == 139:
+            return kind + 1
+        if kind == 129 or kind == 134 or kind == 136 or kind == 140:
+            return kind - 1
+        if kind == 130:
+            return 131
+        if kind == 131:
+            return 130
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _is_answer(proto, kind):
+    """Whether an ICMP type answers another one."""
+    if proto == 1:
+        return kind == 0 or kind == 14 or kind == 16 or kind == 18 or kind == 9
+    return kind == 129 or kind == 134 or kind == 136 or kind == 140 or kind == 131
+
+
+@njit(cache=True, nogil=True)
+def meter(
+    order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, server,
+    idle, active, linger,
+    flow, direction, first, last, sender_state, other_state, origin,
+):  # fmt: skip
+    """Give each packet its flow and direction.
+
+    Parameters: `order` rows in order of time; `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `idle` ns per IP
+    protocol number; `active` ns; `linger` ns a closed TCP flow still takes packets. Filled per packet: `flow`,
+    `direction` (0 as the first packet of the flow). Filled per flow: `first`, `last` rows, the endpoint states of the
+    first sender and of the other, `origin` 1 when the originator is the other. Returns the number of flows.
+    """
+    capacity = 1024
+    table = np.full(capacity, -1, np.int64)
+    n = len(order)
+    latest_hash = np.empty(n, np.uint64)
+    isn = np.zeros((n, 2), np.uint32)
+    seen_syn = np.zeros((n, 2), np.uint8)
+    flows = 0
+    keys = 0
+    for step in range(n):
+        i = order[step]
+        p = proto[i]
+        sp = np.int64(src_port[i])
+        dp = np.int64(dst_port[i])
+        if p == 1 or p == 58:
+            answer = _counterpart(p, sp)
+            if answer >= 0:
+                dp = answer
+        forward = src_hi[i] < dst_hi[i] or (
+            src_hi[i] == dst_hi[i] and (src_lo[i] < dst_lo[i] or (src_lo[i] == dst_lo[i] and sp <= dp))
+        )
+        if forward:
+            ports = np.uint64((sp << 16) | dp)
+            h = _mix(
+                src_lo[i] ^ _mix(dst_lo[i] ^ _mix(src_hi[i] ^ _mix(dst_hi[i] ^ (ports << np.uint64(8)) ^ np.uint64(p))))
+            )
+        else:
+            ports = np.uint64((dp << 16) | sp)
+            h = _mix(
+                dst_lo[i] ^ _mix(src_lo[i] ^ _mix(dst_hi[i] ^ _mix(src_hi[i] ^ (ports << np.uint64(8)) ^ np.uint64(p))))
+            )
+        slot = np.int64(h & np.uint64(capacity - 1))
+        f = np.int64(-1)
+        way = 0
+        while table[slot] >= 0:
+            g = table[slot]
+            if latest_hash[g] == h:
+                j = first[g]
+                if proto[j] == p:
+                    gs = np.int64(src_port[j])
+                    gd = np.int64(dst_port[j])
+                    if p == 1 or p == 58:
+                        answer = _counterpart(p, gs)
+                        if answer >= 0:
+                            gd = answer
+                    if (
+                        src_lo[j] == src_lo[i] and dst_lo[j] == dst_lo[i] and gs == sp and gd == dp
+                        and src_hi[j] == src_hi[i] and dst_hi[j] == dst_hi[i]
+                    ):  # fmt: skip
+                        f = g
+                        way = 0
+                        break
+                    if (
+                        src_lo[j] == dst_lo[i] and dst_lo[j] == src_lo[i] and gs == dp and gd == sp
+                        and src_hi[j] == dst_hi[i] and dst_hi[j] == src_hi[i]
+                    ):  # fmt: skip
+                        f = g
+                        way = 1
+                        break
+            slot = (slot + 1) & (capacity - 1)
+        bits = flags[i]
+        pure_syn = p == 6 and (bits & (_SYN | _ACK | _RST | _FIN)) == _SYN
+        fresh = f < 0
+        if not fresh:
+            gap = ts[i] - ts[last[f]]
+            if gap > idle[p] or ts[i] - ts[first[f]] > active:
+                fresh = True
+            elif p == 6:
+                a = sender_state[f]
+                b = other_state[f]
+                closed = a == RESET or b == RESET or (a == CLOSED and b == CLOSED)
+                if closed and (pure_syn or gap > linger):
+                    fresh = True
+                elif pure_syn:
+                    if seen_syn[f, way]:
+                        fresh = isn[f, way] != seq[i]
+                    else:
+                        mine = a if way == 0 else b
+                        fresh = mine > SYN_ACK_SENT or mine == PARTIAL
+        if fresh:
+            if f < 0:
+                keys += 1
+            f = flows
+            flows += 1
+            way = 0
+            table[slot] = f
+            latest_hash[f] = h
+            first[f] = i
+            sender_state[f] = INACTIVE
+            other_state[f] = INACTIVE
+            origin[f] = 0
+            if p == 6:
+                if bits & _SYN:
+                    origin[f] = 1 if bits & _ACK else 0
+                elif server[0, sp] and not server[0, dp]:
+                    origin[f] = 1
+            elif p == 17:
+                if server[1, sp] and not server[1, dp]:
+                    origin[f] = 1
+            elif p == 1 or p == 58:
+                origin[f] = 1 if _is_answer(p, sp) else 0
+        elif pure_syn and (flags[first[f]] & _SYN) == 0 and not seen_syn[f, 1 - way]:
+            origin[f] = way
+        last[f] = i
+        flow[i] = f
+        direction[i] = way
+        if p == 6:
+            mine = sender_state[f] if way == 0 else other_state[f]
+            peer = other_state[f] if way == 0 else sender_state[f]
+            if bits & _SYN:
+                if not seen_syn[f, way]:
+                    seen_syn[f, way] = 1
+                    isn[f, way] = seq[i]
+                if bits & _ACK:
+                    if peer == SYN_SENT:
+                        mine = ESTABLISHED
+                        peer = ESTABLISHED
+                    elif mine == INACTIVE:
+                        mine = SYN_ACK_SENT
+                elif mine == INACTIVE or mine == PARTIAL:
+                    if peer == SYN_ACK_SENT:
+                        mine = ESTABLISHED
+                        peer = ESTABLISHED
+                    else:
+                        mine = SYN_SENT
+            elif not bits & _RST:
+                if mine == INACTIVE:
+                    mine = ESTABLISHED if peer == SYN_SENT else PARTIAL
+                    if peer == SYN_SENT:
+                        peer = ESTABLISHED
+                elif mine == SYN_SENT and peer == SYN_SENT:
+                    mine = ESTABLISHED
+                    peer = ESTABLISHED
+            if bits & _RST:
+                if not (mine == CLOSED and peer == CLOSED):
+                    mine = RESET
+            elif bits & _FIN:
+                if mine != RESET:
+                    mine = CLOSED
+            if way == 0:
+                sender_state[f] = mine
+                other_state[f] = peer
+            else:
+                sender_state[f] = peer
+                other_state[f] = mine
+        else:
+            if way == 0:
+                sender_state[f] = ACTIVE
+            else:
+                other_state[f] = ACTIVE
+        if fresh and keys * 2 > capacity:
+            wider = np.full(capacity * 2, -1, np.int64)
+            for s in range(capacity):
+                g = table[s]
+                if g >= 0:
+                    t = np.int64(latest_hash[g] & np.uint64(2 * capacity - 1))
+                    while wider[t] >= 0:
+                        t = (t + 1) & (2 * capacity - 1)
+                    wider[t] = g
+            table = wider
+            capacity *= 2
+    return flows
+
+
+@njit(cache=True, nogil=True)
+def tally(
+    order, flow, direction, swapped, rank, ip_length, flags,
+    fwd_packets, bwd_packets, fwd_bytes, bwd_bytes, union, offsets, rows, ways,
+):  # fmt: skip
+    """Sum the packets of each flow and lay them out conversation by conversation.
+
+    `rank` is the row of the flow table each metered flow becomes, `swapped` turns its directions round. Fills the sums
+    per row, `offsets` (flows + 1), and per position of the conversations `rows` (packet row) and `ways` (0 = originator).
+    """
+    for f in range(len(fwd_packets)):
+        offsets[f] = 0
+    for i in range(len(flow)):
+        r = rank[flow[i]]
+        offsets[r + 1] += 1
+        union[r] |= flags[i]
+        if direction[i] ^ swapped[flow[i]]:
+            bwd_packets[r] += 1
+            bwd_bytes[r] += ip_length[i]
+        else:
+            fwd_packets[r] += 1
+            fwd_bytes[r] += ip_length[i]
+    for r in range(len(fwd_packets)):
+        offsets[r + 1] += offsets[r]
+    place = offsets.copy()
+    for step in range(len(order)):
+        i = order[step]
+        r = rank[flow[i]]
+        at = place[r]
+        rows[at] = i
+        ways[at] = direction[i] ^ swapped[flow[i]]
+        place[r] = at + 1
+
+
+@njit(cache=True, nogil=True)
+def first_payloads(offsets, rows, ways, payload_captured, found):
+    """Row of the first packet with payload per flow and direction; -1 where there is none. `found` is (flows, 2)."""
+    for f in range(len(offsets) - 1):
+        found[f, 0] = -1
+        found[f, 1] = -1
+        for at in range(offsets[f], offsets[f + 1]):
+            way = ways[at]
+            if found[f, way] < 0 and payload_captured[rows[at]] > 0:
+                found[f, way] = rows[at]
+                if found[f, 1 - way] >= 0:
+                    break
+
+
+@njit(cache=True, nogil=True)
+def prefixes(data, payload_offset, payload_captured, rows, out):
+    """The first bytes of the payloads of `rows` (-1 = none), zero behind their end."""
+    width = out.shape[1]
+    for k in range(len(rows)):
+        i = rows[k]
+        size = 0 if i < 0 else min(payload_captured[i], width)
+        for b in range(size):
+            out[k, b] = data[payload_offset[i] + b]
+        for b in range(size, width):
+            out[k, b] = 0
+
+
+@njit(cache=True, nogil=True)
+def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, bound, classes, tokens):
+    """Class of each payload (0 empty, 1 text, 2 random, 3 replay) and the first token of texts.
+
+    `prefix` most bytes looked at, `least` fewest bytes a random payload has, `bound` least ratio of the entropy of the
+    bytes to the entropy expected of uniform bytes, by number of bytes. `tokens` is (n, 16) bytes, zero behind the token.
+    """
+    counts = np.zeros(256, np.int64)
+    for i in range(len(payload_offset)):
+        for b in range(tokens.shape[1]):
+            tokens[i, b] = 0
+        if payload_length[i] == 0:
+            classes[i] = 0
+            continue
+        size = min(payload_captured[i], prefix)
+        start = payload_offset[i]
+        if size == 0:
+            classes[i] = 3
+            continue
+        if _is_text(data, start, size, size < payload_captured[i] or payload_captured[i] < payload_length[i]):
+            classes[i] = 1
+            at = start
+            stop = start + size
+            while at < stop and (data[at] == 32 or data[at] == 13 or data[at] == 10 or data[at] == 9):
+                at += 1
+            b = 0
+            while (
+                at < stop
+                and b < tokens.shape[1]
+                and data[at] != 32
+                and data[at] != 13
+                and data[at] != 10
+                and data[at] != 9
+            ):
+                tokens[i, b] = data[at]
+                at += 1
+                b += 1
+            continue
+        classes[i] = 3
+        if size < least:
+            continue
+        counts[:] = 0
+        for b in range(size):
+            counts[data[start + b]] += 1
+        entropy = 0.0
+        for value in range(256):
+            c = counts[value]
+            if c > 1:
+                entropy -= c * np.log2(c)
+        entropy = entropy / size + np.log2(size)
+        if entropy >= bound[size]:
+            classes[i] = 2
+
+
+@njit(cache=True, nogil=True)
+def _is_text(data, start, size, cut):
+    """Whether bytes are printable UTF-8 with tabs and line ends; a character cut off at the end is forgiven if `cut`."""
+    at = start
+    stop = start + size
+    while at < stop:
+        c = data[at]
+        if c < 0x80:
+            if c < 32 and c != 9 and c != 10 and c != 13 or c == 127:
+                return False
+            at += 1
+            continue
+        if 0xC2 <= c <= 0xDF:
+            more = 1
+        elif 0xE0 <= c <= 0xEF:
+            more = 2
+        elif 0xF0 <= c <= 0xF4:
+            more = 3
+        else:
+            return False
+        if at == start:
+            # text begins with a letter; a first byte above 127 is far more often a binary header
+            return False
+        for k in range(1, more + 1):
+            if at + k >= stop:
+                return cut
+            if data[at + k] & 0xC0 != 0x80:
+                return False
+        at += more + 1
+    return True

@@ -1,0 +1,121 @@
+"""Timed words of conversations: each packet becomes a symbol, the time since the packet before, and its payload size.
+
+Words are grouped by service, and within it by the state of the flow where that is asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.capture.packets import PROTO_TCP, PacketTable
+from netsynth_core.errors import InvalidParameter
+from netsynth_core.flows.metering import Metered
+from netsynth_core.flows.payloads import CLASS_NAMES, TEXT, classify
+from netsynth_core.flows.symbols import FLAG_ORDER, Symbol, format_symbol
+from netsynth_core.flows.tokens import text_tokens
+from netsynth_core.flows.words import Words
+from netsynth_core.units import NS_PER_US
+
+GROUPS: Final = ("service", "state")
+
+_LETTER_BITS: Final = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
+
+
+def extract_words(packets: PacketTable, metered: Metered, *, by: Sequence[str] = GROUPS) -> list[Words]:
+    """The words of all conversations, one `Words` per group, in order of the groups' names.
+
+    Parameters
+    ----------
+    packets
+        The table that was metered.
+    metered
+        Its flows and conversations.
+    by
+        ``("service",)`` or ``("service", "state")``.
+
+    Returns
+    -------
+    list[Words]
+        Delays in microseconds (rounded, 0 for the first packet), sizes the true payload lengths in bytes, `flow_rows`
+        the rows of the flow table.
+
+    Raises
+    ------
+    InvalidParameter
+        When `by` names anything else.
+    """
+    if not by or any(name not in GROUPS for name in by):
+        raise InvalidParameter(f"Words cannot be grouped by {list(by)}.", hint="Group by service, or by service,state.")
+    conversations, frame = metered.conversations, metered.flows.frame
+    rows = conversations.packets
+    codes, names = _symbols(packets, metered)
+    ts = packets.ts[rows]
+    delays = np.zeros(len(rows), np.int64)
+    delays[1:] = np.maximum(np.diff(ts), 0)
+    delays[conversations.offsets[:-1]] = 0
+    delays = (delays + NS_PER_US // 2) // NS_PER_US
+    sizes = packets.payload_length[rows].astype(np.int64)
+    groups: list[Words] = []
+    for key, members in sorted(frame.groupby(list(by), sort=False).indices.items()):
+        key = key if isinstance(key, tuple) else (key,)
+        labels = dict(zip(by, map(str, key), strict=True))
+        flows = np.sort(np.asarray(members, dtype=np.int64))
+        groups.append(_group(conversations.offsets, flows, codes, names, delays, sizes, labels))
+    return groups
+
+
+def _group(
+    offsets: NDArray[np.int64],
+    flows: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    names: Sequence[str],
+    delays: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    labels: dict[str, str],
+) -> Words:
+    """The words of some flows over the symbols they use."""
+    lengths = np.diff(offsets)[flows]
+    starts = np.zeros(len(flows) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    index = np.repeat(offsets[:-1][flows] - starts[:-1], lengths) + np.arange(starts[-1])
+    used, local = np.unique(codes[index], return_inverse=True)
+    texts = [names[code] for code in used.tolist()]
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return Words(
+        alphabet=tuple(texts[k] for k in order),
+        symbols=place[local] if len(local) else np.zeros(0, np.int32),
+        delays=delays[index],
+        offsets=starts,
+        sizes=sizes[index],
+        unit="us",
+        service=labels.get("service", ""),
+        state=labels.get("state", ""),
+        flow_rows=flows,
+    )
+
+
+def _symbols(packets: PacketTable, metered: Metered) -> tuple[NDArray[np.int64], list[str]]:
+    """The symbol of each position of the conversations, as a position in the list of their texts."""
+    rows = metered.conversations.packets
+    payloads = classify(packets)
+    flow = metered.conversations.flow_of()
+    classes = payloads.classes[rows].astype(np.int64)
+    service = metered.flows.frame["service"].to_numpy(dtype=object)
+    token, tokens = text_tokens(payloads.tokens[rows], classes == TEXT, flow, service[flow])
+    flags = np.where(packets.proto[rows] == PROTO_TCP, packets.flags[rows] & 63, 0).astype(np.int64)
+    way = metered.conversations.direction.astype(np.int64)
+    joint = ((token * 4 + classes) * 2 + way) * 64 + flags
+    distinct, codes = np.unique(joint, return_inverse=True)
+    texts = []
+    for value in distinct.tolist():
+        bits = value & 63
+        letters = "".join(letter for letter in FLAG_ORDER if bits & _LETTER_BITS[letter])
+        kind = value >> 7 & 3
+        texts.append(
+            format_symbol(Symbol(letters, "<" if value >> 6 & 1 else ">", CLASS_NAMES[kind], tokens[value >> 9]))
+        )
+    return codes.astype(np.int64), texts
