@@ -1,0 +1,238 @@
+"""Kernels of the delay laws: fitting a mixture of discretised normals and a uniform floor to a histogram.
+
+The readable twin is `netsynth_core.models.delays.DelayLaw.probabilities`; a property test holds both equal.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FLOOR_MIN = 0.5
+
+
+@njit(cache=True, nogil=True)
+def cell_masses(mean: float, sd: float, out: NDArray[np.float64]) -> None:
+    """Fill `out` with the masses of the unit cells around 0..len - 1 of a normal law, scaled to sum to one."""
+    size = out.shape[0]
+    scale = 1.0 / (sd * math.sqrt(2.0))
+    low = math.erf((-0.5 - mean) * scale)
+    total = math.erf((size - 0.5 - mean) * scale) - low
+    before = low
+    for code in range(size):
+        after = math.erf((code + 0.5 - mean) * scale)
+        out[code] = (after - before) / total
+        before = after
+
+
+@njit(cache=True, nogil=True)
+def law_probabilities(
+    means: NDArray[np.float64], sds: NDArray[np.float64], weights: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """P(code) of a mixture: `weights` holds the normals' weights and, last, the floor's."""
+    size = out.shape[0]
+    count = means.shape[0]
+    out[:] = weights[count] / size
+    cell = np.empty(size, np.float64)
+    for k in range(count):
+        cell_masses(means[k], sds[k], cell)
+        for code in range(size):
+            out[code] += weights[k] * cell[code]
+
+
+@njit(cache=True, nogil=True)
+def _histogram_bits(hist: NDArray[np.float64], probability: NDArray[np.float64]) -> float:
+    bits = 0.0
+    for code in range(hist.shape[0]):
+        if hist[code] > 0:
+            bits -= hist[code] * math.log2(probability[code])
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _expectation_maximisation(
+    hist: NDArray[np.float64],
+    means: NDArray[np.float64],
+    sds: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    sd_min: float,
+    rounds: int,
+) -> None:
+    size = hist.shape[0]
+    count = means.shape[0]
+    total = hist.sum()
+    mass = np.zeros((count, 3), np.float64)
+    share = np.empty(count, np.float64)
+    for _ in range(rounds):
+        mass[:] = 0.0
+        floor = 0.0
+        for code in range(size):
+            if hist[code] <= 0:
+                continue
+            background = weights[count] / size
+            norm = background
+            for k in range(count):
+                wide = sds[k] * sds[k] + 1.0 / 12.0
+                gap = code - means[k]
+                share[k] = weights[k] * math.exp(-0.5 * gap * gap / wide) / math.sqrt(2.0 * math.pi * wide)
+                norm += share[k]
+            floor += hist[code] * background / norm
+            for k in range(count):
+                part = hist[code] * share[k] / norm
+                mass[k, 0] += part
+                mass[k, 1] += part * code
+                mass[k, 2] += part * code * code
+        floor = max(floor, FLOOR_MIN)
+        whole = floor
+        for k in range(count):
+            whole += mass[k, 0]
+        moved = 0.0
+        for k in range(count):
+            if mass[k, 0] > 1e-9:
+                mean = mass[k, 1] / mass[k, 0]
+                variance = mass[k, 2] / mass[k, 0] - mean * mean - 1.0 / 12.0
+                sd = max(math.sqrt(max(variance, 0.0)), sd_min)
+                moved = max(moved, abs(mean - means[k]) + abs(sd - sds[k]))
+                means[k] = mean
+                sds[k] = sd
+            weights[k] = mass[k, 0] / whole
+        weights[count] = floor / whole
+        if moved < 0.01:
+            break
+    if total > 0:
+        for k in range(count + 1):
+            weights[k] = round(weights[k] * 1e6) / 1e6
+        rest = 0.0
+        for k in range(count):
+            rest += weights[k]
+        weights[count] = max(1.0 - rest, 1e-6)
+        scale = rest + weights[count]
+        for k in range(count + 1):
+            weights[k] /= scale
+
+
+@njit(cache=True, nogil=True)
+def _nearest(value: float, grid: NDArray[np.float64]) -> float:
+    best = float(grid[0])
+    for entry in grid:
+        if abs(entry - value) < abs(best - value):
+            best = float(entry)
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _most_missed(hist: NDArray[np.float64], probability: NDArray[np.float64]) -> int:
+    """Centre of the 5-wide stretch of codes that the law explains worst."""
+    size = hist.shape[0]
+    total = hist.sum()
+    best = 0.0
+    where = 0
+    for code in range(size):
+        seen = 0.0
+        expected = 0.0
+        for near in range(max(code - 2, 0), min(code + 3, size)):
+            seen += hist[near]
+            expected += total * probability[near]
+        excess = seen - expected
+        if excess > best:
+            best = excess
+            where = code
+    return where
+
+
+@njit(cache=True, nogil=True)
+def fit_law(
+    hist: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    most: int,
+    component_bits: float,
+    out_means: NDArray[np.float64],
+    out_sds: NDArray[np.float64],
+    out_weights: NDArray[np.float64],
+    out_table: NDArray[np.float64],
+) -> int:
+    """Fit 0..`most` normals and the floor to a histogram, keeping the number with the smallest codelength.
+
+    Parameters
+    ----------
+    hist
+        Weighted counts of the codes.
+    grid
+        Allowed standard deviations, ascending; means lie on half integers.
+    component_bits
+        Price of a mean and a standard deviation; each weight costs half the log of the number of values besides.
+    out_means, out_sds, out_weights, out_table
+        Room for `most` means and deviations, `most` + 1 weights (the floor last after the used ones), and P(code).
+
+    Returns
+    -------
+    int
+        Number of normals.
+    """
+    size = hist.shape[0]
+    total = hist.sum()
+    weight_bits = 0.5 * math.log2(total + 1.0)
+    table = np.full(size, 1.0 / size)
+    out_table[:] = table
+    out_weights[0] = 1.0
+    best_bits = _histogram_bits(hist, table)
+    best = 0
+    if total <= 0:
+        return 0
+    means = np.empty(most, np.float64)
+    sds = np.empty(most, np.float64)
+    weights = np.empty(most + 1, np.float64)
+    mean = 0.0
+    square = 0.0
+    for code in range(size):
+        mean += hist[code] * code
+        square += hist[code] * code * code
+    mean /= total
+    means[0] = mean
+    sds[0] = max(math.sqrt(max(square / total - mean * mean, 0.0)), grid[0])
+    weights[0] = 1.0 - 0.5 / (total + 1.0)
+    weights[1] = 0.5 / (total + 1.0)
+    for count in range(1, most + 1):
+        if count > 1:
+            means[count - 1] = _most_missed(hist, table)
+            sds[count - 1] = 2.0
+            for k in range(count - 1):
+                weights[k] *= 0.75
+            weights[count] = weights[count - 1] * 0.75 + 1e-6
+            weights[count - 1] = 0.25
+        _expectation_maximisation(hist, means[:count], sds[:count], weights[: count + 1], grid[0], 40)
+        q_means = np.empty(count, np.float64)
+        q_sds = np.empty(count, np.float64)
+        for k in range(count):
+            q_means[k] = min(max(round(means[k] * 2.0) / 2.0, 0.0), size - 1.0)
+            q_sds[k] = _nearest(sds[k], grid)
+        law_probabilities(q_means, q_sds, weights[: count + 1], table)
+        bits = _histogram_bits(hist, table) + count * (component_bits + weight_bits)
+        if bits < best_bits - 1e-9:
+            best_bits = bits
+            best = count
+            out_means[:count] = q_means
+            out_sds[:count] = q_sds
+            out_weights[: count + 1] = weights[: count + 1]
+            out_table[:] = table
+        elif count > best + 1:
+            break
+    return best
+
+
+@njit(cache=True, nogil=True)
+def fit_laws(
+    hists: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    most: int,
+    component_bits: float,
+    counts: NDArray[np.int64],
+    means: NDArray[np.float64],
+    sds: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    tables: NDArray[np.float64],
+) -> None:
+    """`fit_law` of each row of `hists`, into the rows of the other arrays."""
+    for row in range(hists.shape[0]):
+        counts[row] = fit_law(hists[row], grid, most, component_bits, means[row], sds[row], weights[row], tables[row])

@@ -1,0 +1,294 @@
+"""Laws of delays and payload sizes: proper distributions over integer codes, with what their parameters cost.
+
+A `DelayScale` turns delays of any unit into codes 0..n-1 and back; a `DelayLaw` is a mixture of discretised normals
+and a uniform floor over these codes, so that every delay has a probability above zero and all of them sum to one. A
+`SizeScale` and a `SizeLaw` do the same for payload sizes. All bits are base 2.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import log2
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from netsynth_core.errors import SchemaError
+from netsynth_core.models.codelength import universal_integer
+
+LOG_CODES = 192
+PLAIN_CODES = 256
+# 1 ns is -30 dB-microseconds: code 1. Code 0 is kept for "no time at all".
+TIMED_OFFSET = 31
+_MICROSECONDS = {"ns": 1e-3, "us": 1.0, "s": 1e6}
+
+DEVIATIONS: NDArray[np.float64] = np.array([0.2, 0.4, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6.5, 9, 12, 17, 25, 40], np.float64)
+"""Standard deviations a normal may have, in codes; 16 of them, so that naming one costs 4 bits."""
+MAX_NORMALS = 4
+
+
+@dataclass(frozen=True)
+class DelayScale:
+    """How delays of one unit become integer codes.
+
+    A logarithmic scale has 10 codes a decade: code 0 is the delay 0, code k >= 1 stands for ``(k - offset)`` decibel of
+    one microsecond (of one, when the unit is unknown). A plain scale takes integers as they are, up to 255.
+    """
+
+    unit: str
+    """Unit of the delays: us, ns, s, dbus or empty (unknown)."""
+    kind: Literal["decibel", "plain"]
+
+    @classmethod
+    def of(cls, unit: str, largest: int) -> "DelayScale":
+        """The scale for delays of `unit` up to `largest`; unknown integers above 255 go on the logarithmic scale."""
+        if unit in _MICROSECONDS or (unit == "" and largest >= PLAIN_CODES):
+            return cls(unit, "decibel")
+        return cls(unit, "plain")
+
+    @property
+    def codes(self) -> int:
+        """Number of codes."""
+        return LOG_CODES if self.kind == "decibel" else PLAIN_CODES
+
+    @property
+    def offset(self) -> int:
+        """Code of 0 dB on a logarithmic scale."""
+        return TIMED_OFFSET if self.unit in _MICROSECONDS else 1
+
+    def encode(self, delays: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Codes of delays >= 0; what lies beyond the scale gets its first or last code."""
+        if self.kind == "plain":
+            return np.clip(delays, 0, PLAIN_CODES - 1).astype(np.int32)
+        factor = _MICROSECONDS.get(self.unit, 1.0)
+        level = 10.0 * np.log10(np.maximum(delays, 1) * factor)
+        codes = np.clip(np.rint(level) + self.offset, 1, LOG_CODES - 1)
+        coded: NDArray[np.int32] = np.where(delays <= 0, 0, codes).astype(np.int32)
+        return coded
+
+    def decode(self, codes: NDArray[np.int32], *, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Delays of codes, spread evenly (in decibel) over what rounds to each code."""
+        if self.kind == "plain":
+            return np.asarray(codes, np.int64)
+        level = codes - self.offset + rng.uniform(-0.5, 0.5, len(codes))
+        values = np.rint(10.0 ** (level / 10.0) / _MICROSECONDS.get(self.unit, 1.0))
+        return np.where(codes == 0, 0, np.minimum(values, 2.0**62)).astype(np.int64)
+
+    def add(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Code of the sum of two delays, each at the centre of its code."""
+        if self.kind == "plain" and self.unit != "dbus":
+            return np.minimum(first + second, PLAIN_CODES - 1).astype(np.int32)
+        offset = self.offset if self.kind == "decibel" else 0
+        centre = np.log10(10.0 ** ((first - offset) / 10.0) + 10.0 ** ((second - offset) / 10.0)) * 10.0
+        total = np.clip(np.rint(centre) + offset, 0, self.codes - 1).astype(np.int32)
+        total = np.where(first == 0, second, total)
+        return np.where(second == 0, first, total).astype(np.int32)
+
+    def describe(self, code: float) -> str:
+        """A code as a person reads it."""
+        if self.kind == "plain" and self.unit != "dbus":
+            return f"{code:.0f}"
+        if self.unit == "":
+            return "0" if code <= 0 else f"{10.0 ** ((code - self.offset) / 10.0):.3g}"
+        if self.kind == "decibel" and code < 0.5:
+            return "0"
+        micro = 10.0 ** ((code - (self.offset if self.kind == "decibel" else 0)) / 10.0)
+        for unit, size in (("s", 1e6), ("ms", 1e3), ("µs", 1.0)):
+            if micro >= size:
+                return f"{micro / size:.3g} {unit}"
+        return f"{micro * 1e3:.3g} ns"
+
+
+@dataclass(frozen=True)
+class Normal:
+    """One normal of a delay law, in codes."""
+
+    weight: float
+    """Share of the values it explains, 0-1."""
+    mean: float
+    sd: float
+    """Standard deviation, > 0."""
+
+
+@dataclass(frozen=True)
+class DelayLaw:
+    """A mixture of normals on the integers 0..codes-1 and a uniform floor that has the rest of the weight."""
+
+    normals: tuple[Normal, ...]
+    """By ascending mean; empty = uniform."""
+    codes: int
+
+    def __post_init__(self) -> None:
+        if self.codes < 1 or any(n.sd <= 0 or not 0 <= n.weight <= 1 for n in self.normals):
+            raise SchemaError("A delay law has a weight outside 0-1 or no spread.", hint="Learn the model again.")
+        if sum(n.weight for n in self.normals) > 1 + 1e-9:
+            raise SchemaError("The weights of a delay law exceed one.", hint="Learn the model again.")
+
+    @property
+    def floor(self) -> float:
+        """Weight of the uniform floor."""
+        return max(0.0, 1.0 - sum(n.weight for n in self.normals))
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """P(code), summing to one."""
+        total = np.full(self.codes, self.floor / self.codes)
+        edges = np.arange(self.codes + 1) - 0.5
+        for normal in self.normals:
+            cumulative = ndtr((edges - normal.mean) / normal.sd)
+            whole = cumulative[-1] - cumulative[0]
+            total = total + normal.weight * np.diff(cumulative) / whole
+        scaled: NDArray[np.float64] = total / total.sum()
+        return scaled
+
+    @cached_property
+    def bits(self) -> NDArray[np.float64]:
+        """-log2 P(code)."""
+        return -np.log2(np.maximum(self.probabilities, 1e-30))
+
+    def sample(self, n: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
+        """Draw `n` codes."""
+        cumulative = np.cumsum(self.probabilities)
+        drawn = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
+        codes: NDArray[np.int32] = np.minimum(drawn, self.codes - 1).astype(np.int32)
+        return codes
+
+    def parameter_bits(self, count: int) -> float:
+        """Bits of the parameters, for a law fitted to `count` values.
+
+        Number of normals by the universal code; each mean on half integers (log2 2 codes), each deviation one of 16
+        (4 bits), each free weight to the precision that `count` values allow (half log2 (count + 1); Rissanen 1983).
+        """
+        return universal_integer(len(self.normals) + 1) + len(self.normals) * (
+            component_bits(self.codes) + 0.5 * log2(count + 1.0)
+        )
+
+    def quantile(self, share: float) -> int:
+        """Smallest code with at least `share` of the mass at or below it."""
+        return int(np.searchsorted(np.cumsum(self.probabilities), share, side="left").clip(0, self.codes - 1))
+
+
+def component_bits(codes: int) -> float:
+    """Bits of one normal's mean and deviation."""
+    return float(np.log2(2 * codes) + np.log2(len(DEVIATIONS)))
+
+
+def fit_delay_laws(histograms: NDArray[np.float64]) -> tuple[list[DelayLaw], NDArray[np.float64]]:
+    """The law of smallest codelength for each row of counts.
+
+    Parameters
+    ----------
+    histograms
+        Shape (laws, codes): how often each code was seen.
+
+    Returns
+    -------
+    laws, probabilities
+        One law a row, and P(code) of each, shape (laws, codes).
+    """
+    from netsynth_core.models._kernels import fit_laws
+
+    rows, codes = histograms.shape
+    counts = np.zeros(rows, np.int64)
+    means = np.zeros((rows, MAX_NORMALS))
+    sds = np.zeros((rows, MAX_NORMALS))
+    weights = np.zeros((rows, MAX_NORMALS + 1))
+    tables = np.zeros((rows, codes))
+    hist = np.ascontiguousarray(histograms, np.float64)
+    fit_laws(hist, DEVIATIONS, MAX_NORMALS, component_bits(codes), counts, means, sds, weights, tables)
+    laws = []
+    for row in range(rows):
+        parts = [
+            Normal(float(weights[row, k]), float(means[row, k]), float(sds[row, k])) for k in range(int(counts[row]))
+        ]
+        laws.append(DelayLaw(tuple(sorted(parts, key=lambda n: (n.mean, n.sd, n.weight))), codes))
+    return laws, tables
+
+
+SIZE_BINS = 64
+
+
+@dataclass(frozen=True)
+class SizeScale:
+    """Codes of payload sizes: the frequent sizes by themselves, the others in two bins an octave."""
+
+    points: tuple[int, ...]
+    """Sizes with a code of their own, ascending."""
+
+    @classmethod
+    def of(cls, sizes: NDArray[np.int64], *, most: int = 128) -> "SizeScale":
+        """The scale for these sizes: own codes for the (at most `most`) sizes that make up a 500th of the values."""
+        values, counts = np.unique(sizes, return_counts=True)
+        least = max(3, len(sizes) // 500)
+        order = np.lexsort((values, -counts))[:most]
+        return cls(tuple(sorted(int(values[i]) for i in order if counts[i] >= least)))
+
+    @property
+    def codes(self) -> int:
+        """Number of codes."""
+        return len(self.points) + SIZE_BINS
+
+    @cached_property
+    def _edges(self) -> NDArray[np.int64]:
+        edges = np.floor(2.0 ** (np.arange(SIZE_BINS + 1) / 2.0)).astype(np.int64)
+        return np.concatenate([[0], np.maximum.accumulate(edges[1:])])
+
+    @cached_property
+    def _widths(self) -> NDArray[np.int64]:
+        inside = np.histogram(np.array(self.points, np.int64), self._edges)[0] if self.points else 0
+        return np.maximum(np.diff(self._edges) - inside, 1)
+
+    def encode(self, sizes: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Codes of sizes >= 0."""
+        points = np.array(self.points, np.int64)
+        bins = np.clip(np.searchsorted(self._edges, sizes, side="right") - 1, 0, SIZE_BINS - 1)
+        if not len(points):
+            return np.asarray(bins, np.int32)
+        at = np.minimum(np.searchsorted(points, sizes), len(points) - 1)
+        return np.asarray(np.where(points[at] == sizes, at, bins + len(points)), np.int32)
+
+    def decode(self, codes: NDArray[np.int32], *, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Sizes of codes; those of a bin are drawn evenly from it."""
+        count = len(self.points)
+        bins = np.clip(codes - count, 0, SIZE_BINS - 1)
+        low, high = self._edges[bins], np.maximum(self._edges[bins + 1], self._edges[bins] + 1)
+        spread = rng.integers(low, high)
+        if not count:
+            return spread
+        own = np.array(self.points, np.int64)[np.minimum(codes, count - 1)]
+        return np.where(codes < count, own, spread)
+
+    def width_bits(self) -> NDArray[np.float64]:
+        """Bits that name a size inside each code: 0 for sizes of their own, log2 of the bin's width else."""
+        return np.concatenate([np.zeros(len(self.points)), np.log2(self._widths)])
+
+
+@dataclass(frozen=True)
+class SizeLaw:
+    """Counts of size codes, as a categorical law with one pseudo-count spread over all codes.
+
+    The codelength of the counted values is prequential (Dirichlet with total mass one), so the law has no parameters
+    to pay for besides.
+    """
+
+    counts: tuple[tuple[int, int], ...]
+    """(code, how often), by ascending code."""
+    codes: int
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float64]:
+        """P(code), summing to one."""
+        counts = np.full(self.codes, 1.0 / self.codes)
+        for code, count in self.counts:
+            counts[code] += count
+        share: NDArray[np.float64] = counts / counts.sum()
+        return share
+
+    def sample(self, n: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
+        """Draw `n` codes among those seen (all, when none was)."""
+        if not self.counts:
+            return rng.integers(0, self.codes, n).astype(np.int32)
+        codes = np.array([code for code, _ in self.counts], np.int32)
+        weight = np.array([count for _, count in self.counts], np.float64)
+        return np.asarray(codes[np.searchsorted(np.cumsum(weight), rng.random(n) * weight.sum(), side="right")])

@@ -1,0 +1,116 @@
+"""The body of a TADAM document, version 1: strict pydantic models and both directions."""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from netsynth_core.errors import DocumentError, InvalidParameter
+from netsynth_core.models.automata.body import (
+    AutomatonBody,
+    NormalBody,
+    automaton_from_body,
+    automaton_to_body,
+    law_from_body,
+    law_to_body,
+)
+from netsynth_core.models.codelength import Codelength
+from netsynth_core.models.tadam.noise import NoiseModel
+from netsynth_core.models.tadam.params import TadamParams
+
+if TYPE_CHECKING:
+    from netsynth_core.models.tadam.model import Tadam
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NoiseBody(_Strict):
+    """Counts and laws of the noise model."""
+
+    matches: int = Field(ge=0)
+    missing: int = Field(ge=0)
+    duplicates: int = Field(ge=0)
+    swaps: int = Field(ge=0)
+    additions: int = Field(ge=0)
+    duplicate_delay: list[NormalBody]
+    addition_delay: list[NormalBody]
+    accepted: int = Field(ge=0)
+    rejected: int = Field(ge=0)
+    noisy: int = Field(ge=0)
+
+
+class BitsBody(_Strict):
+    """The codelength on the training words."""
+
+    model: float
+    data: float
+    empty: float
+
+
+class TadamBody(_Strict):
+    """Everything a model is, but for the training words."""
+
+    automaton: AutomatonBody
+    noise: NoiseBody
+    codelength: BitsBody
+    service: str = Field(max_length=200)
+    state: str = Field(max_length=200)
+    trained_on: dict[str, str | int | float | None]
+    parameters: dict[str, str | int | float | bool | None]
+    warnings: list[str]
+
+
+def to_body(model: "Tadam") -> TadamBody:
+    """The body of a model's document."""
+    noise = model.noise
+    return TadamBody(
+        automaton=automaton_to_body(model.automaton),
+        noise=NoiseBody(
+            matches=noise.matches,
+            missing=noise.missing,
+            duplicates=noise.duplicates,
+            swaps=noise.swaps,
+            additions=noise.additions,
+            duplicate_delay=law_to_body(noise.duplicate_delay),
+            addition_delay=law_to_body(noise.addition_delay),
+            accepted=noise.accepted,
+            rejected=noise.rejected,
+            noisy=noise.noisy,
+        ),
+        codelength=BitsBody(model=model.codelength.model, data=model.codelength.data, empty=model.codelength.empty),
+        service=model.service,
+        state=model.state,
+        trained_on=model.trained_on,
+        parameters=model.params.model_dump(mode="json"),
+        warnings=list(model.warnings),
+    )
+
+
+def from_body(body: TadamBody) -> dict[str, Any]:
+    """The fields of a model, but for its training words.
+
+    Raises
+    ------
+    DocumentError
+        When the automaton or a parameter does not fit.
+    """
+    automaton = automaton_from_body(body.automaton)
+    codes = automaton.scale.codes
+    noise = body.noise.model_dump()
+    noise["duplicate_delay"] = law_from_body(body.noise.duplicate_delay, codes)
+    noise["addition_delay"] = law_from_body(body.noise.addition_delay, codes)
+    try:
+        params = TadamParams.checked(dict(body.parameters))
+    except InvalidParameter as error:
+        raise DocumentError(f"The tadam document is broken: {error.message}", hint=error.hint) from error
+    return {
+        "automaton": automaton,
+        "noise": NoiseModel(**noise),
+        "params": params,
+        "codelength": Codelength(body.codelength.model, body.codelength.data, body.codelength.empty),
+        "service": body.service,
+        "state": body.state,
+        "trained_on": dict(body.trained_on),
+        "warnings": tuple(body.warnings),
+    }
