@@ -1,0 +1,137 @@
+"""What is in this capture, and was it read rightly?"""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from netsynth_core.units import format_bytes, format_duration, format_instant
+from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.contents import reports_of
+from netsynth_core.workspace.recipes import Recipe, Step
+from netsynth_core.workspace.store import Workspace
+from pages.parts import figures, jobs, reads, state
+from pages.parts.feedback import empty, readable_errors, title
+from pages.parts.forms import params_form
+from pages.parts.pickers import pick, shown_name
+from pages.parts.text import md, number, plain
+
+MAX_UPLOAD_MB = 200
+
+
+def open_form(workspace: Workspace, *, expanded: bool) -> None:
+    """By path first, since captures are large; by upload for small ones."""
+    with st.expander("Open a capture", icon=":material/folder_open:", expanded=expanded):
+        by_path, by_upload = st.tabs(["By path", f"Upload (up to {MAX_UPLOAD_MB} MB)"])
+        with by_path, st.form("open_path", border=False):
+            text = st.text_input("Path of a pcap, pcapng (also .gz) or flow table", placeholder="/data/office.pcap.gz")
+            copy = st.checkbox("Keep a copy in the workspace", help="Without a copy the file is read where it lies.")
+            if st.form_submit_button("Open", type="primary"):
+                if text.strip():
+                    path = Path(text.strip()).expanduser()
+                    jobs.take_in(workspace, path, copy=copy, name=path.name)
+                else:
+                    st.warning("Write the path of the file first.", icon=":material/edit:")
+        with by_upload:
+            given = st.file_uploader(
+                "Capture or flow table", max_upload_size=MAX_UPLOAD_MB, key="upload", label_visibility="collapsed"
+            )
+            if given is not None and st.button("Take it into the workspace", type="primary", key="take_upload"):
+                with tempfile.TemporaryDirectory() as folder:
+                    suffixes = "".join(Path(given.name).suffixes[-2:])
+                    path = Path(folder) / f"upload{suffixes if suffixes.replace('.', '').isalnum() else ''}"
+                    path.write_bytes(given.getbuffer())
+                    jobs.take_in(workspace, path, copy=True, name=Path(given.name).name)
+
+
+def read_again(workspace: Workspace, captures: list[Artefact]) -> None:
+    """Read flows with other timeouts, or from several files as one."""
+    from netsynth_core.flows.metering import MeterParams
+
+    names = {capture.id: shown_name(workspace, capture) for capture in captures}
+    with st.expander("Read flows again with other settings", icon=":material/tune:"), st.form("meter", border=False):
+        chosen = st.multiselect(
+            "Files, joined into one", list(names), default=list(names)[-1:], format_func=names.__getitem__
+        )
+        values = params_form(MeterParams, key="meter")
+        if st.form_submit_button("Read flows", type="primary"):
+            with readable_errors():
+                if not chosen:
+                    st.warning("Choose at least one file.", icon=":material/edit:")
+                else:
+                    recipe = Recipe(step=Step.FLOWS, inputs=tuple(chosen), parameters=values)
+                    jobs.start(workspace, recipe)
+
+
+def report_part(workspace: Workspace, flows: Artefact) -> None:
+    """Figures of the reading, what was left out, and the load over time."""
+    facts = flows.facts
+    reports = reports_of(workspace, flows.id)
+    starts = [report.first_ts for report in reports if report.first_ts is not None]
+    ends = [report.last_ts for report in reports if report.last_ts is not None]
+    skipped = sum(facts.get("skipped", {}).values())
+    columns = st.columns(5)
+    columns[0].metric("Packets", number(facts["packets"]))
+    columns[1].metric("Bytes", format_bytes(facts["bytes"]))
+    columns[2].metric("Flows", number(facts["flows"]))
+    columns[3].metric("Span", format_duration(max(ends) - min(starts)) if starts else "unknown")
+    columns[4].metric("Frames left out", number(skipped))
+    if starts:
+        links = {name for report in reports for name in report.link_types}
+        formats = {report.format for report in reports}
+        words = f"{', '.join(sorted(formats))}, link type {', '.join(sorted(links))}"
+        st.caption(f"From {format_instant(min(starts))} to {format_instant(max(ends))}. {md(words)}.")
+    for note in facts.get("notes", []):
+        st.warning(md(note, limit=500), icon=":material/info:")
+    if skipped:
+        first = facts.get("first_skipped", {})
+        rows = [
+            {"reason": plain(reason), "frames": count, "first frame": first.get(reason)}
+            for reason, count in sorted(facts["skipped"].items(), key=lambda item: -item[1])
+        ]
+        with st.expander(f"Frames left out: {number(skipped)}", icon=":material/filter_alt_off:", expanded=True):
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Frames left out by reason", key="skipped")
+
+
+def load_part(workspace: Workspace, flows: Artefact) -> None:
+    """When there was how much, and of which service."""
+    from netsynth_core.plots import load_over_time
+
+    table = reads.flows(str(workspace.folder), flows.id)
+    of = st.segmented_control("Over time", ["flows", "bytes"], default="flows", key="load_of", required=True)
+    figures.show(load_over_time(table, of=of, theme=figures.page_theme()), key="load")
+    services = flows.facts.get("services", {})
+    rows = [{"service": plain(name, limit=40), "flows": count} for name, count in services.items()]
+    st.markdown("**Services**, by payload first and port second")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "flows": st.column_config.ProgressColumn(
+                "flows", format="%d", min_value=0, max_value=max(services.values())
+            )
+        },
+        alt="Flows of each service",
+        key="services",
+    )
+
+
+title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")
+workspace = state.require()
+jobs.show_failure()
+captures = workspace.artefacts(ArtefactKind.CAPTURE)
+read = workspace.artefacts(ArtefactKind.FLOWS)
+open_form(workspace, expanded=not captures)
+if captures:
+    read_again(workspace, captures)
+if not read:
+    if captures and jobs.is_busy(workspace, Step.FLOWS):
+        st.info("The flows are being read; the sidebar shows how far it is.", icon=":material/autorenew:")
+    else:
+        empty("No flows were read yet.", "Open a capture above: its flows are read at once.")
+else:
+    chosen = pick("Shown", read, workspace=workspace, name="flows", stale=reads.stale_ids(workspace))
+    report_part(workspace, chosen)
+    if chosen.facts["flows"]:
+        load_part(workspace, chosen)

@@ -1,0 +1,164 @@
+"""Jobs as the pages see them: start one, watch it in the sidebar, cancel it, find it again after a reload."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from netsynth_core.errors import NetsynthError
+from netsynth_core.units import format_duration
+from netsynth_core.workspace.doing import do_recipe
+from netsynth_core.workspace.jobs import Job, JobState, start_job
+from netsynth_core.workspace.jobs import cancel_job as ask_to_cancel
+from netsynth_core.workspace.jobs import jobs as all_jobs
+from netsynth_core.workspace.recipes import Recipe, Step
+from netsynth_core.workspace.store import Workspace
+from pages.parts import state
+from pages.parts.feedback import flash, notice, readable_errors, trouble
+from pages.parts.text import md, number, plain
+
+POLL_S = 0.7
+SHOWN_OVER = 3
+
+STEP_WORDS = {
+    Step.CAPTURE: "take a file in",
+    Step.FLOWS: "read flows",
+    Step.WORDS: "extract timed words",
+    Step.FIT: "learn",
+    Step.SAMPLE: "sample",
+    Step.FORGE: "forge packets",
+    Step.EVALUATE: "compare",
+    Step.GENERATE: "whole chain",
+}
+STATE_WORDS = {
+    JobState.QUEUED: ("waiting", ":material/hourglass_empty:"),
+    JobState.RUNNING: ("running", ":material/autorenew:"),
+    JobState.DONE: ("done", ":material/check_circle:"),
+    JobState.FAILED: ("failed", ":material/error:"),
+    JobState.CANCELLED: ("cancelled", ":material/block:"),
+}
+
+
+def start(workspace: Workspace, recipe: Recipe) -> None:
+    """Start a job and let the sidebar follow it."""
+    try:
+        start_job(workspace, recipe)
+    except NetsynthError as error:
+        notice(error)
+        return
+    flash(f"Started: {title_of(recipe)}. Its progress is in the sidebar.")
+    st.rerun()
+
+
+def take_in(workspace: Workspace, path: Path, *, copy: bool, name: str) -> None:
+    """Take a file into the workspace and start reading its flows."""
+    with readable_errors():
+        with st.spinner("Taking the file in…"):
+            recipe = Recipe(step=Step.CAPTURE, parameters={"path": str(path), "copy": copy}, name=plain(name))
+            made = do_recipe(workspace, recipe)[-1]
+        state.choose("capture", made.id)
+        start(workspace, Recipe(step=Step.FLOWS, inputs=(made.id,), name=plain(name)))
+
+
+def title_of(recipe: Recipe) -> str:
+    """What the job does, in a few words."""
+    what = STEP_WORDS[recipe.step]
+    kind = recipe.parameters.get("kind")
+    if recipe.step is Step.FIT and isinstance(kind, str):
+        what = f"learn {kind}"
+    return plain(f"{what}: {recipe.name}" if recipe.name else what, limit=70)
+
+
+def active(workspace: Workspace) -> list[Job]:
+    """Jobs that wait or run."""
+    return [job for job in all_jobs(workspace) if not job.status.state.over]
+
+
+def is_busy(workspace: Workspace, step: Step) -> bool:
+    """Whether a job of that step waits or runs."""
+    return any(job.recipe.step is step for job in active(workspace))
+
+
+def strip(workspace: Workspace) -> None:
+    """The jobs in the sidebar; it asks again by itself only while one waits or runs."""
+    running = active(workspace)
+    seen = st.session_state.get("_jobs_seen")
+    ids = {job.id for job in running}
+    if seen is not None and seen - ids:
+        _announce(workspace, seen - ids)
+    st.session_state["_jobs_seen"] = ids
+    if running:
+        st.fragment(_watch, run_every=POLL_S)(workspace)
+
+
+def _watch(workspace: Workspace) -> None:
+    running = active(workspace)
+    if {job.id for job in running} != st.session_state.get("_jobs_seen"):
+        st.rerun(scope="app")
+    with st.container(border=True):
+        st.caption("Jobs")
+        for job in running:
+            _running_job(workspace, job)
+
+
+def _announce(workspace: Workspace, ids: set[str]) -> None:
+    for job in all_jobs(workspace):
+        if job.id not in ids:
+            continue
+        word, icon = STATE_WORDS[job.status.state]
+        st.toast(f"{md(title_of(job.recipe))}: {word}", icon=icon)
+        if job.status.state is JobState.FAILED and job.status.error is not None:
+            st.session_state["_job_failed"] = (title_of(job.recipe), job.status.error.message, job.status.error.hint)
+
+
+def show_failure() -> None:
+    """Say on the page why the last job failed, until it is put away."""
+    failed = st.session_state.get("_job_failed")
+    if not failed:
+        return
+    title, message, hint = failed
+    left, right = st.columns([12, 1], vertical_alignment="center")
+    with left:
+        trouble(message, hint, subject=title)
+    if right.button("Close", key="close_failure", type="tertiary"):
+        del st.session_state["_job_failed"]
+        st.rerun()
+
+
+def _running_job(workspace: Workspace, job: Job) -> None:
+    st.text(title_of(job.recipe))
+    fraction = job.fraction
+    words = plain(job.status.phase, limit=60)
+    if job.status.total:
+        words += f" · {number(job.status.done)} of {number(job.status.total)}"
+    st.progress(fraction if fraction is not None else 0.0, text=md(words))
+    facts = facts_text(job)
+    took = elapsed(job)
+    st.caption(md(" · ".join(part for part in (took, facts) if part)) or " ")
+    label = "Stopping…" if job.cancel_asked else "Cancel"
+    if st.button(label, key=f"cancel_{job.id}", icon=":material/stop_circle:", disabled=job.cancel_asked):
+        try:
+            ask_to_cancel(workspace, job.id)
+        except NetsynthError as error:
+            notice(error)
+        st.rerun(scope="fragment")
+
+
+def facts_text(job: Job) -> str:
+    """The figures a job reported last."""
+    shown = []
+    for name, value in list(job.status.facts.items())[:4]:
+        figure = (
+            number(value) if isinstance(value, int | float) and not isinstance(value, bool) else plain(value, limit=30)
+        )
+        shown.append(f"{plain(name, limit=30).replace('_', ' ')} {figure}")
+    return " · ".join(shown)
+
+
+def elapsed(job: Job) -> str:
+    """How long a job runs, or ran."""
+    if not job.status.started:
+        return ""
+    begun = datetime.fromisoformat(job.status.started)
+    end = datetime.fromisoformat(job.status.updated) if job.status.state.over else datetime.now(UTC)
+    return format_duration(max((end - begun).total_seconds(), 0.0) * 1e9)
