@@ -111,7 +111,7 @@ def _numeric(column: str, words: str) -> tuple[Metric, Metric]:
             goal="down",
             range=(0.0, None),
             source=VALLENDER,
-            meaning=f"{words}, in powers of ten, differs on average by",
+            meaning=f"{words} differs on average by",
             function=wasserstein(column),
             tolerance=0.1,
             unit="decades",

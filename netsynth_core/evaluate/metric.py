@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from netsynth_core.evaluate.views import View
+
 Goal = Literal["down", "up", "match"]
 """``down``: 0 is best; ``up``: more is better; ``match``: as near to the floor as possible, neither less nor more."""
 
@@ -24,6 +26,7 @@ class Verdict(StrEnum):
     WITHIN = "within the floor"
     NEAR = "near"
     FAR = "far"
+    NO_FLOOR = "no floor"
     UNKNOWN = "not computed"
 
 
@@ -48,6 +51,8 @@ class Measured:
     parts: dict[str, float] = field(default_factory=dict)
     """Constituents by name, in the order to show them."""
     note: str = ""
+    n: int | None = None
+    """Flows that a rate is a share of; its standard error follows from it."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ class Metric:
     name
         Unique; column metrics end in the column name: ``jsd dst_port``.
     function
-        ``(reference, other) -> float | Measured`` for `draw` ``rows`` and ``segments``; ``(view) -> float | Measured``
-        for ``whole``. It raises `NotApplicable` where the metric has no meaning.
+        ``(reference, other) -> float | Measured``, of two views for `draw` ``rows``, of two arrays of load segments for
+        ``segments``; ``(table) -> float | Measured`` for ``whole``. It raises `NotApplicable` where it has no meaning.
     draw
         ``rows``: equally many rows of both sides, drawn several times (the metric is biased by n);
         ``segments``: equally many stretches of time of equal length; ``whole``: a figure of one table, taken from the
@@ -81,6 +86,9 @@ class Metric:
     draw: Literal["rows", "segments", "whole"] = "rows"
     tolerance: float = 0.05
     unit: str = ""
+    """``share`` and ``points`` (differences of shares) are written in percent; others stand behind the number."""
+    remark: Callable[[View, View], str] | None = None
+    """A sentence for the note from the whole real and synthetic views."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +168,11 @@ def verdict(result: MetricResult) -> Verdict:
     - *within the floor*: excess <= 2 * sqrt(sd**2 + floor_sd**2): real data split in two differ as much;
     - *near*: excess <= tolerance of the metric, or <= the floor itself (at most twice the noise) for goal ``down``;
     - *far*: more than that;
-    - *not computed*: there is no value or no floor.
+    - *no floor*: there is nothing to compare the value with; *not computed*: there is no value.
     """
     worse = excess(result)
     if worse is None:
-        return Verdict.UNKNOWN
+        return Verdict.UNKNOWN if result.value is None else Verdict.NO_FLOOR
     spread = math.hypot(result.sd or 0.0, result.floor_sd or 0.0)
     if worse <= 2 * spread + 1e-12:
         return Verdict.WITHIN
