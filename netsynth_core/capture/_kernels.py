@@ -139,32 +139,35 @@ def _instant(ticks, exponent, binary, offset_s):
 
 
 @njit(cache=True, nogil=True)
-def pcapng_blocks(data, at, big, exponents, binary, offsets_s, snaplens, links, offset, captured, length, ts, link):
+def pcapng_blocks(
+    data, at, big, last, exponents, binary, offsets_s, snaplens, links, offset, captured, length, ts, link
+):  # fmt: skip
     """Fill the frame columns from the packet blocks of one pcapng section.
 
-    Stops before a section header or interface description, which the caller reads. Returns ``(n, at, status, lost)``:
-    status 0 columns full or end, 1 file ends inside a block, 2 a broken block, 3 section header, 4 interface
-    description; `lost` counts packet blocks of an unknown interface.
+    Stops before a section header or interface description, which the caller reads. A simple packet block has no
+    instant: it takes that of the packet before, at first `last`. Returns ``(n, at, status, lost, undated, last)``: status
+    0 columns full or end, 1 file ends inside a block, 2 a broken block, 3 section header, 4 interface description;
+    `lost` counts packet blocks of an unknown interface, `undated` simple packet blocks.
     """
     size = len(data)
     n = 0
     lost = 0
-    last = NO_INSTANT
+    undated = 0
     while n < len(offset):
         if at == size:
-            return n, at, 0, lost
+            return n, at, 0, lost, undated, last
         if at + 12 > size:
-            return n, at, 1, lost
+            return n, at, 1, lost, undated, last
         kind = word32(data, at, big)
         if kind == 0x0A0D0D0A:
-            return n, at, 3, lost
+            return n, at, 3, lost, undated, last
         total = word32(data, at + 4, big)
         if total < 12 or total % 4 != 0:
-            return n, at, 2, lost
+            return n, at, 2, lost, undated, last
         if at + total > size:
-            return n, at, 1, lost
+            return n, at, 1, lost, undated, last
         if kind == 1:
-            return n, at, 4, lost
+            return n, at, 4, lost, undated, last
         start = 0
         if (kind == 6 or kind == 2) and total >= 32:
             interface = word32(data, at + 8, big) if kind == 6 else word16(data, at + 8, big)
@@ -174,10 +177,12 @@ def pcapng_blocks(data, at, big, exponents, binary, offsets_s, snaplens, links, 
                 at += total
                 continue
             if kept > total - 32:
-                return n, at, 2, lost
+                return n, at, 2, lost, undated, last
             ticks = (np.uint64(word32(data, at + 12, big)) << np.uint64(32)) | np.uint64(word32(data, at + 16, big))
-            last = _instant(ticks, exponents[interface], binary[interface], offsets_s[interface])
+            now = _instant(ticks, exponents[interface], binary[interface], offsets_s[interface])
             start = at + 28
+            if now != NO_INSTANT:
+                last = now
             true = word32(data, at + 24, big)
         elif kind == 3 and total >= 16:
             if len(links) == 0:
@@ -185,20 +190,22 @@ def pcapng_blocks(data, at, big, exponents, binary, offsets_s, snaplens, links, 
                 at += total
                 continue
             interface = 0
+            now = last
             true = word32(data, at + 8, big)
             kept = min(true, total - 16)
             if snaplens[0] > 0:
                 kept = min(kept, snaplens[0])
             start = at + 12
+            undated += 1
         if start > 0:
             offset[n] = start
             captured[n] = kept
             length[n] = min(max(true, kept), 0x7FFFFFFF)
-            ts[n] = last
+            ts[n] = now
             link[n] = links[interface]
             n += 1
         at += total
-    return n, at, 0, lost
+    return n, at, 0, lost, undated, last
 
 
 @njit(cache=True, nogil=True)

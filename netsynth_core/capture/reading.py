@@ -53,7 +53,7 @@ def read_captures(paths: Sequence[str | Path], *, monitor: Monitor = SILENT) -> 
 
 
 def join_packets(tables: Sequence[PacketTable]) -> PacketTable:
-    """One table of several, rows in order of time (ties in the order given); the bytes are copied behind one another."""
+    """One table of several, rows in order of time, ties in the order given; the bytes are copied behind one another."""
     data = np.concatenate([table.data for table in tables])
     data.setflags(write=False)
     starts = np.cumsum([0, *(len(table.data) for table in tables[:-1])])

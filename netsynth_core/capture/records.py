@@ -297,7 +297,7 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
     parts: list[list[NDArray[np.generic]]] = []
     notes: list[str] = []
     section = _Section(big=False)
-    at, found, lost, status = 0, 0, 0, 3
+    at, found, lost, undated, last, status = 0, 0, 0, 0, 0, 3
     while status in (0, 3, 4) and at < len(data):
         if status == 3:
             opened = _section_header(data, at)
@@ -318,11 +318,14 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
             section.add(data[at : at + size].tobytes())
             at += size
         columns = [np.empty(_CHUNK if len(data) > 1 << 22 else 1 << 15, dtype) for dtype in dtypes]
-        n, at, status, missing = _kernels.pcapng_blocks(data, at, section.big, *section.columns(), *columns)
+        n, at, status, missing, simple, last = _kernels.pcapng_blocks(
+            data, at, section.big, last, *section.columns(), *columns
+        )
         if n:
             parts.append([column[:n].copy() for column in columns])
         found += n
         lost += missing
+        undated += simple
         monitor.step("finding frames", int(at), len(data), frames=found)
     if status == 1:
         notes.append(f"The file ends in the middle of a block, after packet {found}.")
@@ -330,8 +333,20 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
         notes.append(f"The block at byte {at}, after packet {found}, is damaged; reading stopped there.")
     if lost:
         notes.append(f"{lost} packets name an interface that the file does not describe; they were left out.")
+    if undated:
+        notes.append(f"{undated} packets carry no instant (simple packet blocks); they took that of the packet before.")
     joined = [np.concatenate([part[k] for part in parts]) if parts else np.zeros(0, d) for k, d in enumerate(dtypes)]
-    return Frames(data, *joined, format="pcapng", truncated=status in (1, 2), notes=tuple(notes))  # type: ignore[arg-type]
+    return Frames(
+        data=data,
+        offset=joined[0].astype(np.int64, copy=False),
+        captured=joined[1].astype(np.int32, copy=False),
+        length=joined[2].astype(np.int32, copy=False),
+        ts=joined[3].astype(np.int64, copy=False),
+        link=joined[4].astype(np.uint16, copy=False),
+        format="pcapng",
+        truncated=status in (1, 2),
+        notes=tuple(notes),
+    )
 
 
 def _section_header(data: NDArray[np.uint8], at: int) -> tuple[_Section, int] | None:

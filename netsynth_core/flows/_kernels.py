@@ -76,8 +76,8 @@ def meter(
 ):  # fmt: skip
     """Give each packet its flow and direction.
 
-    Parameters: `order` rows in order of time; `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `idle` ns per IP
-    protocol number; `active` ns; `linger` ns a closed TCP flow still takes packets. Filled per packet: `flow`,
+    Parameters: `order` rows in order of time; `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `idle` ns per
+    IP protocol number; `active` ns; `linger` ns a closed TCP flow still takes packets. Filled per packet: `flow`,
     `direction` (0 as the first packet of the flow). Filled per flow: `first`, `last` rows, the endpoint states of the
     first sender and of the other, `origin` 1 when the originator is the other. Returns the number of flows.
     """
@@ -151,11 +151,12 @@ def meter(
                 a = sender_state[f]
                 b = other_state[f]
                 closed = a == RESET or b == RESET or (a == CLOSED and b == CLOSED)
-                if closed and (pure_syn or gap > linger):
+                again = pure_syn and seen_syn[f, way] and isn[f, way] == seq[i]
+                if closed and (gap > linger or (pure_syn and not again)):
                     fresh = True
                 elif pure_syn:
                     if seen_syn[f, way]:
-                        fresh = isn[f, way] != seq[i]
+                        fresh = not again
                     else:
                         mine = a if way == 0 else b
                         fresh = mine > SYN_ACK_SENT or mine == PARTIAL
@@ -199,7 +200,7 @@ def meter(
                         peer = ESTABLISHED
                     elif mine == INACTIVE:
                         mine = SYN_ACK_SENT
-                elif mine == INACTIVE or mine == PARTIAL:
+                elif mine in (INACTIVE, PARTIAL):
                     if peer == SYN_ACK_SENT:
                         mine = ESTABLISHED
                         peer = ESTABLISHED
@@ -216,9 +217,8 @@ def meter(
             if bits & _RST:
                 if not (mine == CLOSED and peer == CLOSED):
                     mine = RESET
-            elif bits & _FIN:
-                if mine != RESET:
-                    mine = CLOSED
+            elif bits & _FIN and mine != RESET:
+                mine = CLOSED
             if way == 0:
                 sender_state[f] = mine
                 other_state[f] = peer
@@ -252,7 +252,8 @@ def tally(
     """Sum the packets of each flow and lay them out conversation by conversation.
 
     `rank` is the row of the flow table each metered flow becomes, `swapped` turns its directions round. Fills the sums
-    per row, `offsets` (flows + 1), and per position of the conversations `rows` (packet row) and `ways` (0 = originator).
+    per row, `offsets` (flows + 1), and per position of the conversations `rows` (packet row) and `ways` (0 = as the
+    originator sends).
     """
     for f in range(len(fwd_packets)):
         offsets[f] = 0
@@ -306,16 +307,14 @@ def prefixes(data, payload_offset, payload_captured, rows, out):
 
 
 @njit(cache=True, nogil=True)
-def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, bound, classes, tokens):
-    """Class of each payload (0 empty, 1 text, 2 random, 3 replay) and the first token of texts.
+def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, bound, classes):
+    """Class of each payload: 0 empty, 1 text, 2 random, 3 replay.
 
     `prefix` most bytes looked at, `least` fewest bytes a random payload has, `bound` least ratio of the entropy of the
-    bytes to the entropy expected of uniform bytes, by number of bytes. `tokens` is (n, 16) bytes, zero behind the token.
+    bytes to the entropy expected of uniform bytes, by number of bytes.
     """
     counts = np.zeros(256, np.int64)
     for i in range(len(payload_offset)):
-        for b in range(tokens.shape[1]):
-            tokens[i, b] = 0
         if payload_length[i] == 0:
             classes[i] = 0
             continue
@@ -326,22 +325,6 @@ def classify_payloads(data, payload_offset, payload_captured, payload_length, pr
             continue
         if _is_text(data, start, size, size < payload_captured[i] or payload_captured[i] < payload_length[i]):
             classes[i] = 1
-            at = start
-            stop = start + size
-            while at < stop and (data[at] == 32 or data[at] == 13 or data[at] == 10 or data[at] == 9):
-                at += 1
-            b = 0
-            while (
-                at < stop
-                and b < tokens.shape[1]
-                and data[at] != 32
-                and data[at] != 13
-                and data[at] != 10
-                and data[at] != 9
-            ):
-                tokens[i, b] = data[at]
-                at += 1
-                b += 1
             continue
         classes[i] = 3
         if size < least:
@@ -361,13 +344,13 @@ def classify_payloads(data, payload_offset, payload_captured, payload_length, pr
 
 @njit(cache=True, nogil=True)
 def _is_text(data, start, size, cut):
-    """Whether bytes are printable UTF-8 with tabs and line ends; a character cut off at the end is forgiven if `cut`."""
+    """Whether bytes are printable UTF-8 with tabs and line ends; `cut` forgives a character cut off at the end."""
     at = start
     stop = start + size
     while at < stop:
         c = data[at]
         if c < 0x80:
-            if c < 32 and c != 9 and c != 10 and c != 13 or c == 127:
+            if (c < 32 and c != 9 and c != 10 and c != 13) or c == 127:
                 return False
             at += 1
             continue
@@ -389,3 +372,40 @@ def _is_text(data, start, size, cut):
                 return False
         at += more + 1
     return True
+
+
+@njit(cache=True, nogil=True)
+def turns(offsets, rows, ways, payload_length, begins):
+    """Mark the positions whose payload begins a turn: the payload before it went the other way, or there was none."""
+    for f in range(len(offsets) - 1):
+        way = 2
+        for at in range(offsets[f], offsets[f + 1]):
+            if payload_length[rows[at]] > 0:
+                begins[at] = ways[at] != way
+                way = ways[at]
+            else:
+                begins[at] = False
+
+
+@njit(cache=True, nogil=True)
+def _is_space(c):
+    return c == 32 or c == 9 or c == 10 or c == 13
+
+
+@njit(cache=True, nogil=True)
+def first_words(data, payload_offset, payload_captured, rows, out):
+    """The first words of some payloads. `out` is (rows, words, bytes), zero behind a word; longer words are cut."""
+    for k in range(len(rows)):
+        at = payload_offset[rows[k]]
+        stop = at + min(payload_captured[rows[k]], 256)
+        for w in range(out.shape[1]):
+            while at < stop and _is_space(data[at]):
+                at += 1
+            b = 0
+            while at < stop and not _is_space(data[at]):
+                if b < out.shape[2]:
+                    out[k, w, b] = data[at]
+                    b += 1
+                at += 1
+            for rest in range(b, out.shape[2]):
+                out[k, w, rest] = 0

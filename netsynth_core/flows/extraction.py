@@ -101,11 +101,9 @@ def _group(
 def _symbols(packets: PacketTable, metered: Metered) -> tuple[NDArray[np.int64], list[str]]:
     """The symbol of each position of the conversations, as a position in the list of their texts."""
     rows = metered.conversations.packets
-    payloads = classify(packets)
-    flow = metered.conversations.flow_of()
-    classes = payloads.classes[rows].astype(np.int64)
+    classes = classify(packets)[rows].astype(np.int64)
     service = metered.flows.frame["service"].to_numpy(dtype=object)
-    token, tokens = text_tokens(payloads.tokens[rows], classes == TEXT, flow, service[flow])
+    token, tokens = text_tokens(packets, metered.conversations, classes == TEXT, service)
     flags = np.where(packets.proto[rows] == PROTO_TCP, packets.flags[rows] & 63, 0).astype(np.int64)
     way = metered.conversations.direction.astype(np.int64)
     joint = ((token * 4 + classes) * 2 + way) * 64 + flags

@@ -1,4 +1,4 @@
-"""Payload classes: what the bytes of one packet look like, and the first token of texts.
+"""Payload classes: what the bytes of one packet look like.
 
 ====== ==============================================================================================================
 class  rule, on the first `PREFIX` captured bytes
@@ -10,7 +10,6 @@ Replay anything else: structured bytes, short bytes, bytes that were not capture
 ====== ==============================================================================================================
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -27,25 +26,13 @@ PREFIX: Final = 1024
 """Most bytes looked at."""
 LEAST: Final = 48
 """Fewest bytes that can be called random."""
-TOKEN_BYTES: Final = 16
 
 
-@dataclass(frozen=True, eq=False)
-class PayloadClasses:
-    """Class and token of each packet."""
-
-    classes: NDArray[np.uint8]
-    """Position in `CLASS_NAMES`."""
-    tokens: NDArray[np.uint8]
-    """(n, 16): the first bytes of the first word of texts, zero behind it; all zero where the class is another one."""
-
-
-def classify(packets: PacketTable) -> PayloadClasses:
-    """Class and first token of each packet's payload."""
+def classify(packets: PacketTable) -> NDArray[np.uint8]:
+    """The class of each packet's payload, as a position in `CLASS_NAMES`."""
     from netsynth_core.flows import _kernels
 
     classes = np.empty(len(packets), np.uint8)
-    tokens = np.empty((len(packets), TOKEN_BYTES), np.uint8)
     _kernels.classify_payloads(
         packets.data,
         packets.payload_offset,
@@ -55,9 +42,8 @@ def classify(packets: PacketTable) -> PayloadClasses:
         LEAST,
         entropy_bounds(),
         classes,
-        tokens,
     )
-    return PayloadClasses(classes, tokens)
+    return classes
 
 
 @lru_cache(maxsize=1)

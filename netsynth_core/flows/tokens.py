@@ -1,7 +1,16 @@
-"""Tokens of texts: which first words are worth a symbol of their own.
+"""Tokens of texts: the first word of a message, where it says what the message does.
 
-A token is kept where it recurs over conversations of its service, so that bodies of mails and pages, which begin with
-anything, do not swell the alphabet; every other text is plain ``Text``.
+A text has a token only when it begins a turn (the payload before it went the other way): what follows in the same
+direction is a body and begins with anything. The word is the first one, but for
+
+- IMAP commands and their answers, whose first word is a tag that the client counts up: the second word;
+- replies such as ``250-mail.example``: the code alone;
+- RESP (Redis): the name of the command, and ``bulk``, ``int``, ``error``, ``array`` or ``null`` for replies;
+- SSH banners: ``SSH``; syslog lines: none, they begin with a number and a date;
+- protocols whose commands are free of case (mail, file transfer, IMAP): upper case.
+
+A token is kept where it recurs: in at least `LEAST_CONVERSATIONS` conversations of its service and in `LEAST_SHARE` of
+those that hold texts, at most `MOST_TOKENS` a service. Every other text is plain ``Text``.
 """
 
 import re
@@ -10,58 +19,136 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netsynth_core.capture.packets import PacketTable
+from netsynth_core.flows.conversations import Conversations
+
 LONGEST: Final = 10
+"""Most characters of a token; a longer first word is none."""
 LEAST_CONVERSATIONS: Final = 3
 LEAST_SHARE: Final = 0.01
 MOST_TOKENS: Final = 24
 
+_WORDS: Final = 3
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9.+/_*]")
+_CODE: Final = re.compile(r"^\d{3}-")
+_TAG: Final = re.compile(r"^[A-Za-z]{0,4}\d{1,6}$")
+_CASELESS: Final = frozenset({"smtp", "imap", "pop3", "ftp"})
+_RESP: Final = {
+    "$": "bulk",
+    ":": "int",
+    "-": "error",
+    "*": "array",
+    "_": "null",
+    "#": "bool",
+    "%": "map",
+    ",": "double",
+}
 
 
 def text_tokens(
-    heads: NDArray[np.uint8], is_text: NDArray[np.bool_], flow: NDArray[np.int64], service: NDArray[np.object_]
+    packets: PacketTable, conversations: Conversations, is_text: NDArray[np.bool_], service: NDArray[np.object_]
 ) -> tuple[NDArray[np.int64], list[str]]:
     """Codes of the kept tokens.
 
     Parameters
     ----------
-    heads
-        (n, 16) bytes of the first words, zero behind them.
-    is_text, flow, service
-        Per position: whether it is a text, its conversation, the service of that.
+    packets, conversations
+        The packets and what belongs together.
+    is_text
+        Per position of the conversations: whether its payload is a text.
+    service
+        Per flow.
 
     Returns
     -------
     tuple
         A code per position and the tokens they stand for; code 0 is no token.
     """
+    from netsynth_core.flows import _kernels
+
+    begins = np.empty(len(is_text), np.bool_)
+    _kernels.turns(
+        conversations.offsets, conversations.packets, conversations.direction, packets.payload_length, begins
+    )
+    where = np.flatnonzero(is_text & begins)
+    flow = conversations.flow_of()[where]
+    words = np.empty((len(where), _WORDS, LONGEST + 1), np.uint8)
+    _kernels.first_words(
+        packets.data, packets.payload_offset, packets.payload_captured, conversations.packets[where], words
+    )
     out = np.zeros(len(is_text), np.int64)
-    where = np.flatnonzero(is_text)
-    tokens = [""]
-    if len(where) == 0:
-        return out, tokens
-    raw = np.ascontiguousarray(heads[where]).view("S16").ravel()
-    distinct, which = np.unique(raw, return_inverse=True)
-    texts = [token_of(word) for word in distinct.tolist()]
-    names = sorted({text for text in texts if text})
-    code_of = {"": 0} | {name: i + 1 for i, name in enumerate(names)}
-    codes = np.array([code_of[text] for text in texts], np.int64)[which]
-    services, of_service = np.unique(service[where].astype(str), return_inverse=True)
-    for s in range(len(services)):
-        mine = of_service == s
-        pairs = np.unique(np.stack([codes[mine], flow[where][mine]]), axis=1)
-        share = np.bincount(pairs[0], minlength=len(names) + 1)
-        least = max(LEAST_CONVERSATIONS, LEAST_SHARE * len(np.unique(pairs[1])))
-        kept = np.flatnonzero(share >= least)
-        kept = kept[kept > 0]
-        kept = kept[np.argsort(-share[kept], kind="stable")][:MOST_TOKENS]
-        out[where[mine]] = np.where(np.isin(codes[mine], kept), codes[mine], 0)
-    return out, [*tokens, *names]
+    names: list[str] = [""]
+    place = {"": 0}
+    for name in sorted(set(service[flow].tolist())):
+        mine = np.flatnonzero(service[flow] == name)
+        tokens, which = _tokens_of(words[mine], str(name))
+        kept = _recurring(tokens, which, flow[mine])
+        for token in sorted(kept):
+            if token not in place:
+                place[token] = len(names)
+                names.append(token)
+        codes = np.array([place[token] if token in kept else 0 for token in tokens], np.int64)
+        out[where[mine]] = codes[which]
+    return out, names
 
 
-def token_of(word: bytes) -> str:
-    """The token of the first word of a text: at most 10 characters, foreign ones replaced by ``_``; none when longer."""
-    text = word.decode("utf-8", errors="replace")
-    if not text or len(text) > LONGEST:
+def token_of(words: tuple[bytes, ...], service: str) -> str:
+    """The token of a text from its first words (each at most `LONGEST` + 1 bytes).
+
+    >>> token_of((b"a12", b"login", b"ann"), "imap")
+    'LOGIN'
+    """
+    text = [word.decode("utf-8", errors="replace") for word in words]
+    word = text[0]
+    if service == "redis":
+        return _resp_token(text)
+    if service == "syslog":
         return ""
-    return _FOREIGN.sub("_", text)
+    if service == "imap" and _TAG.match(word) and text[1]:
+        word = text[1]
+    if _CODE.match(word):
+        word = word[:3]
+    if word.startswith("SSH-"):
+        return "SSH"
+    if len(word) > LONGEST:
+        return ""
+    word = _FOREIGN.sub("_", word)
+    return word.upper() if service in _CASELESS else word
+
+
+def _resp_token(text: list[str]) -> str:
+    kind, rest = text[0][:1], text[0][1:]
+    if kind == "*" and text[1].startswith("$") and text[2].isalpha() and len(text[2]) <= LONGEST:
+        return text[2].upper()
+    if kind == "$" and rest == "-1":
+        return "null"
+    if kind == "+":
+        return _FOREIGN.sub("_", text[0]) if len(text[0]) <= LONGEST else "+"
+    return _RESP.get(kind, "")
+
+
+def _tokens_of(words: NDArray[np.uint8], service: str) -> tuple[list[str], NDArray[np.int64]]:
+    """The distinct tokens of some texts, and which of them each text has."""
+    used = _WORDS if service in ("imap", "redis") else 1
+    raw = np.ascontiguousarray(words[:, :used]).reshape(len(words), -1).view(f"S{used * (LONGEST + 1)}").ravel()
+    distinct, which = np.unique(raw, return_inverse=True)
+    width = LONGEST + 1
+    tokens = []
+    for joint in distinct.tolist():
+        padded = joint.ljust(_WORDS * width, b"\0")
+        tokens.append(
+            token_of(tuple(padded[k * width : (k + 1) * width].rstrip(b"\0") for k in range(_WORDS)), service)
+        )
+    names = sorted(set(tokens))
+    code = {name: i for i, name in enumerate(names)}
+    return names, np.array([code[token] for token in tokens], np.int64)[which]
+
+
+def _recurring(tokens: list[str], which: NDArray[np.int64], flow: NDArray[np.int64]) -> set[str]:
+    """The tokens that recur over conversations."""
+    pairs = np.unique(np.stack([which, flow]), axis=1)
+    conversations = np.bincount(pairs[0], minlength=len(tokens))
+    least = max(LEAST_CONVERSATIONS, LEAST_SHARE * len(np.unique(pairs[1])))
+    order = np.argsort(-conversations, kind="stable")
+    kept = [tokens[k] for k in order.tolist() if tokens[k] and conversations[k] >= least]
+    return set(kept[:MOST_TOKENS])

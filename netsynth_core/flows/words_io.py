@@ -4,10 +4,12 @@ The header line ``# netsynth words 1 unit=us service=http state=SF`` is optional
 unknown unit and taken as they are.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netsynth_core.capture.records import load_bytes
 from netsynth_core.errors import NewerDocument, SchemaError, UnknownFormat
@@ -37,7 +39,7 @@ def format_words(words: Words) -> str:
     else:
         items = [f"{n}:{d}:{z}" for n, d, z in zip(names, delays, words.sizes.tolist(), strict=True)]
     cuts = words.offsets.tolist()
-    lines = [" ".join(items[a:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    lines = [" ".join(items[a:b]) for a, b in pairwise(cuts)]
     return "\n".join([header, *lines]) + "\n"
 
 
@@ -119,14 +121,12 @@ def looks_like_words(head: str) -> bool:
     return bool(first) and all(item.rpartition(":")[2].isdigit() and ":" in item for item in first[:-1] or first)
 
 
-def _integers(
-    column: list[str], items: list[str], numbers: list[int], name: str
-) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _integers(column: list[str], items: list[str], numbers: list[int], name: str) -> NDArray[np.int64]:
     """Whole numbers of a column of texts."""
     bad = next((k for k, cell in enumerate(column) if not (cell.isascii() and cell.isdigit() and len(cell) < 19)), None)
     if bad is not None:
         raise SchemaError(
-            f"{name} line {numbers[bad]}: {items[bad]!r} has {column[bad]!r} where a whole number, 0 or more, is needed.",
+            f"{name} line {numbers[bad]}: {items[bad]!r} holds {column[bad]!r}; a whole number, 0 or more, is needed.",
             hint=_FORM,
         )
     return np.array(column, dtype=np.int64) if column else np.zeros(0, np.int64)
