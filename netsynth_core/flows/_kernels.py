@@ -62,10 +62,10 @@ def _counterpart(proto, kind):
 
 @njit(cache=True, nogil=True)
 def _is_answer(proto, kind):
-    """Whether an ICMP type answers another one."""
+    """Whether an ICMP type only ever answers; advertisements and reports also come unasked."""
     if proto == 1:
-        return kind == 0 or kind == 14 or kind == 16 or kind == 18 or kind == 9
-    return kind == 129 or kind == 134 or kind == 136 or kind == 140 or kind == 131
+        return kind == 0 or kind == 14 or kind == 16 or kind == 18
+    return kind == 129 or kind == 140
 
 
 @njit(cache=True, nogil=True)
@@ -307,51 +307,59 @@ def prefixes(data, payload_offset, payload_captured, rows, out):
 
 
 @njit(cache=True, nogil=True)
-def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, bound, classes):
+def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, classes):
     """Class of each payload: 0 empty, 1 text, 2 random, 3 replay.
 
-    `prefix` most bytes looked at, `least` fewest bytes a random payload has, `bound` least ratio of the entropy of the
-    bytes to the entropy expected of uniform bytes, by number of bytes.
+    `prefix` most bytes looked at, `least` fewest bytes judged for randomness, `skip` bytes before the ciphertext of a TLS
+    record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged.
     """
-    counts = np.zeros(256, np.int64)
+    counts = np.zeros(32, np.int64)
     for i in range(len(payload_offset)):
         if payload_length[i] == 0:
             classes[i] = 0
             continue
         size = min(payload_captured[i], prefix)
         start = payload_offset[i]
-        if size == 0:
-            classes[i] = 3
-            continue
-        if _is_text(data, start, size, size < payload_captured[i] or payload_captured[i] < payload_length[i]):
+        if size > 0 and _is_text(data, start, size, size < payload_length[i]):
             classes[i] = 1
             continue
         classes[i] = 3
+        if size >= skip + least and data[start] == 23 and data[start + 1] == 3 and data[start + 2] <= 4:
+            start += skip
+            size -= skip
         if size < least:
             continue
         counts[:] = 0
-        for b in range(size):
-            counts[data[start + b]] += 1
-        entropy = 0.0
-        for value in range(256):
-            c = counts[value]
-            if c > 1:
-                entropy -= c * np.log2(c)
-        entropy = entropy / size + np.log2(size)
-        if entropy >= bound[size]:
+        for at in range(start, start + size):
+            counts[data[at] >> 4] += 1
+            counts[16 + (data[at] & 15)] += 1
+        total = 0
+        for value in range(32):
+            total += counts[value] * counts[value]
+        # both chi-squares at once: sum of (c - n/16)^2 / (n/16) over 2 x 16 cells
+        if 16.0 * total / size - 2.0 * size <= bound[size]:
             classes[i] = 2
 
 
 @njit(cache=True, nogil=True)
 def _is_text(data, start, size, cut):
-    """Whether bytes are printable UTF-8 with tabs and line ends; `cut` forgives a character cut off at the end."""
+    """Whether bytes are printable UTF-8 with tabs and line ends, all of them or a head that an empty line closes.
+
+    `cut` forgives a character cut off at the end.
+    """
     at = start
     stop = start + size
+    if data[at] >= 0x80:
+        # a first byte above 127 is far more often a binary header than a letter
+        return False
+    closed = False
     while at < stop:
         c = data[at]
         if c < 0x80:
             if (c < 32 and c != 9 and c != 10 and c != 13) or c == 127:
-                return False
+                return closed
+            if c == 10 and at - start >= 3 and data[at - 1] == 13 and data[at - 2] == 10 and data[at - 3] == 13:
+                closed = True
             at += 1
             continue
         if 0xC2 <= c <= 0xDF:
@@ -361,15 +369,12 @@ def _is_text(data, start, size, cut):
         elif 0xF0 <= c <= 0xF4:
             more = 3
         else:
-            return False
-        if at == start:
-            # text begins with a letter; a first byte above 127 is far more often a binary header
-            return False
+            return closed
         for k in range(1, more + 1):
             if at + k >= stop:
-                return cut
+                return cut or closed
             if data[at + k] & 0xC0 != 0x80:
-                return False
+                return closed
         at += more + 1
     return True
 
