@@ -1,7 +1,6 @@
 """automata"""
 
-from pages.parts import state
-from pages.parts.feedback import title
+from pages.parts import frame, state
 
-title("automata", "")
+frame.title("automata", "")
 workspace = state.require()

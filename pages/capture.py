@@ -11,8 +11,8 @@ from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.contents import reports_of
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
-from pages.parts import figures, jobs, reads, state
-from pages.parts.feedback import empty, readable_errors, title
+from pages.parts import figures, frame, jobs, reads, state
+from pages.parts.feedback import empty, readable_errors
 from pages.parts.forms import params_form
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import md, number, plain
@@ -117,7 +117,7 @@ def load_part(workspace: Workspace, flows: Artefact) -> None:
     )
 
 
-title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")
+frame.title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")
 workspace = state.require()
 jobs.show_failure()
 captures = workspace.artefacts(ArtefactKind.CAPTURE)

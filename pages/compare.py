@@ -1,7 +1,6 @@
 """compare"""
 
-from pages.parts import state
-from pages.parts.feedback import title
+from pages.parts import frame, state
 
-title("compare", "")
+frame.title("compare", "")
 workspace = state.require()

@@ -1,7 +1,6 @@
 """generate"""
 
-from pages.parts import state
-from pages.parts.feedback import title
+from pages.parts import frame, state
 
-title("generate", "")
+frame.title("generate", "")
 workspace = state.require()

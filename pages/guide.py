@@ -1,7 +1,6 @@
 """guide"""
 
-from pages.parts import state
-from pages.parts.feedback import title
+from pages.parts import frame, state
 
-title("guide", "")
+frame.title("guide", "")
 workspace = state.require()

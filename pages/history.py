@@ -14,8 +14,8 @@ from netsynth_core.workspace.jobs import JobState
 from netsynth_core.workspace.jobs import jobs as all_jobs
 from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Workspace
-from pages.parts import jobs, state
-from pages.parts.feedback import empty, notice, title, trouble
+from pages.parts import frame, jobs, state
+from pages.parts.feedback import empty, notice, trouble
 from pages.parts.pickers import shown_name
 from pages.parts.text import md, plain
 
@@ -145,7 +145,7 @@ def jobs_tab(workspace: Workspace) -> None:
     st.code(chosen.log_tail() or "The log is empty.", language=None, height=300)
 
 
-title("What was done?", "Edits, provenance and jobs; everything lies as text in the workspace folder.")
+frame.title("What was done?", "Edits, provenance and jobs; everything lies as text in the workspace folder.")
 workspace = state.require()
 tab_edits, tab_provenance, tab_jobs = st.tabs(["Edits", "Provenance", "Jobs"])
 with tab_edits:

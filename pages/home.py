@@ -10,7 +10,7 @@ from netsynth_core.errors import NetsynthError
 from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Workspace
 from pages.parts import frame, jobs, state
-from pages.parts.feedback import notice, readable_errors, title
+from pages.parts.feedback import notice, readable_errors
 from pages.parts.pickers import shown_name
 from pages.parts.text import md, plain
 
@@ -136,7 +136,7 @@ def notes(workspace: Workspace) -> None:
                 workspace.write_notes(text)
 
 
-title("What do I have?", "Everything lies in the workspace folder; closing the browser loses nothing.")
+frame.title("What do I have?", "Everything lies in the workspace folder; closing the browser loses nothing.")
 workspace = state.current()
 if workspace is None:
     st.subheader("Open or create a workspace", anchor=False)

@@ -1,7 +1,6 @@
 """patterns"""
 
-from pages.parts import state
-from pages.parts.feedback import title
+from pages.parts import frame, state
 
-title("patterns", "")
+frame.title("patterns", "")
 workspace = state.require()

@@ -41,12 +41,6 @@ def empty(
             st.page_link(page, label=label, icon=":material/arrow_forward:")
 
 
-def title(heading: str, question: str) -> None:
-    """The heading of a page and the question it answers."""
-    st.title(heading, anchor=False)
-    st.caption(question)
-
-
 def flash(message: str) -> None:
     """Say something once, after the rerun that follows."""
     st.session_state["_flash"] = message

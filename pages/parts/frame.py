@@ -13,6 +13,8 @@ from pages.parts import jobs, reads, state
 from pages.parts.feedback import flash, notice
 from pages.parts.text import plain
 
+ICON = Path(__file__).parent / "icon.svg"
+_DRAWN = "_frame_drawn"
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1680px; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1rem; }
@@ -65,8 +67,47 @@ def step_marks(workspace: Workspace) -> list[StepMark]:
     ]
 
 
-def draw(page: StreamlitPage) -> None:
-    """Draw the frame around `page`."""
+def navigation() -> StreamlitPage:
+    """The pages by section; returns the one that is asked for."""
+    # An icon of our own for the browser's tab: an icon by name would be fetched from outside.
+    st.set_page_config(page_title="netsynth", page_icon=str(ICON), layout="wide")
+    return st.navigation(
+        {
+            "Workspace": [st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)],
+            "Data": [
+                st.Page("pages/capture.py", title="Capture", icon=":material/sensors:"),
+                st.Page("pages/flows.py", title="Flows", icon=":material/swap_horiz:"),
+            ],
+            "Learn": [
+                st.Page("pages/patterns.py", title="Patterns", icon=":material/grid_view:"),
+                st.Page("pages/automata.py", title="Automata", icon=":material/account_tree:"),
+            ],
+            "Generate and judge": [
+                st.Page("pages/generate.py", title="Generate", icon=":material/bolt:"),
+                st.Page("pages/compare.py", title="Compare", icon=":material/balance:"),
+            ],
+            "Audit": [
+                st.Page("pages/history.py", title="History", icon=":material/history:"),
+                st.Page("pages/guide.py", title="Guide", icon=":material/school:"),
+            ],
+        }
+    )
+
+
+def title(heading: str, question: str) -> None:
+    """The heading of a page and the question it answers; every page begins with it."""
+    if not st.session_state.pop(_DRAWN, False):
+        # A server that is asked for a page by its address before app.py ever ran takes the folder pages/ for a menu
+        # and runs the page alone. Naming the pages ends that; the rerun then goes through app.py.
+        navigation()
+        st.rerun()
+    st.title(heading, anchor=False)
+    st.caption(question)
+
+
+def draw() -> None:
+    """Draw the frame around the page that follows."""
+    st.session_state[_DRAWN] = True
     st.html(_STYLE)
     workspace = state.current()
     with st.sidebar:

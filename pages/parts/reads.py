@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import streamlit as st
 
 from netsynth_core.workspace.artefacts import Artefact
@@ -52,3 +53,43 @@ def words(folder: str, id: str, group: str) -> "Words":
     from netsynth_core.workspace.contents import words_of
 
     return words_of(Workspace(Path(folder)), id, group)[0]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Preparing the table…")
+def flow_view(folder: str, id: str) -> pd.DataFrame:
+    """A flow table as people read it: instants as dates, durations in seconds, hosts with ports; row = flow number."""
+    frame = flows(folder, id).frame
+    return pd.DataFrame(
+        {
+            "start (UTC)": pd.to_datetime(frame["ts"], unit="ns"),
+            "duration (s)": frame["duration"] / 1e9,
+            "service": frame["service"].replace("", "unknown"),
+            "state": frame["state"],
+            "proto": frame["proto"],
+            "originator": frame["src_ip"],
+            "port": frame["src_port"],
+            "responder": frame["dst_ip"],
+            "port ": frame["dst_port"],
+            "packets →": frame["fwd_packets"],
+            "packets ←": frame["bwd_packets"],
+            "bytes →": frame["fwd_bytes"],
+            "bytes ←": frame["bwd_bytes"],
+            "flags": frame["flags"],
+            "label": frame["label"],
+        }
+    )
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading packets…")
+def conversation_words(folder: str, id: str) -> dict[int, tuple["Words", int]]:
+    """Which word, of which group, belongs to each flow row; the packets are read from the capture again."""
+    from netsynth_core.flows.extraction import extract_words
+    from netsynth_core.workspace.contents import packets_of
+
+    groups = extract_words(packets_of(Workspace(Path(folder)), id), metered(folder, id), by=("service",))
+    return {
+        int(row): (group, index)
+        for group in groups
+        if group.flow_rows is not None
+        for index, row in enumerate(group.flow_rows.tolist())
+    }
