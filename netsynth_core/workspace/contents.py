@@ -29,6 +29,8 @@ CONVERSATIONS = "conversations.npz"
 REPORTS = "reports.json"
 FLOW_ROWS = "flow_rows.npz"
 PCAP = "synthetic.pcap"
+REPORT = "report.json"
+REPORT_PAGE = "report.html"
 
 
 def require_kind(artefact: Artefact, *kinds: ArtefactKind) -> Artefact:
@@ -146,13 +148,22 @@ def byte_total(flows: "FlowTable") -> int:
 
 
 def flows_of(workspace: Workspace, id: str) -> "FlowTable":
-    """The flow table of a flows artefact, or of a synthetic one that holds flows."""
+    """The flow table of a flows artefact, or of a synthetic one: its flows, or those its packets make up.
+
+    Raises
+    ------
+    WorkspaceError
+        When it holds words.
+    """
+    from netsynth_core.flows.source import read_flows
     from netsynth_core.flows.table_io import read_flow_table
 
     artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS, ArtefactKind.SYNTHETIC)
-    if FLOWS not in artefact.files:
-        raise WorkspaceError(f"{id} holds no flows.", hint="Choose flows that were read or generated.")
-    return read_flow_table(workspace.path(id, FLOWS))
+    if FLOWS in artefact.files:
+        return read_flow_table(workspace.path(id, FLOWS))
+    if PCAP in artefact.files:
+        return read_flows([workspace.path(id, PCAP)]).flows
+    raise WorkspaceError(f"{id} holds no flows.", hint="Choose flows that were read or generated.")
 
 
 def reports_of(workspace: Workspace, id: str) -> "list[ReadReport]":

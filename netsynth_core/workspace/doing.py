@@ -5,16 +5,24 @@ Every artefact appears whole, at the end of its making; a step that fails or is 
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from netsynth_core.errors import InvalidParameter
-from netsynth_core.files import storage_error
+import numpy as np
+
+from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.files import storage_error, write_text
+from netsynth_core.models.document import write_document
+from netsynth_core.models.generator import Level
+from netsynth_core.models.registry import get_kind
 from netsynth_core.monitor import SILENT, Monitor
-from netsynth_core.workspace import contents
+from netsynth_core.workspace import contents, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.edited import open_model
+from netsynth_core.workspace.groups import MINIMUM, group_words
 from netsynth_core.workspace.recipes import Recipe, Step
-from netsynth_core.workspace.store import Workspace
+from netsynth_core.workspace.store import LEARNED, Workspace
 
 Doer = Callable[[Workspace, Recipe, Monitor], list[Artefact]]
 
@@ -43,19 +51,41 @@ def take_parameters(recipe: Recipe, **defaults: Any) -> dict[str, Any]:
     Raises
     ------
     InvalidParameter
-        When the recipe has one that is not among them.
+        When the recipe has one that is not among them, or one of another type.
     """
-    unknown = sorted(set(recipe.parameters) - set(defaults))
-    if unknown:
-        raise InvalidParameter(
-            f"The step {recipe.step} has no parameter {unknown[0]!r}.", hint=f"It has: {', '.join(defaults) or 'none'}."
-        )
+    for name, value in recipe.parameters.items():
+        if name not in defaults:
+            raise InvalidParameter(
+                f"The step {recipe.step} has no parameter {name!r}.", hint=f"It has: {', '.join(defaults) or 'none'}."
+            )
+        kind = type(defaults[name])
+        if defaults[name] is not None and not isinstance(value, kind):
+            raise InvalidParameter(
+                f"The parameter {name!r} of the step {recipe.step} is {value!r}.", hint=f"Give {kind.__name__}."
+            )
     return {**defaults, **recipe.parameters}
+
+
+def _need(recipe: Recipe, least: int, what: str) -> None:
+    if len(recipe.inputs) < least:
+        raise InvalidParameter(f"The step {recipe.step} was given too few inputs.", hint=f"It needs {what}.")
+
+
+def _add(
+    workspace: Workspace,
+    recipe: Recipe,
+    kind: ArtefactKind,
+    fill: Callable[[Path], dict[str, Any]],
+    *,
+    name: str,
+) -> Artefact:
+    inputs = tuple(workspace.reference(id) for id in recipe.inputs)
+    return workspace.add(kind, fill, name=recipe.name or name, inputs=inputs, recipe=recipe)
 
 
 def _capture(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
     values = take_parameters(recipe, path="", copy=False)
-    source = Path(str(values["path"]))
+    source = Path(values["path"])
     monitor.step("reading the file", 0, 1)
 
     def fill(folder: Path) -> dict[str, Any]:
@@ -65,32 +95,178 @@ def _capture(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Art
                 shutil.copyfile(source, folder / f"capture{''.join(source.suffixes[-2:])}")
             except OSError as error:
                 raise storage_error(error, source, "copy") from error
-        return {**facts, "copied": bool(values["copy"])}
+        return {**facts, "copied": values["copy"]}
 
-    name = recipe.name or source.name
-    return [workspace.add(ArtefactKind.CAPTURE, fill, name=name, recipe=recipe)]
+    return [_add(workspace, recipe, ArtefactKind.CAPTURE, fill, name=source.name)]
 
 
 def _flows(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
 
+    _need(recipe, 1, "at least one capture or flow log")
     params = MeterParams.checked(recipe.parameters)
     paths = [contents.capture_path(workspace, id) for id in recipe.inputs]
-    if not paths:
-        raise InvalidParameter("No capture was given.", hint="Choose at least one capture or flow log.")
     source = read_flows(paths, params, monitor=monitor)
-    name = recipe.name or " + ".join(workspace.label(id).name for id in recipe.inputs)
-    inputs = tuple(workspace.reference(id) for id in recipe.inputs)
-    return [
-        workspace.add(
-            ArtefactKind.FLOWS,
-            lambda folder: contents.write_flows(folder, source),
-            name=name,
-            inputs=inputs,
-            recipe=recipe,
+    name = " + ".join(workspace.label(id).name for id in recipe.inputs)
+    fill = lambda folder: contents.write_flows(folder, source)  # noqa: E731
+    return [_add(workspace, recipe, ArtefactKind.FLOWS, fill, name=name)]
+
+
+def _words(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.flows.extraction import extract_words
+
+    _need(recipe, 1, "flows that were read from a capture")
+    values = take_parameters(recipe, minimum=MINIMUM)
+    source = recipe.inputs[0]
+    metered = contents.metered_of(workspace, source)
+    packets = contents.packets_of(workspace, source, monitor=monitor)
+    monitor.step("reading conversations", 0, 1)
+    groups = group_words(extract_words(packets, metered), metered.flows, minimum=max(1, values["minimum"]))
+    if not groups:
+        raise NotEnoughData("There is no conversation in these flows.", hint="Choose a capture with IP packets.")
+
+    def fill(folder: Path) -> dict[str, Any]:
+        entries = contents.write_groups(folder, groups)
+        contents.write_flow_rows(folder, entries, groups)
+        return {"files": entries, "words": sum(len(words) for words in groups)}
+
+    return [_add(workspace, recipe, ArtefactKind.WORDS, fill, name=f"words of {workspace.label(source).name}")]
+
+
+def _fit(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    _need(recipe, 1, "flows, or words")
+    values = take_parameters(recipe, kind="", settings={}, groups=[])
+    source = workspace.get(recipe.inputs[0])
+    entry = get_kind(values["kind"])
+    entry.params_class().checked(values["settings"])
+    if entry.level is Level.FLOW:
+        flows = contents.flows_of(workspace, source.id)
+        fitted = steps.fit_model(entry.name, flows, values["settings"], seed=recipe.seed, monitor=monitor)
+        return [_add_model(workspace, recipe, fitted, {}, name=f"{entry.name} of {workspace.label(source.id).name}")]
+    names = values["groups"] or [contents.group_name(e["service"], e["state"]) for e in source.facts.get("files", [])]
+    made = []
+    for done, name in enumerate(names):
+        words = contents.words_of(workspace, source.id, name)[0]
+        part = steps.within(monitor, f"automaton {done + 1} of {len(names)}, {name}")
+        part.step("starting", 0)
+        fitted = steps.fit_model(entry.name, words, values["settings"], seed=recipe.seed, name=name, monitor=part)
+        one = recipe.model_copy(update={"parameters": {**values, "groups": [name]}})
+        facts = {"group": name, "service": words.service, "state": words.state}
+        made.append(_add_model(workspace, one, fitted, facts, name=name))
+    return made
+
+
+def _add_model(
+    workspace: Workspace, recipe: Recipe, fitted: steps.Fitted, facts: dict[str, Any], *, name: str
+) -> Artefact:
+    def fill(folder: Path) -> dict[str, Any]:
+        write_document(folder / LEARNED, fitted.document)
+        level = fitted.model.level.value
+        return {**fitted.summary(), **facts, "level": level, "model_hash": fitted.document.content_hash()}
+
+    return _add(workspace, recipe, ArtefactKind.MODEL, fill, name=name)
+
+
+def _sample(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.flows.table import FlowTable
+    from netsynth_core.flows.table_io import write_flow_table
+
+    _need(recipe, 1, "a model")
+    values = take_parameters(recipe, n=None, duration_ns=None, start_ns=None)
+    model = open_model(workspace, recipe.inputs[0]).model
+    made = steps.sample_model(
+        model,
+        values["n"],
+        duration_ns=values["duration_ns"],
+        start_ns=values["start_ns"],
+        seed=recipe.seed,
+        monitor=monitor,
+    )
+
+    def fill(folder: Path) -> dict[str, Any]:
+        if isinstance(made, FlowTable):
+            write_flow_table(folder / contents.FLOWS, made)
+            packets, size = contents.packet_total(made), contents.byte_total(made)
+            return {"content": "flows", "flows": len(made), "packets": packets, "bytes": size}
+        return {"content": "words", "words": len(made), "files": contents.write_groups(folder, [made])}
+
+    name = f"{len(made)} {'flows' if isinstance(made, FlowTable) else 'words'}"
+    return [_add(workspace, recipe, ArtefactKind.SYNTHETIC, fill, name=f"{name}, seed {recipe.seed}")]
+
+
+def _forge(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.forge import forge_capture
+
+    _need(recipe, 1, "flows, and packet-level models")
+    take_parameters(recipe)
+    flows = contents.flows_of(workspace, recipe.inputs[0])
+    models = [open_model(workspace, id).model for id in recipe.inputs[1:]]
+
+    def fill(folder: Path) -> dict[str, Any]:
+        rng = np.random.default_rng(recipe.seed)
+        report = forge_capture(flows, models, path=folder / contents.PCAP, rng=rng, monitor=monitor)
+        return {"content": "pcap", **asdict(report)}
+
+    name = f"packets of {workspace.label(recipe.inputs[0]).name}"
+    return [_add(workspace, recipe, ArtefactKind.SYNTHETIC, fill, name=name)]
+
+
+def _evaluate(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    _need(recipe, 2, "real flows and synthetic flows")
+    values = take_parameters(recipe, holdout="")
+    real, synthetic = (contents.flows_of(workspace, id) for id in recipe.inputs[:2])
+    holdout = contents.flows_of(workspace, values["holdout"]) if values["holdout"] else None
+    patterns = open_model(workspace, recipe.inputs[2]).model if len(recipe.inputs) > 2 else None
+    report = steps.compare(real, synthetic, holdout=holdout, patterns=patterns, seed=recipe.seed, monitor=monitor)
+    page = steps.report_page(report, real, synthetic)
+
+    def fill(folder: Path) -> dict[str, Any]:
+        report.write(folder / contents.REPORT)
+        write_text(folder / contents.REPORT_PAGE, page)
+        return {"metrics": len(report.metrics), "rows": dict(report.rows)}
+
+    name = f"{workspace.label(recipe.inputs[1]).name} against {workspace.label(recipe.inputs[0]).name}"
+    return [_add(workspace, recipe, ArtefactKind.REPORT, fill, name=name)]
+
+
+def _generate(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    _need(recipe, 1, "captures, or flows")
+    values = take_parameters(recipe, flows=None, settings={})
+    made: list[Artefact] = []
+
+    def do(step: Step, inputs: list[str], **parameters: Any) -> list[Artefact]:
+        found = do_recipe(
+            workspace,
+            Recipe(step=step, inputs=tuple(inputs), parameters=parameters, seed=recipe.seed),
+            monitor=monitor,
         )
-    ]
+        made.extend(found)
+        return found
+
+    flows = workspace.get(recipe.inputs[0])
+    if flows.kind is ArtefactKind.CAPTURE:
+        flows = do(Step.FLOWS, list(recipe.inputs))[-1]
+    contents.require_kind(flows, ArtefactKind.FLOWS)
+    settings = values["settings"]
+    patterns = do(Step.FIT, [flows.id], kind="flowchronicle", settings=settings.get("flowchronicle", {}))[-1]
+    automata: list[Artefact] = []
+    if contents.CONVERSATIONS in flows.files:
+        words = do(Step.WORDS, [flows.id])[-1]
+        automata = do(Step.FIT, [words.id], kind="tadam", settings=settings.get("tadam", {}))
+    synthetic = do(Step.SAMPLE, [patterns.id], n=values["flows"] or int(flows.facts["flows"]))[-1]
+    do(Step.FORGE, [synthetic.id, *(model.id for model in automata)])
+    do(Step.EVALUATE, [flows.id, synthetic.id, patterns.id])
+    return made
 
 
-_STEPS: dict[Step, Doer] = {Step.CAPTURE: _capture, Step.FLOWS: _flows}
+_STEPS: dict[Step, Doer] = {
+    Step.CAPTURE: _capture,
+    Step.FLOWS: _flows,
+    Step.WORDS: _words,
+    Step.FIT: _fit,
+    Step.SAMPLE: _sample,
+    Step.FORGE: _forge,
+    Step.EVALUATE: _evaluate,
+    Step.GENERATE: _generate,
+}

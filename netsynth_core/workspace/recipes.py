@@ -32,7 +32,7 @@ class Step(StrEnum):
     EVALUATE = "evaluate"
     """Inputs: real flows, synthetic flows, then optionally a flow-level model; parameter ``holdout`` (artefact id)."""
     GENERATE = "generate"
-    """Inputs: captures or flows; parameters ``flows`` (how many to make), ``kind_settings``."""
+    """Inputs: captures, or flows; parameters ``flows`` (how many), ``settings`` {kind: {name: value}}."""
 
 
 class Recipe(BaseModel):

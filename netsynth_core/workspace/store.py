@@ -345,7 +345,11 @@ class Workspace:
         with self.staging() as folder:
             facts = json.loads(dump_json(fill(folder)))
             files = tuple(sorted(path.name for path in folder.iterdir()))
-            hash = str(facts.get("sha256") or content_hash(*(f"{f} {file_sha256(folder / f)}" for f in files)))[:12]
+            hash = str(
+                facts.get("sha256")
+                or facts.get("model_hash")
+                or content_hash(*(f"{f} {file_sha256(folder / f)}" for f in files))
+            )[:12]
             id = artefact_id(kind, hash=hash, inputs=inputs, recipe=recipe)
             artefact = Artefact(
                 id=id,

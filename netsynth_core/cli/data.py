@@ -1,0 +1,86 @@
+"""``netsynth flows`` and ``netsynth words``."""
+
+from pathlib import Path
+
+import click
+
+from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, output_file, output_folder, output_option
+from netsynth_core.cli.output import Output, common_options
+from netsynth_core.errors import InvalidParameter, NotEnoughData
+
+meter_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of metering, such as idle_timeout_tcp=300 (seconds). Repeatable.",
+)
+
+
+@click.command("flows", epilog="Example: netsynth flows office.pcap.gz -o flows.csv")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=PATH)
+@output_option("FLOWS", "Where to write: .csv, .csv.gz or .parquet.")
+@meter_option
+@common_options
+def flows_command(out: Output, inputs: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> None:
+    """Read captures (pcap, pcapng, gzip too) or flow logs, and write one flow table."""
+    from netsynth_core.flows.metering import MeterParams
+    from netsynth_core.flows.source import read_flows
+    from netsynth_core.flows.table_io import write_flow_table
+    from netsynth_core.workspace.contents import flow_facts
+
+    output_file(output, TABLE_ENDINGS)
+    params = MeterParams.from_settings(settings)
+    with out.monitor() as monitor:
+        source = read_flows(list(inputs), params, monitor=monitor)
+        write_flow_table(output, source.flows)
+    facts = flow_facts(source)
+    for note in facts["notes"]:
+        out.say(f"Note: {note}")
+    out.result({**facts, "file": str(output), "seconds": out.seconds()})
+
+
+@click.command("words", epilog="Example: netsynth words office.pcap.gz -o words --service http")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=PATH)
+@output_option("DIR", "Folder for the word files; made when there is none.")
+@click.option("--service", "services", multiple=True, help="Only conversations of this service. Repeatable.")
+@click.option("--by", default="service,state", show_default=True, help="One file per: service, or service,state.")
+@meter_option
+@common_options
+def words_command(
+    out: Output,
+    inputs: tuple[Path, ...],
+    output: Path,
+    services: tuple[str, ...],
+    by: str,
+    settings: tuple[str, ...],
+) -> None:
+    """Read captures and write the timed words of their conversations, one file per service and state."""
+    from netsynth_core.flows.extraction import extract_words
+    from netsynth_core.flows.metering import MeterParams
+    from netsynth_core.flows.source import read_flows
+    from netsynth_core.workspace.contents import write_groups
+
+    grouping = tuple(part.strip() for part in by.split(","))
+    if grouping not in (("service",), ("service", "state")):
+        raise InvalidParameter(f"Words cannot be grouped by {by!r}.", hint="Write --by service or --by service,state.")
+    params = MeterParams.from_settings(settings)
+    with out.monitor() as monitor:
+        source = read_flows(list(inputs), params, monitor=monitor)
+        if source.packets is None or source.metered is None:
+            raise NotEnoughData(
+                f"{inputs[0]} is a flow table, which holds no packets.", hint="Give the capture it was made from."
+            )
+        groups = extract_words(source.packets, source.metered, by=grouping)
+    wanted = set(services)
+    found = sorted({words.service or "unknown" for words in groups})
+    missing = sorted(wanted - set(found))
+    if missing:
+        raise NotEnoughData(
+            f"No conversation is of the service {missing[0]!r}.", hint=f"The services are: {', '.join(found)}."
+        )
+    groups = [words for words in groups if not wanted or (words.service or "unknown") in wanted]
+    entries = write_groups(output_folder(output), groups)
+    files = [{**entry, "path": str(output / entry["path"])} for entry in entries]
+    lines = [f"{f['path']}: {f['words']} words, {f['symbols']} symbols of {f['alphabet']} kinds" for f in files]
+    out.result({"files": files, "seconds": out.seconds()}, lines)

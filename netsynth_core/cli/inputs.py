@@ -1,0 +1,81 @@
+"""What several commands take: output paths that are checked before the work, and models read from files."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from netsynth_core.errors import InvalidParameter, StorageError
+
+if TYPE_CHECKING:
+    from netsynth_core.models.generator import Generator
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+TABLE_ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+
+def output_option(metavar: str, help: str) -> Callable[[F], F]:
+    """``-o``, required."""
+    return click.option("-o", "--output", "output", required=True, metavar=metavar, type=PATH, help=help)
+
+
+def output_file(path: Path, endings: tuple[str, ...] = ()) -> Path:
+    """The path, once it is known that a file of one of these endings can be put there.
+
+    Raises
+    ------
+    StorageError
+        When it is a directory, or its folder does not exist.
+    InvalidParameter
+        When it has another ending.
+    """
+    if endings and not path.name.lower().endswith(endings):
+        raise InvalidParameter(
+            f"{path} does not end in {' or '.join(endings)}.", hint="The ending says which format to write."
+        )
+    if path.is_dir():
+        raise StorageError(f"{path} is a directory.", hint="Name a file, not a directory.")
+    if not path.parent.is_dir():
+        raise StorageError(f"The folder {path.parent} does not exist.", hint="Create it first, or check the path.")
+    return path
+
+
+def output_folder(path: Path) -> Path:
+    """The folder, made when there is none.
+
+    Raises
+    ------
+    StorageError
+        When it is a file or cannot be made.
+    """
+    from netsynth_core.files import storage_error
+
+    if path.exists() and not path.is_dir():
+        raise StorageError(f"{path} is a file.", hint="Name a folder; it is made when there is none.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, path, "make the folder") from error
+    return path
+
+
+def read_model(path: Path) -> "Generator[Any, Any, Any]":
+    """The model of a document file."""
+    from netsynth_core.models.document import read_document
+    from netsynth_core.models.registry import load_model
+
+    return load_model(read_document(path))
+
+
+def peak_rss_bytes() -> int | None:
+    """The most memory this process (or one of its children) has held, bytes; None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    else:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

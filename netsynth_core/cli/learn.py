@@ -1,0 +1,130 @@
+"""``netsynth fit`` and ``netsynth kinds``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netsynth_core.cli.inputs import PATH, output_file, output_option, peak_rss_bytes
+from netsynth_core.cli.output import Output, common_options, seed_option
+
+
+@click.command("fit", epilog="Example: netsynth fit flowchronicle flows.csv -o patterns.json --set max_rounds=20")
+@click.argument("kind")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=PATH)
+@output_option("MODEL.json", "Where to write the model; its arrays go into MODEL.npz beside it.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; see netsynth kinds.")
+@click.option("--service", help="For packet-level kinds and a capture: the service whose conversations to learn.")
+@click.option("--state", help="With --service: only conversations that ended in this state, such as SF.")
+@seed_option
+@common_options
+def fit_command(
+    out: Output,
+    kind: str,
+    inputs: tuple[Path, ...],
+    output: Path,
+    settings: tuple[str, ...],
+    service: str | None,
+    state: str | None,
+    seed: int,
+) -> None:
+    """Learn a model of KIND (netsynth kinds lists them).
+
+    Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words, or from one
+    service of a capture.
+    """
+    from netsynth_core.models.document import write_document
+    from netsynth_core.models.generator import Level
+    from netsynth_core.models.registry import get_kind
+    from netsynth_core.workspace.steps import fit_model, words_of_path
+
+    output_file(output, (".json",))
+    entry = get_kind(kind)
+    entry.params_class().from_settings(settings)
+    if entry.level is Level.PACKET and len(inputs) > 1:
+        raise click.UsageError(f"{kind} learns from one file of words (or one capture) at a time.")
+    if entry.level is Level.FLOW and (service or state):
+        raise click.UsageError("--service and --state are for packet-level kinds.")
+    with out.monitor() as monitor:
+        data: Any
+        if entry.level is Level.PACKET:
+            data = words_of_path(inputs[0], service=service, state=state, monitor=monitor)
+        else:
+            from netsynth_core.flows.source import read_flows
+
+            data = read_flows(list(inputs), monitor=monitor).flows
+        fitted = fit_model(kind, data, settings, seed=seed, monitor=monitor)
+        write_document(output, fitted.document)
+    summary = fitted.summary()
+    for warning in summary["warnings"]:
+        out.say(f"Warning: {warning}")
+    out.result({**summary, "peak_rss_bytes": peak_rss_bytes(), "seed": seed, "file": str(output)})
+
+
+@click.command("kinds", epilog="Example: netsynth kinds --json")
+@common_options
+def kinds_command(out: Output) -> None:
+    """List the kinds of models: what each learns from, its source, and its parameters with their ranges."""
+    from netsynth_core.models.registry import kinds
+
+    entries: list[dict[str, Any]] = [
+        {
+            "kind": kind.name,
+            "level": kind.level.value,
+            "summary": kind.summary,
+            "source": kind.source,
+            "extra": kind.extra,
+            "parameters": _parameters(kind),
+        }
+        for kind in kinds()
+    ]
+    lines: list[str] = []
+    for entry in entries:
+        extra = f", needs netsynth[{entry['extra']}]" if entry["extra"] else ""
+        lines.append(f"{entry['kind']} (level {entry['level']}{extra}): {entry['summary']} [{entry['source']}]")
+        lines += [f"  {_describe(parameter)}" for parameter in entry["parameters"]]
+    out.result({"kinds": entries}, lines)
+
+
+def _parameters(kind: Any) -> list[dict[str, Any]]:
+    from netsynth_core.errors import MissingExtra
+
+    try:
+        properties = kind.params_class().model_json_schema()["properties"]
+    except MissingExtra:
+        return []
+    found = []
+    for name, schema in properties.items():
+        types = [part.get("type", "") for part in schema.get("anyOf", [schema])]
+        limits = {
+            key: next((part[key] for part in schema.get("anyOf", [schema]) if key in part), None)
+            for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "enum")
+        }
+        found.append(
+            {
+                "name": name,
+                "type": " or ".join(part for part in types if part) or "choice",
+                "default": schema.get("default"),
+                "minimum": limits["minimum"] if limits["minimum"] is not None else limits["exclusiveMinimum"],
+                "maximum": limits["maximum"] if limits["maximum"] is not None else limits["exclusiveMaximum"],
+                "choices": limits["enum"] or ([schema["const"]] if "const" in schema else []),
+                "unit": schema.get("unit", ""),
+                "help": schema.get("description", ""),
+                "advanced": bool(schema.get("advanced", False)),
+            }
+        )
+    return found
+
+
+def _describe(parameter: dict[str, Any]) -> str:
+    unit = f" {parameter['unit']}" if parameter["unit"] else ""
+    low, high = parameter["minimum"], parameter["maximum"]
+    if parameter["choices"]:
+        span = "one of " + ", ".join(map(str, parameter["choices"]))
+    elif low is not None and high is not None:
+        span = f"{low:g} to {high:g}"
+    elif low is not None:
+        span = f"from {low:g}"
+    else:
+        span = parameter["type"] if high is None else f"up to {high:g}"
+    return f"{parameter['name']} = {parameter['default']}{unit} ({span}): {parameter['help']}"

@@ -1,0 +1,190 @@
+"""Commands on a learnt model: ``show``, ``windows``, ``align``, ``edit``, ``export``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netsynth_core.cli.inputs import PATH, output_file, output_option, read_model
+from netsynth_core.cli.output import Output, common_options
+from netsynth_core.errors import InvalidEdit, InvalidParameter, NotEnoughData
+
+model_argument = click.argument("model_path", metavar="MODEL.json", type=PATH)
+
+
+@click.command("show", epilog="Example: netsynth show patterns.json")
+@model_argument
+@common_options
+def show_command(out: Output, model_path: Path) -> None:
+    """Say what a model is: its size, its codelength, what it learnt from, and its parts in words."""
+    from dataclasses import asdict
+
+    from netsynth_core.models.document import read_document
+    from netsynth_core.models.registry import load_model
+    from netsynth_core.workspace.drawings import sentences
+
+    document = read_document(model_path)
+    model = load_model(document)
+    card = asdict(model.describe())
+    card["codelength"] = model.describe().codelength.to_json()
+    for name in ("seed", "seconds"):
+        if card[name] is None:
+            card[name] = document.card.get(name)
+    card |= {"file": str(model_path), "created": document.created, "by": document.by, "edits": _edit_names(model)}
+    parts = sentences(model)
+    out.result({**card, "parts": parts}, [*_card_lines(card), "", *parts])
+
+
+def _edit_names(model: Any) -> list[str]:
+    return [str(kind.model_fields["op"].default) for kind in model.edits]
+
+
+def _card_lines(card: dict[str, Any]) -> list[str]:
+    from netsynth_core.units import format_bits
+
+    bits = card["codelength"]
+    saved = f", {100 * (1 - bits['total'] / bits['empty']):.1f} % less than the empty model" if bits["empty"] else ""
+    seconds = f" in {card['seconds']} s" if card["seconds"] is not None else ""
+    trained = ", ".join(f"{k} {v}" for k, v in card["trained_on"].items() if not isinstance(v, dict | list))
+    return [
+        f"{card['kind']} ({card['level']} level), learnt{seconds}, seed {card['seed']}",
+        f"size: {', '.join(f'{v} {k}' for k, v in card['size'].items())}",
+        f"codelength: {format_bits(bits['total'])} = {format_bits(bits['model'])} (model) "
+        f"+ {format_bits(bits['data'])} (data){saved}",
+        f"learnt from: {trained}",
+        f"parameters: {', '.join(f'{k} {v}' for k, v in card['parameters'].items())}",
+        *[f"warning: {sentence}" for sentence in card["warnings"]],
+    ]
+
+
+def _require_method(model: Any, name: str, path: Path, what: str) -> None:
+    if not hasattr(model, name):
+        raise InvalidParameter(
+            f"{path} is a {model.kind} model, which has no {what}.", hint=f"Name a model with {what}."
+        )
+
+
+@click.command("windows", epilog="Example: netsynth windows patterns.json flows.csv -o windows.csv")
+@model_argument
+@click.argument("flows_path", metavar="FLOWS", type=PATH)
+@output_option("WINDOWS.csv", "Where to write window,pattern,position,row; row counts from 0 in the file FLOWS.")
+@common_options
+def windows_command(out: Output, model_path: Path, flows_path: Path, output: Path) -> None:
+    """Find where the patterns of a model occur in flows: the cover, no two windows sharing a row."""
+    from netsynth_core.workspace.covering import cover_file
+
+    output_file(output, (".csv",))
+    model = read_model(model_path)
+    _require_method(model, "windows", model_path, "patterns")
+    with out.monitor() as monitor:
+        summary = cover_file(model, flows_path, output, monitor=monitor)
+    out.result({**summary, "file": str(output), "seconds": out.seconds()})
+
+
+@click.command("align", epilog="Example: netsynth align http.json words/http-SF.txt -o align.jsonl")
+@model_argument
+@click.argument("words_path", metavar="WORDS", type=PATH)
+@output_option("ALIGN.jsonl", "Where to write one JSON object per word.")
+@common_options
+def align_command(out: Output, model_path: Path, words_path: Path, output: Path) -> None:
+    """Explain each word by a path of an automaton and noise operations."""
+    from netsynth_core.flows.words_io import read_words
+    from netsynth_core.workspace.covering import align_file
+
+    output_file(output)
+    model = read_model(model_path)
+    _require_method(model, "align", model_path, "automaton")
+    words = read_words(words_path)
+    if not len(words):
+        raise NotEnoughData(f"{words_path} holds no word.", hint="Write one word a line.")
+    with out.monitor() as monitor:
+        summary = align_file(model, words, output, monitor=monitor)
+    out.result({**summary, "file": str(output), "seconds": out.seconds()})
+
+
+@click.command("edit", epilog="Example: netsynth edit http.json edits.jsonl -o http-edited.json")
+@model_argument
+@click.argument("edits_path", metavar="EDITS.jsonl", type=PATH)
+@output_option("NEW.json", "Where to write the edited model.")
+@common_options
+def edit_command(out: Output, model_path: Path, edits_path: Path, output: Path) -> None:
+    """Apply edits to a model, one JSON object a line: {"op": ..., arguments}, or a record of the app's history.
+
+    Each is checked; when one does not fit, nothing is written.
+    """
+    from dataclasses import replace
+
+    from netsynth_core.models.document import read_document, write_document
+    from netsynth_core.models.registry import load_model
+
+    output_file(output, (".json",))
+    document = read_document(model_path)
+    model = load_model(document)
+    done: list[dict[str, Any]] = []
+    before = model.describe().codelength
+    for number, raw in _read_edits(edits_path):
+        model, entry = _apply(model, raw, f"{edits_path} line {number}")
+        done.append(entry)
+    edited = model.to_document()
+    write_document(output, replace(edited, card={**document.card, **edited.card}))
+    after = model.describe().codelength
+    lines = [f"{e['sentence']}: {e['before']['total']:.1f} -> {e['after']['total']:.1f} bits" for e in done]
+    payload = {"edits": done, "before": before.to_json(), "after": after.to_json(), "file": str(output)}
+    out.result(payload, [*lines, f"{len(done)} edits, written to {output}"])
+
+
+def _apply(model: Any, raw: Any, where: str) -> tuple[Any, dict[str, Any]]:
+    from netsynth_core.models.edits import parse_edit
+
+    try:
+        edit = parse_edit(raw, model.edits)
+        changed = model.apply(edit)
+    except InvalidEdit as error:
+        raise InvalidEdit(f"{where}: {error.message}", hint=error.hint) from error
+    before, after = model.describe().codelength, changed.describe().codelength
+    return changed, {
+        "op": edit.op,
+        "sentence": edit.sentence(),
+        "before": before.to_json(),
+        "after": after.to_json(),
+    }
+
+
+def _read_edits(path: Path) -> list[tuple[int, Any]]:
+    """Line numbers and edits of a file; lines of a history are taken for the edit in them."""
+    from netsynth_core.files import require_file, storage_error
+
+    try:
+        lines = require_file(path).read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InvalidEdit(f"{path} is no UTF-8 text.", hint="Write one JSON object a line.") from error
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            raw = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InvalidEdit(
+                f"{path} line {number} is no JSON: {error}.", hint="Write one JSON object a line."
+            ) from error
+        found.append((number, raw["edit"] if isinstance(raw, dict) and "edit" in raw else raw))
+    return found
+
+
+@click.command("export", epilog="Example: netsynth export http.json --format svg -o http.svg")
+@model_argument
+@click.option("--format", "form", type=click.Choice(["dot", "svg", "json"]), default="dot", show_default=True)
+@output_option("FILE", "Where to write the drawing.")
+@common_options
+def export_command(out: Output, model_path: Path, form: str, output: Path) -> None:
+    """Draw an automaton, or the patterns of a model."""
+    from netsynth_core.files import write_text
+    from netsynth_core.workspace.drawings import drawing
+
+    output_file(output)
+    write_text(output, drawing(read_model(model_path), form))
+    out.result({"file": str(output), "format": form, "bytes": output.stat().st_size})

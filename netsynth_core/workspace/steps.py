@@ -1,0 +1,299 @@
+"""The steps of the work, on values: the only code that joins all floors.
+
+Commands call these on files, `doing` on artefacts. Each takes a monitor and returns a result type; none writes a file
+unless its name says so.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.files import require_file
+from netsynth_core.models.document import Document
+from netsynth_core.models.generator import Generator, Level
+from netsynth_core.models.registry import get_kind
+from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import NS_PER_S
+from netsynth_core.workspace.contents import group_name
+from netsynth_core.workspace.groups import join_words
+
+if TYPE_CHECKING:
+    from netsynth_core.evaluate import Report
+    from netsynth_core.flows.table import FlowTable
+    from netsynth_core.flows.words import Words
+
+AnyModel = Generator[Any, Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model and what learning it took."""
+
+    name: str
+    """Of the group it learnt from, such as ``http/SF``; ``flows`` for a flow-level model."""
+    model: AnyModel
+    document: Document
+    """With seed and seconds in its card."""
+    seconds: float
+
+    def summary(self) -> dict[str, Any]:
+        """Kind, seconds, codelength and the figures of size."""
+        card = self.model.describe()
+        return {
+            "kind": card.kind,
+            "seconds": self.seconds,
+            "codelength": card.codelength.to_json(),
+            **card.size,
+            "warnings": list(card.warnings),
+        }
+
+
+def fit_model(
+    kind: str,
+    data: "FlowTable | Words",
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    *,
+    seed: int,
+    name: str = "",
+    monitor: Monitor = SILENT,
+) -> Fitted:
+    """Learn one model of a registered kind.
+
+    Parameters
+    ----------
+    settings
+        Parameters by name, or texts ``name=value``.
+
+    Raises
+    ------
+    InvalidParameter
+        When the kind or a setting is unknown or out of range.
+    NotEnoughData
+        When nothing can be learnt from the data.
+    """
+    entry = get_kind(kind)
+    schema = entry.params_class()
+    params = schema.checked(dict(settings)) if isinstance(settings, Mapping) else schema.from_settings(settings)
+    begun = time.monotonic()
+    model = entry.model_class().fit(data, params, rng=np.random.default_rng(seed), monitor=monitor)
+    seconds = round(time.monotonic() - begun, 3)
+    document = model.to_document()
+    document = replace(document, card={**document.card, "seed": seed, "seconds": seconds})
+    return Fitted(name or entry.level.value, model, document, seconds)
+
+
+@dataclass
+class _Within:
+    """A monitor that says which of several parts is at work."""
+
+    monitor: Monitor
+    part: str
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        self.monitor.step(f"{self.part}: {phase}", done, total, **facts)
+
+
+def within(monitor: Monitor, part: str) -> Monitor:
+    """The monitor with `part` before every phase."""
+    return _Within(monitor, part)
+
+
+def fit_automata(
+    groups: "Sequence[Words]",
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    *,
+    seed: int,
+    kind: str = "tadam",
+    monitor: Monitor = SILENT,
+) -> list[Fitted]:
+    """Learn one packet-level model per group, in their order; the seed of a group does not depend on the others."""
+    found = []
+    for done, words in enumerate(groups):
+        name = group_name(words.service, words.state)
+        part = within(monitor, f"automaton {done + 1} of {len(groups)}, {name}")
+        part.step("starting", 0)
+        found.append(fit_model(kind, words, settings, seed=seed, name=name, monitor=part))
+    return found
+
+
+def words_of_path(
+    path: Path, *, service: str | None = None, state: str | None = None, monitor: Monitor = SILENT
+) -> "Words":
+    """Words to learn from: a word file, or the conversations of one service (and state) of a capture.
+
+    Raises
+    ------
+    NotEnoughData
+        When no conversation is of that service and state.
+    InvalidParameter
+        When a capture holds several services and none was named.
+    """
+    from netsynth_core.capture.records import is_capture, read_head
+    from netsynth_core.flows.words_io import read_words
+
+    if not is_capture(read_head(require_file(path))):
+        return read_words(path)
+    from netsynth_core.flows.extraction import extract_words
+    from netsynth_core.flows.source import read_flows
+
+    source = read_flows([path], monitor=monitor)
+    assert source.packets is not None and source.metered is not None
+    groups = extract_words(source.packets, source.metered)
+    counts: dict[str, int] = {}
+    for words in groups:
+        counts[group_name(words.service, words.state)] = len(words)
+    listing = ", ".join(f"{name} ({n})" for name, n in sorted(counts.items(), key=lambda item: -item[1])[:12])
+    chosen = [w for w in groups if service in (None, w.service) and state in (None, w.state)]
+    if not chosen:
+        wanted = group_name(service or "any service", state or "")
+        raise NotEnoughData(f"{path} has no conversation of {wanted}.", hint=f"It has: {listing}.")
+    if len({words.service for words in chosen}) > 1:
+        raise InvalidParameter(
+            f"{path} holds several services: {listing}.", hint="Name one with --service (and --state)."
+        )
+    return join_words(chosen, service=chosen[0].service, state=chosen[0].state if len(chosen) == 1 else "")
+
+
+def flow_rate(model: AnyModel) -> float | None:
+    """Flows per second of the data a model learnt from; None when its card does not say."""
+    trained = model.describe().trained_on
+    rows, span = trained.get("rows", trained.get("flows")), trained.get("span_ns")
+    if not isinstance(rows, int) or not isinstance(span, int) or span <= 0:
+        return None
+    return rows / (span / NS_PER_S)
+
+
+def sample_model(
+    model: AnyModel,
+    n: int | None = None,
+    *,
+    duration_ns: int | None = None,
+    start_ns: int | None = None,
+    seed: int,
+    monitor: Monitor = SILENT,
+) -> "FlowTable | Words":
+    """Draw from a model: `n` flows or words, or the flows of a stretch of time.
+
+    Parameters
+    ----------
+    duration_ns
+        Instead of `n`, for flow-level models: as many flows as the real traffic had in that time; those that begin
+        later are left out.
+    start_ns
+        Start of the first flow, ns since the epoch; None = where the model puts it.
+
+    Raises
+    ------
+    InvalidParameter
+        When neither or both of `n` and `duration_ns` are given, or the model is of packet level and a time is given.
+    """
+    if (n is None) == (duration_ns is None):
+        raise InvalidParameter("Say how much to draw: a number or a duration.", hint="Give -n N or --duration D.")
+    rng = np.random.default_rng(seed)
+    if model.level is Level.PACKET:
+        if n is None or start_ns is not None:
+            raise InvalidParameter(
+                "A packet-level model draws words, which have no place in time.", hint="Give -n N, without times."
+            )
+        words: Words = model.sample(n, rng=rng, monitor=monitor)
+        return words
+    if n is None:
+        rate = flow_rate(model)
+        if rate is None or duration_ns is None:
+            raise InvalidParameter("The model does not say how many flows a second it saw.", hint="Give -n N instead.")
+        n = max(1, round(rate * duration_ns / NS_PER_S))
+    return _place(model.sample(n, rng=rng, monitor=monitor), start_ns, duration_ns)
+
+
+def _place(flows: "FlowTable", start_ns: int | None, duration_ns: int | None) -> "FlowTable":
+    """Flows moved to begin at `start_ns`, without those that begin after `duration_ns`."""
+    from netsynth_core.flows.table import FlowTable
+
+    if not len(flows) or (start_ns is None and duration_ns is None):
+        return flows
+    frame = flows.frame
+    first = int(frame["ts"].iloc[0])
+    if start_ns is not None:
+        frame = frame.assign(ts=frame["ts"] + (start_ns - first))
+        first = start_ns
+    if duration_ns is not None:
+        frame = frame[frame["ts"] < first + duration_ns].reset_index(drop=True)
+    return FlowTable(frame)
+
+
+def compare(
+    real: "FlowTable",
+    synthetic: "FlowTable",
+    *,
+    holdout: "FlowTable | None" = None,
+    patterns: AnyModel | None = None,
+    seed: int,
+    monitor: Monitor = SILENT,
+) -> "Report":
+    """Measure synthetic flows against real ones (`netsynth_core.evaluate.evaluate`).
+
+    Parameters
+    ----------
+    patterns
+        A flow-level model whose patterns are compared too; one that has none is passed over.
+
+    Raises
+    ------
+    NotEnoughData
+        When a table holds no flow.
+    """
+    from netsynth_core.evaluate import evaluate
+
+    for name, table in (("real", real), ("synthetic", synthetic), ("hold-out", holdout)):
+        if table is not None and not len(table):
+            raise NotEnoughData(f"The {name} table holds no flow.", hint="Give tables with flows in them.")
+    return evaluate(
+        real,
+        synthetic,
+        holdout=holdout,
+        rng=np.random.default_rng(seed),
+        **_pattern_argument(patterns),
+        monitor=monitor,
+    )
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """The windows of one table, as the metrics want them."""
+
+    windows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _PatternSource:
+    """A model that finds its patterns, as the metrics want it."""
+
+    model: Any
+
+    def windows(self, flows: "FlowTable") -> _Windows:
+        """The chosen windows of these flows."""
+        return _Windows(tuple(self.model.windows(flows)))
+
+
+def _pattern_argument(model: AnyModel | None) -> dict[str, Any]:
+    return {"patterns": _PatternSource(model)} if model is not None and hasattr(model, "windows") else {}
+
+
+def report_page(report: "Report", real: "FlowTable", synthetic: "FlowTable") -> str:
+    """The report as one HTML page that needs nothing else: every metric, and the figures beneath them."""
+    from netsynth_core import plots
+
+    figures = [plots.load_over_time(real, synthetic)]
+    for column in ("inter-arrival", "duration", "fwd_bytes", "bwd_bytes"):
+        values = [plots.column_values(table, column) for table in (real, synthetic)]
+        figures.append(plots.ecdf(values[0], values[1], column=column))
+    for column in ("proto", "dst_port", "service", "state"):
+        if (real.frame[column].astype(str) != "").any():
+            figures.append(plots.category_shares(real.frame[column], synthetic.frame[column], column=column))
+    page: str = plots.report_html(report, figures)
+    return page
