@@ -82,13 +82,30 @@ def _on_runs(structure: Structure, kept: NDArray[np.bool_]) -> NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Usage:
-    """How often each transition is taken, with which delays and sizes (histograms of codes)."""
+    """What the aligned words use: counts and histograms of codes."""
 
     count: NDArray[np.int64]
+    """Per transition, missing packets included."""
     delays: NDArray[np.float64]
-    """Shape (transitions, delay codes). A missing packet is counted but has no delay."""
+    """Shape (transitions, delay codes): delays that are of this transition alone."""
     sizes: NDArray[np.float64]
     """Shape (transitions, size codes); one column when the words hold no sizes."""
+    ops: NDArray[np.int64]
+    """Matches, missing, copies, swaps, additions."""
+    copy_delays: NDArray[np.float64]
+    added_delays: NDArray[np.float64]
+    added_sizes: NDArray[np.float64]
+    """Sizes of additions, and of copies that differ from their original."""
+    copy_sizes: NDArray[np.int64]
+    """Copies with the size of their original, and others."""
+    sums: NDArray[np.int64]
+    """Shape (n, 4): transition of a missing packet, transition after it, code of their common delay, how often."""
+    accepted: int
+    rejected: int
+    noisy: int
+    """Accepted words with an operation."""
+    rejected_bits: float
+    """Bits that spell out the rejected words."""
 
 
 def markov_chain(
@@ -128,7 +145,21 @@ def markov_chain(
     np.add.at(sizes, (index[: len(here)], observations.sizes), weights)
     seen = np.zeros(symbols, bool)
     seen[here] = True
-    usage = Usage(count.astype(np.int64), delays, sizes)
+    usage = Usage(
+        count=count.astype(np.int64),
+        delays=delays,
+        sizes=sizes,
+        ops=np.array([count.sum(), 0, 0, 0, 0], np.int64),
+        copy_delays=np.zeros(delay_codes),
+        added_delays=np.zeros(delay_codes),
+        added_sizes=np.zeros(size_codes),
+        copy_sizes=np.zeros(2, np.int64),
+        sums=np.zeros((0, 4), np.int64),
+        accepted=int(observations.weights.sum()),
+        rejected=0,
+        noisy=0,
+        rejected_bits=0.0,
+    )
     if seen.all():
         return structure, usage
     return structure.keep(np.ones(len(pairs), bool)), usage
