@@ -145,8 +145,8 @@ def pcapng_blocks(
     """Fill the frame columns from the packet blocks of one pcapng section.
 
     Stops before a section header or interface description, which the caller reads. A simple packet block has no
-    instant: it takes that of the packet before, at first `last`. Returns ``(n, at, status, lost, undated, last)``: status
-    0 columns full or end, 1 file ends inside a block, 2 a broken block, 3 section header, 4 interface description;
+    instant: it takes that of the packet before, at first `last`. Returns ``(n, at, status, lost, undated, last)``:
+    status 0 columns full or end, 1 file ends inside a block, 2 broken block, 3 section header, 4 interface description;
     `lost` counts packet blocks of an unknown interface, `undated` simple packet blocks.
     """
     size = len(data)
@@ -312,6 +312,8 @@ def _link(data, at, end, link):
         if family == 2 or family == 24 or family == 28 or family == 30 or family == 10:
             return _by_version(data, at + 4, end)
         return NOT_VERSION, 0, at
+    if link == 10:
+        return _ether(data, at + 13, end, 0)
     if link == 9 or link == 50:
         if at + 2 <= end and data[at] == 0xFF and data[at + 1] == 0x03:
             at += 2

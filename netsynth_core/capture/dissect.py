@@ -44,6 +44,7 @@ LINK_NAMES: Final = {
     0: "loopback (BSD)",
     1: "Ethernet",
     9: "PPP",
+    10: "FDDI",
     12: "raw IP",
     14: "raw IP",
     50: "PPP (HDLC)",
@@ -98,9 +99,9 @@ def dissect(frames: Frames, path: str, *, monitor: Monitor = SILENT) -> tuple[Pa
     n = len(frames.offset)
     columns = {name: np.empty(n, dtype) for name, dtype in _DTYPES.items()}
     reason = np.empty(n, np.uint8)
-    rows, size = _kernels.dissect_frames(
-        frames.data, frames.offset, frames.captured, frames.length, frames.ts, frames.link, *columns.values(), reason
-    )
+    given = (frames.data, frames.offset, frames.captured, frames.length, frames.ts, frames.link)
+    arrays: list[NDArray[np.generic]] = [*given, *columns.values(), reason]
+    rows, size = _kernels.dissect_frames(*arrays)
     monitor.step("dissecting", n, n, packets=int(rows))
     packets = PacketTable(data=frames.data, **{name: column[:rows] for name, column in columns.items()})
     return packets, _report(frames, path, packets, int(size), reason)

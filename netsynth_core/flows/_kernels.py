@@ -310,8 +310,8 @@ def prefixes(data, payload_offset, payload_captured, rows, out):
 def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, classes):
     """Class of each payload: 0 empty, 1 text, 2 random, 3 replay.
 
-    `prefix` most bytes looked at, `least` fewest bytes judged for randomness, `skip` bytes before the ciphertext of a TLS
-    record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged.
+    `prefix` most bytes looked at, `least` fewest bytes judged for randomness, `skip` bytes before the ciphertext of a
+    TLS record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged.
     """
     counts = np.zeros(32, np.int64)
     for i in range(len(payload_offset)):

@@ -1,14 +1,14 @@
 """Payload classes: what the bytes of one packet look like.
 
-====== ==============================================================================================================
+====== ========================================================================================================
 class  rule, on the first `PREFIX` captured bytes
-====== ==============================================================================================================
+====== ========================================================================================================
 Empty  no payload
-Text   the first byte is ASCII, and every character is printable UTF-8, a tab or a line end: all of them, or a head that
-       an empty line closes (an HTTP message with a binary body)
+Text   the first byte is ASCII, and every character is printable UTF-8, a tab or a line end: all of them, or a
+       head that an empty line closes (an HTTP message with a binary body)
 Random at least `LEAST` bytes whose nibbles are as even as those of uniform bytes, with some room for a header
 Replay anything else: structured bytes, short bytes, bytes that were not captured
-====== ==============================================================================================================
+====== ========================================================================================================
 
 Randomness is judged by two chi-squares at once, of the high and of the low nibbles against uniform, 30 degrees of
 freedom together. Nibbles, because 16 bytes already tell structure from ciphertext with them, where a test on bytes needs

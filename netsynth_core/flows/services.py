@@ -20,6 +20,11 @@ WIDTH: Final = 96
 Mask = NDArray[np.bool_]
 
 
+def _mask(value: object) -> Mask:
+    """Rules as arrays of their type."""
+    return np.asarray(value, dtype=np.bool_)
+
+
 @dataclass(frozen=True, eq=False)
 class Side:
     """First payload bytes of one direction of many flows."""
@@ -33,13 +38,13 @@ class Side:
         """Which begin with one of the texts."""
         hit = np.zeros(len(self.head), bool)
         for text in texts:
-            hit |= np.all(self.head[:, : len(text)] == np.frombuffer(text, np.uint8), axis=1)
+            hit |= self.at(0, text)
         return hit
 
     def at(self, position: int, text: bytes) -> Mask:
         """Which hold `text` at `position`."""
         part = self.head[:, position : position + len(text)]
-        return np.asarray(np.all(part == np.frombuffer(text, np.uint8), axis=1))
+        return _mask(np.all(part == np.frombuffer(text, np.uint8), axis=1))
 
     def byte(self, position: int) -> NDArray[np.int64]:
         """One byte of each."""
@@ -62,7 +67,7 @@ class Evidence:
 
     def either(self, test: Callable[[Side], Mask]) -> Mask:
         """Which flows pass the test on one side at least."""
-        return test(self.orig) | test(self.resp)
+        return _mask(test(self.orig) | test(self.resp))
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,15 @@ def _dns(side: Side, shift: int) -> Mask:
 
 def _dns_rule(e: Evidence) -> Mask:
     tcp = e.either(lambda s: _dns(s, 2) & (s.word(0) >= 17) & (s.word(0) + 2 >= np.minimum(s.size, 1400)))
-    return ((e.proto == PROTO_UDP) & (e.port != 137) & e.either(lambda s: _dns(s, 0))) | ((e.proto == PROTO_TCP) & tcp)
+    return _mask(
+        ((e.proto == PROTO_UDP) & (e.port != 137) & e.either(lambda s: _dns(s, 0))) | ((e.proto == PROTO_TCP) & tcp)
+    )
 
 
 def _tls(s: Side) -> Mask:
     record = (s.byte(0) >= 20) & (s.byte(0) <= 23) & (s.byte(1) == 3) & (s.byte(2) <= 4)
     hello = (s.byte(0) == 22) & (s.byte(1) == 3) & (s.byte(2) <= 4) & (s.byte(5) <= 24)
-    return (s.size >= 6) & (hello | (record & (s.byte(0) != 22) & (s.word(3) <= 16640)))
+    return _mask((s.size >= 6) & (hello | (record & (s.byte(0) != 22) & (s.word(3) <= 16640))))
 
 
 _HTTP_METHODS: Final = tuple(
@@ -115,16 +122,16 @@ _FTP_FIRST: Final = (b"USER ", b"AUTH TLS", b"FEAT", b"user ", b"SYST", b"AUTH S
 
 
 def _http(e: Evidence) -> Mask:
-    return e.orig.starts(*_HTTP_METHODS, b"PRI * HTTP/2") | e.resp.starts(b"HTTP/1.", b"HTTP/2")
+    return _mask(e.orig.starts(*_HTTP_METHODS, b"PRI * HTTP/2") | e.resp.starts(b"HTTP/1.", b"HTTP/2"))
 
 
 def _smtp(e: Evidence) -> Mask:
     mail = np.isin(e.port, (25, 465, 587, 2525))
-    return e.orig.starts(*_SMTP_HELLO) | (e.resp.starts(b"220 ", b"220-", b"421 ", b"554 ") & mail)
+    return _mask(e.orig.starts(*_SMTP_HELLO) | (e.resp.starts(b"220 ", b"220-", b"421 ", b"554 ") & mail))
 
 
 def _ftp(e: Evidence) -> Mask:
-    return e.resp.starts(b"220 ", b"220-", b"220\r", b"421 ") & (e.orig.starts(*_FTP_FIRST) | (e.port == 21))
+    return _mask(e.resp.starts(b"220 ", b"220-", b"220\r", b"421 ") & (e.orig.starts(*_FTP_FIRST) | (e.port == 21)))
 
 
 def _kerberos(e: Evidence) -> Mask:
@@ -132,9 +139,9 @@ def _kerberos(e: Evidence) -> Mask:
         tag = s.byte(0)
         direct = np.isin(tag, (0x6A, 0x6B, 0x6C, 0x6D, 0x7E)) & np.isin(s.byte(1), (0x81, 0x82, *range(0x20, 0x80)))
         framed = (s.word(0) == 0) & np.isin(s.byte(4), (0x6A, 0x6B, 0x6C, 0x6D, 0x7E))
-        return np.asarray(((e.proto == PROTO_UDP) & direct) | ((e.proto == PROTO_TCP) & framed))
+        return _mask(((e.proto == PROTO_UDP) & direct) | ((e.proto == PROTO_TCP) & framed))
 
-    return np.isin(e.port, (88, 464, 750)) & e.either(told)
+    return _mask(np.isin(e.port, (88, 464, 750)) & e.either(told))
 
 
 def _ldap(e: Evidence) -> Mask:
@@ -142,80 +149,105 @@ def _ldap(e: Evidence) -> Mask:
         short = (s.byte(1) < 0x80) & (s.byte(2) == 2) & (s.byte(3) <= 4)
         long = (s.byte(1) == 0x84) & (s.byte(6) == 2) & (s.byte(7) <= 4)
         middle = np.isin(s.byte(1), (0x81, 0x82)) & ((s.byte(3) == 2) | (s.byte(4) == 2))
-        return (s.byte(0) == 0x30) & (short | long | middle)
+        return _mask((s.byte(0) == 0x30) & (short | long | middle))
 
-    return np.isin(e.port, (389, 3268)) & e.either(told)
+    return _mask(np.isin(e.port, (389, 3268)) & e.either(told))
 
 
 def _snmp(e: Evidence) -> Mask:
     def told(s: Side) -> Mask:
-        return (s.byte(0) == 0x30) & (((s.byte(2) == 2) & (s.byte(3) == 1)) | ((s.byte(3) == 2) & (s.byte(4) == 1)))
+        return _mask(
+            (s.byte(0) == 0x30) & (((s.byte(2) == 2) & (s.byte(3) == 1)) | ((s.byte(3) == 2) & (s.byte(4) == 1)))
+        )
 
-    return np.isin(e.port, (161, 162)) & e.either(told)
+    return _mask(np.isin(e.port, (161, 162)) & e.either(told))
 
 
 def _ntp(e: Evidence) -> Mask:
     def told(s: Side) -> Mask:
-        return (s.size >= 12) & np.isin(s.byte(0) >> 3 & 7, (1, 2, 3, 4)) & ((s.byte(0) & 7) >= 1)
+        return _mask((s.size >= 12) & np.isin(s.byte(0) >> 3 & 7, (1, 2, 3, 4)) & ((s.byte(0) & 7) >= 1))
 
-    return (e.port == 123) & e.either(told)
+    return _mask((e.port == 123) & e.either(told))
 
 
 def _dhcp(e: Evidence) -> Mask:
     def told(s: Side) -> Mask:
-        return np.isin(s.byte(0), (1, 2)) & (s.byte(1) == 1) & (s.byte(2) == 6) & (s.size >= 236)
+        return _mask(np.isin(s.byte(0), (1, 2)) & (s.byte(1) == 1) & (s.byte(2) == 6) & (s.size >= 236))
 
-    return np.isin(e.port, (67, 68)) & e.either(told)
+    return _mask(np.isin(e.port, (67, 68)) & e.either(told))
 
 
 def _mqtt(e: Evidence) -> Mask:
     def told(s: Side) -> Mask:
-        return (s.byte(0) == 0x10) & (s.at(4, b"MQTT") | s.at(4, b"MQIsdp") | s.at(5, b"MQTT"))
+        return _mask((s.byte(0) == 0x10) & (s.at(4, b"MQTT") | s.at(4, b"MQIsdp") | s.at(5, b"MQTT")))
 
-    return told(e.orig)
+    return _mask(told(e.orig))
 
 
 def _redis(e: Evidence) -> Mask:
     count = e.orig.byte(1)
     array = (e.orig.byte(0) == 0x2A) & (count >= 0x31) & (count <= 0x39)
-    return array & (e.orig.at(2, b"\r\n$") | e.orig.at(3, b"\r\n$"))
+    return _mask(array & (e.orig.at(2, b"\r\n$") | e.orig.at(3, b"\r\n$")))
 
 
 def _postgresql(e: Evidence) -> Mask:
     s = e.orig
-    return (s.word(0) == 0) & (s.at(4, b"\0\3\0\0") | s.at(4, b"\x04\xd2\x16\x2f") | s.at(4, b"\x04\xd2\x16\x30"))
+    return _mask(
+        (s.word(0) == 0) & (s.at(4, b"\0\3\0\0") | s.at(4, b"\x04\xd2\x16\x2f") | s.at(4, b"\x04\xd2\x16\x30"))
+    )
 
 
 def _mysql(e: Evidence) -> Mask:
     s = e.resp
     greeting = (s.byte(3) == 0) & (s.byte(4) == 10) & (s.byte(2) == 0) & (s.byte(5) >= 0x33) & (s.byte(5) <= 0x39)
-    return greeting | ((e.port == 3306) & (s.byte(3) == 0) & (s.byte(4) == 0xFF))
+    return _mask(greeting | ((e.port == 3306) & (s.byte(3) == 0) & (s.byte(4) == 0xFF)))
 
 
 def _quic(e: Evidence) -> Mask:
     def told(s: Side) -> Mask:
         version = s.head[:, 1:5]
         known = s.at(1, b"\0\0\0\1") | s.at(1, b"\x6b\x33\x43\xcf") | (version[:, 0] == 0xFF) | (version[:, 0] == 0x51)
-        return (s.byte(0) & 0xC0 == 0xC0) & known & (s.size >= 20)
+        return _mask((s.byte(0) & 0xC0 == 0xC0) & known & (s.size >= 20))
 
-    return np.asarray((e.proto == PROTO_UDP) & np.isin(e.port, (80, 443, 4433, 8443)) & e.either(told))
+    return _mask((e.proto == PROTO_UDP) & np.isin(e.port, (80, 443, 4433, 8443)) & e.either(told))
 
 
 def _smb(e: Evidence) -> Mask:
-    return e.either(lambda s: s.at(5, b"SMB") & np.isin(s.byte(4), (0xFF, 0xFE, 0xFD)))
+    return _mask(e.either(lambda s: s.at(5, b"SMB") & np.isin(s.byte(4), (0xFF, 0xFE, 0xFD))))
 
 
 def _rdp(e: Evidence) -> Mask:
     s = e.orig
-    return (s.word(0) == 0x0300) & (s.byte(5) == 0xE0) & (s.byte(4) + 5 == s.word(2)) & (e.port != 102)
+    return _mask((s.word(0) == 0x0300) & (s.byte(5) == 0xE0) & (s.byte(4) + 5 == s.word(2)) & (e.port != 102))
 
 
 def _netbios(e: Evidence) -> Mask:
-    return np.asarray((e.proto == PROTO_UDP) & (e.port == 137) & e.either(lambda s: s.size >= 50))
+    return _mask((e.proto == PROTO_UDP) & (e.port == 137) & e.either(lambda s: s.size >= 50))
 
 
 def _ssdp(e: Evidence) -> Mask:
-    return e.orig.starts(b"M-SEARCH ", b"NOTIFY * HTTP") | ((e.port == 1900) & e.resp.starts(b"HTTP/1.1"))
+    return _mask(e.orig.starts(b"M-SEARCH ", b"NOTIFY * HTTP") | ((e.port == 1900) & e.resp.starts(b"HTTP/1.1")))
+
+
+def _ports(e: Evidence, *ports: int) -> Mask:
+    return _mask(np.isin(e.port, ports))
+
+
+def _sip(s: Side) -> Mask:
+    return s.starts(b"SIP/2.0 ", b"INVITE sip", b"REGISTER sip", b"OPTIONS sip", b"SUBSCRIBE sip", b"NOTIFY sip")
+
+
+def _wireguard(s: Side) -> Mask:
+    sizes = np.array([0, 148, 92, 64])
+    kind = s.byte(0)
+    return _mask((kind >= 1) & (kind <= 3) & s.at(1, b"\0\0\0") & (s.size == sizes[np.minimum(kind, 3)]))
+
+
+def _radius(e: Evidence) -> Mask:
+    def told(s: Side) -> Mask:
+        return _mask(np.isin(s.byte(0), (1, 2, 3, 4, 5, 11)) & (s.word(2) == s.size) & (s.size >= 20))
+
+    return _mask(_ports(e, 1645, 1646, 1812, 1813) & e.either(told))
 
 
 RULES: Final = (
@@ -233,6 +265,19 @@ RULES: Final = (
     Rule("mysql", (3306,), (), _mysql),
     Rule("smb", (139, 445), (), _smb),
     Rule("rdp", (3389,), (), _rdp),
+    Rule("vnc", (5900,), (), lambda e: e.resp.starts(b"RFB 0")),
+    Rule("bittorrent", (), (), lambda e: e.either(lambda s: s.starts(b"\x13BitTorrent protocol"))),
+    Rule("amqp", (5672,), (), lambda e: e.orig.starts(b"AMQP")),
+    Rule("sip", (5060,), (5060,), lambda e: e.either(_sip)),
+    Rule("rtsp", (554,), (), lambda e: e.orig.starts(b"OPTIONS rtsp", b"DESCRIBE rtsp") | e.resp.starts(b"RTSP/1.0")),
+    Rule("xmpp", (5222, 5269), (), lambda e: e.orig.starts(b"<?xml ", b"<stream:") & _ports(e, 5222, 5269)),
+    Rule("irc", (6667,), (), lambda e: e.orig.starts(b"NICK ", b"USER ", b"CAP LS") & (e.port != 21)),
+    Rule("dcerpc", (135,), (), lambda e: e.either(lambda s: s.starts(b"\5\0") & _mask(s.byte(2) <= 19))),
+    Rule("dnp3", (20000,), (20000,), lambda e: e.either(lambda s: s.starts(b"\x05\x64") & _mask(s.size >= 10))),
+    Rule("opcua", (4840,), (), lambda e: e.orig.starts(b"HELF")),
+    Rule("bgp", (179,), (), lambda e: e.either(lambda s: s.starts(b"\xff" * 16))),
+    Rule("stun", (3478,), (3478,), lambda e: e.either(lambda s: s.at(4, b"\x21\x12\xa4\x42"))),
+    Rule("wireguard", (), (51820,), lambda e: (e.proto == PROTO_UDP) & e.either(_wireguard)),
     Rule("kerberos", (88,), (88,), _kerberos),
     Rule("ldap", (389, 3268), (389,), _ldap),
     Rule("mdns", (), (5353,), lambda e: (e.port == 5353) & (e.proto == PROTO_UDP)),
@@ -246,7 +291,10 @@ RULES: Final = (
     Rule("telnet", (23,), ()),
     Rule("syslog", (514,), (514,)),
     Rule("tftp", (), (69,)),
-    Rule("radius", (), (1812, 1813)),
+    Rule("radius", (), (1812, 1813), _radius),
+    Rule("modbus", (502,), ()),
+    Rule("nfs", (2049,), (2049,)),
+    Rule("printer", (515, 631, 9100), ()),
 )
 """Earlier rules win: those with the more telling first bytes come first."""
 

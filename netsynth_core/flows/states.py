@@ -68,4 +68,5 @@ def state_of(originator: int, responder: int) -> str:
 def states_of(originator: NDArray[np.uint8], responder: NDArray[np.uint8]) -> NDArray[np.object_]:
     """The codes of many flows."""
     table = np.array([state_of(o, r) for o in range(8) for r in range(8)], dtype=object)
-    return table[originator.astype(np.int64) * 8 + responder]
+    codes: NDArray[np.object_] = table[originator.astype(np.int64) * 8 + responder]
+    return codes

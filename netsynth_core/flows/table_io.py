@@ -102,10 +102,10 @@ def write_flow_table(path: str | Path, table: FlowTable) -> None:
 
 def format_seconds(ns: NDArray[np.int64]) -> NDArray[np.object_]:
     """Decimal seconds of nanoseconds: exact, at least 3 and at most 9 decimals."""
-    sign = np.where(ns < 0, "-", "")
     whole, rest = np.divmod(np.abs(ns), NS_PER_S)
-    digits = pd.Series(rest).astype("str").str.zfill(9).str.rstrip("0").str.ljust(3, "0")
-    return (pd.Series(sign) + pd.Series(whole).astype("str") + "." + digits).to_numpy(dtype=object)
+    digits = np.strings.ljust(np.strings.rstrip(np.strings.zfill(rest.astype("U9"), 9), "0"), 3, "0")
+    text = np.strings.add(np.strings.add(whole.astype("U20"), "."), digits)
+    return np.where(ns < 0, np.strings.add("-", text), text).astype(object)
 
 
 def _load(target: Path) -> tuple[pd.DataFrame, int]:
