@@ -1,12 +1,14 @@
 """Timed words of conversations: each packet becomes a symbol, the time since the packet before, and its payload size.
 
-Words are grouped by service, and within it by the state of the flow where that is asked for.
+Words are grouped by service, and within it by the state of the flow where that is asked for. Flows of no known service
+are grouped by protocol (``tcp``, ``udp``, ``icmp`` ...), so that a group never mixes protocols without reason.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PROTO_TCP, PacketTable
@@ -14,6 +16,7 @@ from netsynth_core.errors import InvalidParameter
 from netsynth_core.flows.metering import Metered
 from netsynth_core.flows.payloads import CLASS_NAMES, TEXT, classify
 from netsynth_core.flows.symbols import FLAG_ORDER, Symbol, format_symbol
+from netsynth_core.flows.table import FlowTable
 from netsynth_core.flows.tokens import text_tokens
 from netsynth_core.flows.words import Words
 from netsynth_core.units import NS_PER_US
@@ -58,12 +61,21 @@ def extract_words(packets: PacketTable, metered: Metered, *, by: Sequence[str] =
     delays = (delays + NS_PER_US // 2) // NS_PER_US
     sizes = packets.payload_length[rows].astype(np.int64)
     groups: list[Words] = []
-    for key, members in sorted(frame.groupby(list(by), sort=False).indices.items()):
-        key = key if isinstance(key, tuple) else (key,)
-        labels = dict(zip(by, map(str, key), strict=True))
+    keys = pd.DataFrame({"service": group_names(metered.flows), "state": frame["state"]})
+    for key, members in sorted(keys.groupby(list(by), sort=False).indices.items()):
+        labels = dict(zip(by, map(str, key if isinstance(key, tuple) else (key,)), strict=True))
         flows = np.sort(np.asarray(members, dtype=np.int64))
         groups.append(_group(conversations.offsets, flows, codes, names, delays, sizes, labels))
     return groups
+
+
+def group_names(flows: FlowTable) -> NDArray[np.object_]:
+    """The service each flow's words are grouped under: its own, or its protocol in lower case when it has none."""
+    service = flows.frame["service"].to_numpy(dtype=object)
+    names: NDArray[np.object_] = np.where(
+        service == "", flows.frame["proto"].str.lower().to_numpy(dtype=object), service
+    )
+    return names
 
 
 def _group(

@@ -86,8 +86,8 @@ def _dns(side: Side, shift: int) -> Mask:
     counts = side.word(shift + 6) + side.word(shift + 8) + side.word(shift + 10)
     opcode = flags >> 11 & 15
     label = side.byte(shift + 12)
-    return (
-        (side.size >= shift + 17)
+    return _mask(
+        ()(side.size >= shift + 17)
         & (side.word(shift + 4) == 1)
         & np.isin(opcode, (0, 4, 5))
         & (flags & 0x40 == 0)
@@ -301,11 +301,15 @@ RULES: Final = (
 
 @lru_cache(maxsize=1)
 def server_ports() -> NDArray[np.uint8]:
-    """(2, 65536): 1 for TCP (row 0) and UDP (row 1) ports a server of one of `RULES` listens on."""
+    """(2, 65536): 1 for TCP (row 0) and UDP (row 1) ports a server of one of `RULES` listens on.
+
+    Ports from 32768 on are left out: systems also give them to clients (RFC 6335 section 6, Linux).
+    """
     table = np.zeros((2, 65536), np.uint8)
     for rule in RULES:
         table[0, list(rule.tcp)] = 1
         table[1, list(rule.udp)] = 1
+    table[:, 32768:] = 0
     table.setflags(write=False)
     return table
 
