@@ -11,10 +11,10 @@ Replay anything else: structured bytes, short bytes, bytes that were not capture
 ====== ========================================================================================================
 
 Randomness is judged by two chi-squares at once, of the high and of the low nibbles against uniform, 30 degrees of
-freedom together. Nibbles, because 16 bytes already tell structure from ciphertext with them, where a test on bytes needs
-hundreds. Uniform bytes stay below `BOUNDS` 99.9 % of the time; the bounds widen with length, since a packet may hold the
-headers of several encrypted records. A TLS application record is judged behind its 5-byte header and 8-byte nonce
-(RFC 5288 section 3), which would outweigh a short ciphertext.
+freedom together. Nibbles, because 16 bytes already tell structure from ciphertext with them, where a test on bytes
+needs hundreds. Uniform bytes stay below `BOUNDS` 99.9 % of the time; the bounds widen with length, since a packet may
+hold the headers of several encrypted records. A TLS application record is judged behind its 5-byte header and 8-byte
+nonce (RFC 5288 section 3), which would outweigh a short ciphertext.
 """
 
 from functools import lru_cache

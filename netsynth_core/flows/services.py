@@ -87,7 +87,7 @@ def _dns(side: Side, shift: int) -> Mask:
     opcode = flags >> 11 & 15
     label = side.byte(shift + 12)
     return _mask(
-        ()(side.size >= shift + 17)
+        (side.size >= shift + 17)
         & (side.word(shift + 4) == 1)
         & np.isin(opcode, (0, 4, 5))
         & (flags & 0x40 == 0)
