@@ -1,0 +1,1 @@
+"""Which packets a flow has: by documented defaults, or drawn from its automaton."""

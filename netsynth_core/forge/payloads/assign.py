@@ -1,0 +1,98 @@
+"""Gives every packet of a draft its payload pattern: equal wants are made once."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.flows.services import RULES
+from netsynth_core.forge.columns import Draft
+from netsynth_core.forge.payloads.makers import JOINS, make
+from netsynth_core.forge.payloads.pattern import PatternStore, Want
+from netsynth_core.forge.plan import Plan
+
+WORD_VALUES: Final = 1 << 16
+
+
+@dataclass
+class Payloads:
+    """Patterns of all packets drafted so far; wants met before are not made again."""
+
+    tokens: tuple[str, ...]
+    store: PatternStore = field(default_factory=PatternStore)
+    made: dict[Want, tuple[int, int]] = field(default_factory=dict)
+    """Pattern and size of each want."""
+    resized: int = 0
+    """Packets whose protocol has no message of the size drawn."""
+
+    def assign(
+        self, plan: Plan, draft: Draft, flows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+        """Pattern and own word of each packet; sizes that a protocol cannot have are changed in `draft`.
+
+        Parameters
+        ----------
+        plan, draft
+            Draft flow i is plan row ``flows[i]``.
+        """
+        from netsynth_core.forge.payloads._kernels import gather_wants
+
+        n = len(draft.size)
+        names = sorted({rule.name for rule in RULES} | set(plan.service[flows].tolist()))
+        code = {name: i for i, name in enumerate(names)}
+        service = np.array([code[name] for name in plan.service[flows]], np.int64)
+        join = np.array([JOINS.get(name, 0) for name in names], np.int64)[service]
+        columns = plan.columns
+        proto = columns.proto[flows].astype(np.int64)
+        wants = np.zeros((n, 4), np.int64)
+        own = np.zeros(n, np.uint16)
+        gather_wants(draft, proto, columns.seed[flows], join, plan.limit[flows], wants, own)
+        lengths = np.diff(draft.offsets)
+        flow = np.repeat(np.arange(len(flows)), lengths)
+        port = columns.ports[flows, 1].astype(np.int64)
+        messages = columns.messages[flows]
+        icmp = (proto == 1) | (proto == 58)
+        way = draft.direction.astype(np.int64)
+        door = np.where(icmp[flow], messages[flow, way, 0].astype(np.int64), port[flow])
+        head = (((service[flow] * 256 + proto[flow]) * 65536 + door) * 2 + way) * 8 + draft.kind
+        keys = np.column_stack([head, draft.token.astype(np.int64) + 1, draft.size.astype(np.int64), wants])
+        live = np.flatnonzero(draft.size > 0)
+        pattern = np.zeros(n, np.int32)
+        if len(live) == 0:
+            return pattern, own
+        distinct, which = np.unique(keys[live], axis=0, return_inverse=True)
+        chosen = np.empty((len(distinct), 2), np.int64)
+        for row, key in enumerate(distinct.tolist()):
+            chosen[row] = self._one(key, names)
+        pattern[live] = chosen[which, 0]
+        sizes = chosen[which, 1]
+        self.resized += int(np.count_nonzero(sizes != draft.size[live]))
+        draft.size[live] = sizes
+        return pattern, own
+
+    def _one(self, key: list[int], names: list[str]) -> tuple[int, int]:
+        head, token, size, rest, peer, place, variant = key
+        head, kind = divmod(head, 8)
+        head, way = divmod(head, 2)
+        head, door = divmod(head, 65536)
+        service, proto = divmod(head, 256)
+        want = Want(
+            service=names[service],
+            proto=proto,
+            port=door,
+            direction=way,
+            kind=kind,
+            token=self.tokens[token - 1] if token else "",
+            size=size,
+            rest=rest,
+            continued=bool(place & 4),
+            peer=peer,
+            ordinal=place & 3,
+            variant=variant,
+        )
+        found = self.made.get(want)
+        if found is None:
+            made = make(want)
+            found = self.made[want] = (self.store.add(made), size if made.size < 0 else made.size)
+        return found

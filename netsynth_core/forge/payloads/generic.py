@@ -1,0 +1,16 @@
+"""Payloads by class alone, for ports whose protocol has no maker of its own."""
+
+from netsynth_core.flows.payloads import LEAST
+from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, RANDOM, TEXT
+from netsynth_core.forge.payloads.pattern import Made, Want
+
+
+def generic(want: Want) -> Made:
+    """Text that begins with the token, random bytes, or bytes of few values that are neither."""
+    if want.kind == TEXT:
+        if want.token:
+            return Made((want.token + " ").encode("ascii")[: want.size], FILL_TEXT)
+        return Made(b"", FILL_TEXT)
+    if want.kind == RANDOM or (want.kind == ANY and want.size >= LEAST):
+        return Made(b"\x80"[: want.size], FILL_RANDOM)
+    return Made(b"\x80"[: want.size], FILL_LOW)
