@@ -5,8 +5,8 @@ destination) opens its next flow, which port follows which, and the autocorrelat
 its neighbours is worked out on whole tables before rows are drawn, so equal numbers are compared and no window is cut.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,26 +24,12 @@ SEGMENTS: Final = 16
 MAX_BINS: Final = 4096
 
 
-class PatternWindow(Protocol):
-    """One place where a pattern occurs."""
-
-    @property
-    def pattern(self) -> Any:
-        """Which pattern: anything that can be a dictionary key."""
-        ...
-
-    @property
-    def rows(self) -> Sequence[int] | NDArray[np.int64]:
-        """Row numbers of the flow table, in order."""
-        ...
-
-
 class PatternCover(Protocol):
     """The windows that a model finds in a flow table."""
 
     @property
-    def windows(self) -> Sequence[PatternWindow]:
-        """All windows, no two sharing a row."""
+    def windows(self) -> Mapping[str, NDArray[np.int64]]:
+        """Rows (windows x flows of the pattern) by pattern id; no two windows share a row."""
         ...
 
 
@@ -55,20 +41,20 @@ class PatternSource(Protocol):
         ...
 
 
-def window_starts(source: PatternSource, table: FlowTable, numbers: dict[Any, int]) -> Ints:
+def window_starts(source: PatternSource, table: FlowTable, numbers: dict[str, int]) -> Ints:
     """Per row, the number of the multi-flow pattern whose window begins there, -1 = none.
 
     Parameters
     ----------
     numbers
-        Pattern to number; patterns not met before are added.
+        Pattern id to number; patterns not met before are added.
     """
     begins = np.full(len(table), -1, np.int64)
     if not len(table):
         return begins
-    for window in source.windows(table).windows:
-        if len(window.rows) > 1:
-            begins[int(window.rows[0])] = numbers.setdefault(window.pattern, len(numbers))
+    for name, rows in source.windows(table).windows.items():
+        if len(rows) and rows.shape[1] > 1:
+            begins[rows[:, 0]] = numbers.setdefault(name, len(numbers))
     return begins
 
 
@@ -230,9 +216,9 @@ METRICS: Final[tuple[Metric, ...]] = (
         function=window_rates,
         remark=window_remark,
     ),
-    _follow("next of source 1 s", _of_source, 1.0, "the same source opens another"),
-    _follow("next of source 5 s", _of_source, 5.0, "the same source opens another"),
-    _follow("chained 1 s", _of_destination, 1.0, "the destination itself opens one (as a proxy does)"),
+    _follow("next of source in 1 s", _of_source, 1.0, "the same source opens another"),
+    _follow("next of source in 5 s", _of_source, 5.0, "the same source opens another"),
+    _follow("chained in 1 s", _of_destination, 1.0, "the destination itself opens one (as a proxy does)"),
     Metric(
         name="wasserstein next of source",
         family="inter-flow",

@@ -205,17 +205,17 @@ def _mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
     return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None
 
 
-def figure_text(value: float | None, unit: str) -> str:
+def figure_text(value: float | None, unit: str, *, digits: int = 3) -> str:
     """A value as people read it: shares in percent, decades as a factor too; a dash for None."""
     if value is None:
         return "–"
     if unit == "share":
-        return f"{100 * value:.3g} %"
+        return f"{100 * value:.{digits}g}\u00a0%"
     if unit == "points":
-        return f"{100 * value:.3g} percentage points"
+        return f"{100 * value:.{digits}g} percentage points"
     if unit == "decades":
-        return f"{value:.3g} decades (a factor of {10**value:.3g})"
-    return f"{value:.3g}" + (f" {unit}" if unit else "")
+        return f"{value:.{digits}g} decades (a factor of {10**value:.3g})"
+    return f"{value:.{digits}g}" + (f" {unit}" if unit else "")
 
 
 def _sentence(metric: Metric, result: MetricResult) -> str:

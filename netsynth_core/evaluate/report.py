@@ -167,7 +167,7 @@ def evaluate(
 
 
 def _with_windows(patterns: PatternSource, tables: list[FlowTable], views: list[View], monitor: Monitor) -> list[View]:
-    numbers: dict[Any, int] = {}
+    numbers: dict[str, int] = {}
     found: list[View] = []
     for table, view in zip(tables, views, strict=True):
         monitor.step("finding pattern windows", len(found), len(tables))

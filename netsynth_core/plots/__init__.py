@@ -7,17 +7,32 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Figure": "figure",
-    "label": "figure",
     "DARK": "theme",
     "LIGHT": "theme",
+    "Figure": "figure",
     "Theme": "theme",
-    "theme": "theme",
+    "autocorrelation_lines": "load",
     "category_shares": "distributions",
     "ccdf": "distributions",
+    "codelength_waterfall": "patterns",
     "column_values": "distributions",
+    "delay_histogram": "automata",
     "ecdf": "distributions",
+    "label": "figure",
+    "ladder": "packets",
     "load_over_time": "load",
+    "metric_dots": "metrics",
+    "next_port_heat_map": "pairs",
+    "packets_over_time": "packets",
+    "pair_heat_maps": "pairs",
+    "payload_histogram": "automata",
+    "report_html": "report",
+    "standard_figures": "report",
+    "write_report": "report",
+    "services_bar": "packets",
+    "talkers_heat_map": "packets",
+    "theme": "theme",
+    "window_strip": "patterns",
 }
 
 __all__ = sorted(_HOMES)

@@ -14,6 +14,8 @@ from netsynth_core.plots.theme import LIGHT, Role, Theme
 
 Floats = NDArray[np.float64]
 SIDES: Final[tuple[Role, ...]] = ("real", "synthetic")
+CURVE_POINTS: Final = 2_000
+"""Points a curve at most: more than a screen has."""
 UNITS: Final = {
     "duration": "s",
     "fwd_packets": "packets",
@@ -53,7 +55,7 @@ def ecdf(real: Floats, synthetic: Floats, *, column: str, theme: Theme = LIGHT) 
     for role, values in zip(SIDES, (real, synthetic), strict=True):
         x, counts = np.unique(np.maximum(values, edge), return_counts=True)
         y = np.cumsum(counts) / len(values)
-        keep = thin(len(x))
+        keep = thin(len(x), most=CURVE_POINTS)
         figure.add_scatter(
             x=x[keep], y=y[keep], mode="lines", name=role, line=line(role, theme) | {"shape": "hv"},
             hovertemplate="%{x:.4g}: %{y:.1%}<extra>" + role + "</extra>",
@@ -82,7 +84,9 @@ def ccdf(real: Floats, synthetic: Floats, *, column: str, theme: Theme = LIGHT) 
         x = np.sort(values[values > 0])
         # Share of all flows with x or more, so that the largest value is still drawn on a log axis.
         y = np.arange(len(x), 0, -1) / len(values)
-        keep = thin(len(x))
+        # Evenly spaced in the logarithm of the rank: the tail is what this figure shows.
+        ranks = np.unique(np.geomspace(1, len(x), min(len(x), CURVE_POINTS)).round().astype(np.int64))
+        keep = len(x) - ranks[::-1]
         figure.add_scatter(
             x=x[keep], y=y[keep], mode="lines", name=role, line=line(role, theme),
             hovertemplate="%{x:.4g} or more: %{y:.3g}<extra>" + role + "</extra>",

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from netsynth_core.plots.theme import FONT, Role, Theme
+from netsynth_core.units import format_duration
 
 MAX_POINTS: Final = 20_000
 LABEL_LENGTH: Final = 40
@@ -69,6 +70,15 @@ def share(value: float) -> str:
     return f"{100 * value:.3g} %"
 
 
+def duration(ns: float) -> str:
+    """A duration without empty smaller units.
+
+    >>> duration(120 * 10**9)
+    '2 min'
+    """
+    return format_duration(ns).removesuffix(" 0 s").removesuffix(" 0 min")
+
+
 def thin(n: int, *, most: int = MAX_POINTS) -> NDArray[np.int64]:
     """Positions to draw of n sorted points: all when few, else evenly spaced with the first and the last."""
     if n <= most:
@@ -101,10 +111,13 @@ def dress(figure: go.Figure, theme: Theme, *, title: str, height: int = 360) -> 
         "ticklabelstandoff": 4,
         "title": {"standoff": 8},
     }
+    named = sum(trace.showlegend is not False and trace.name is not None for trace in figure.data)
+    legend = figure.layout.showlegend is not False and named > 1
     figure.update_layout(
+        showlegend=legend,
         title={"text": title, "x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 12}},
         height=height,
-        margin={"l": 60, "r": 24, "t": 84, "b": 48},
+        margin={"l": 60, "r": 24, "t": 88 if legend else 68, "b": 48},
         paper_bgcolor=theme.background,
         plot_bgcolor=theme.background,
         font={"family": FONT, "size": 13, "color": theme.text},

@@ -1,0 +1,202 @@
+"""Figures of a capture: packets over time, services, who talks to whom, and the ladder of one conversation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike
+
+from netsynth_core.flows.table import FlowTable
+from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, line, plain, share, titled
+from netsynth_core.plots.load import bin_width, faded, time_unit
+from netsynth_core.plots.theme import LIGHT, Theme
+from netsynth_core.units import format_bytes, format_instant
+
+MOST_STEPS: Final = 60
+MOST_HOSTS: Final = 40
+MOST_SERVICES: Final = 20
+
+
+def packets_over_time(ts: ArrayLike, lengths: ArrayLike | None = None, *, theme: Theme = LIGHT) -> Figure:
+    """Packets (bytes, when `lengths` are given) per bin over time.
+
+    Parameters
+    ----------
+    ts
+        Instants, ns since the epoch, any order.
+    lengths
+        Bytes of each packet.
+    """
+    instants = np.asarray(ts, np.int64)
+    of = "packets" if lengths is None else "bytes"
+    title = f"{of.capitalize()} over time"
+    if not len(instants):
+        return empty(theme, title=title, why="There are no packets.")
+    first, span = int(instants.min()), int(np.ptp(instants))
+    width = bin_width(span)
+    weights = None if lengths is None else np.asarray(lengths, np.float64)
+    load = np.bincount((instants - first) // width, weights=weights)
+    scale, unit = time_unit(span)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=np.arange(len(load)) * (width / scale), y=load, mode="lines", fill="tozeroy",
+        fillcolor=faded(theme.real.colour), line=line("real", theme, width=1.5) | {"shape": "hv"},
+        hovertemplate="%{x:.4g} " + unit + ": %{y:.4g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title_text=f"time since {format_instant(first)} ({unit})")
+    figure.update_yaxes(title_text=f"{of} per {duration(width)}", rangemode="tozero", exponentformat="SI")
+    write = format_bytes if lengths is not None else (lambda v: f"{v:.4g} packets")
+    more = f"n = {count(len(instants))} packets in {duration(span)}"
+    alt = (
+        f"{title}: n = {count(len(instants))} packets over {duration(span)} from {format_instant(first)};"
+        f" {write(float(load.mean()))} per {duration(width)} on average, at most {write(float(load.max()))}."
+    )
+    return Figure(dress(figure, theme, title=titled(title, more), height=280), plain(alt, length=300))
+
+
+def services_bar(counts: Mapping[str, int], *, of: str = "flows", theme: Theme = LIGHT) -> Figure:
+    """How many flows each service has, the most on top; the unnamed service is called unknown."""
+    title = f"{of.capitalize()} by service"
+    ranked = sorted(((n, name) for name, n in counts.items() if n > 0), key=lambda item: (-item[0], item[1]))
+    if not ranked:
+        return empty(theme, title=title, why=f"There are no {of}.")
+    total = sum(n for n, _ in ranked)
+    shown = ranked[:MOST_SERVICES]
+    rest = ranked[MOST_SERVICES:]
+    if rest:
+        shown.append((sum(n for n, _ in rest), f"({len(rest)} more)"))
+    shown.reverse()
+    places = list(range(len(shown)))
+    figure = go.Figure()
+    figure.add_bar(
+        x=[n for n, _ in shown], y=places, orientation="h", marker={"color": theme.real.colour, "line": {"width": 0}},
+        text=[f"{count(n)} ({share(n / total)})" for n, _ in shown], textposition="outside", cliponaxis=False,
+        hoverinfo="skip",
+    )  # fmt: skip
+    figure.update_yaxes(tickvals=places, ticktext=[label(name, length=24) or "(unknown)" for _, name in shown])
+    figure.update_xaxes(title_text=of, range=[0, 1.25 * max(n for n, _ in shown)], exponentformat="SI")
+    figure = dress(figure, theme, title=titled(title, f"n = {count(total)}"), height=130 + 24 * max(3, len(shown)))
+    words = ", ".join(
+        f"{plain(name, length=24) or 'unknown'} {count(n)} ({share(n / total)})" for n, name in ranked[:5]
+    )
+    return Figure(figure, plain(f"{title}: n = {count(total)}; {words}.", length=400))
+
+
+def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme = LIGHT) -> Figure:
+    """Flows between the busiest originators (rows) and responders (columns), busiest first, colour on a log scale."""
+    title = "Who talks to whom"
+    if not len(flows):
+        return empty(theme, title=title, why="There are no flows.")
+    frame = flows.frame
+    rows, columns = (_busiest(frame[c], most) for c in ("src_ip", "dst_ip"))
+    at_row = pd.Categorical(frame["src_ip"], categories=rows).codes.astype(np.int64)
+    at_column = pd.Categorical(frame["dst_ip"], categories=columns).codes.astype(np.int64)
+    inside = (at_row >= 0) & (at_column >= 0)
+    size = (len(rows), len(columns))
+    matrix = np.bincount(
+        at_row[inside] * size[1] + at_column[inside], minlength=size[0] * size[1]
+    ).reshape(size)  # fmt: skip
+    shade = np.where(matrix > 0, np.log10(np.maximum(matrix, 1)) + 0.15, 0.0)
+    top = int(np.ceil(np.log10(max(10, matrix.max()))))
+    names_r, names_c = ([label(name, length=26) for name in names] for names in (rows, columns))
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=shade, colorscale=theme.sequential, zmin=0, zmax=top + 0.15, xgap=1, ygap=1,
+        colorbar={
+            "title": {"text": "flows", "side": "top"}, "thickness": 12,
+            "tickvals": [e + 0.15 for e in range(top + 1)], "ticktext": [count(10**e) for e in range(top + 1)],
+        },
+        text=matrix, customdata=np.array([[f"{r} to {c}" for c in names_c] for r in names_r], dtype=object),
+        hovertemplate="%{customdata}: %{text} flows<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(tickvals=list(range(size[1])), ticktext=names_c, tickangle=-60, title_text="responder")
+    figure.update_yaxes(tickvals=list(range(size[0])), ticktext=names_r, autorange="reversed", title_text="originator")
+    held = int(matrix.sum())
+    more = (
+        f"{size[0]} of {count(frame['src_ip'].nunique())} originators, {size[1]} of {count(frame['dst_ip'].nunique())}"
+        f" responders; {share(held / len(flows))} of n = {count(len(flows))} flows"
+    )
+    figure = dress(figure, theme, title=titled(title, more), height=260 + 18 * max(6, len(rows)))
+    figure.update_xaxes(showgrid=False, tickfont_size=11)
+    figure.update_yaxes(showgrid=False, tickfont_size=11)
+    order = np.argsort(-matrix, axis=None, kind="stable")[:3]
+    words = "; ".join(
+        f"{plain(rows[i], length=30)} to {plain(columns[j], length=30)} {count(int(matrix[i, j]))} flows"
+        for i, j in zip(*np.unravel_index(order, size), strict=True)
+        if matrix[i, j]
+    )
+    return Figure(figure, plain(f"{title}: {more.replace(chr(0x202F), ' ')}. Busiest: {words}.", length=500))
+
+
+def _busiest(values: "pd.Series[str]", most: int) -> list[str]:
+    ranked = values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return [str(name) for name in ranked.index[:most]]
+
+
+def ladder(
+    ts: ArrayLike,
+    forward: ArrayLike,
+    texts: Sequence[str],
+    *,
+    originator: str = "originator",
+    responder: str = "responder",
+    states: Sequence[str] | None = None,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """One conversation as a ladder: an arrow per packet, time running down, the state of the automaton at the right.
+
+    Parameters
+    ----------
+    ts
+        Instants, ns.
+    forward
+        True for packets from the originator.
+    texts
+        What to write on each arrow, such as the symbol and the payload size.
+    states
+        Location of the automaton after each packet.
+    """
+    instants, along = np.asarray(ts, np.int64), np.asarray(forward, bool)
+    title = "Ladder of one conversation"
+    if not len(instants):
+        return empty(theme, title=title, why="The conversation has no packets.")
+    shown = min(len(instants), MOST_STEPS)
+    figure = go.Figure()
+    for at in (0, 1):
+        figure.add_scatter(
+            x=[at, at], y=[-0.6, shown - 0.4], mode="lines", hoverinfo="skip",
+            line={"color": theme.reference.colour, "width": 2},
+        )  # fmt: skip
+    for step in range(shown):
+        tail, head = (0, 1) if along[step] else (1, 0)
+        colour = theme.real.colour if along[step] else theme.model.colour
+        figure.add_annotation(
+            x=head, y=step, ax=tail, ay=step, xref="x", yref="y", axref="x", ayref="y", text="", showarrow=True,
+            arrowhead=2, arrowsize=1.2, arrowwidth=1.6, arrowcolor=colour,
+        )  # fmt: skip
+        figure.add_annotation(
+            x=0.5, y=step, text=label(texts[step], length=44), showarrow=False, yshift=9, font={"size": 11}
+        )
+        since = f"+{duration(int(instants[step] - instants[0]))}"
+        figure.add_annotation(x=-0.03, y=step, text=since, showarrow=False, xanchor="right", font={"size": 11})
+        if states is not None:
+            figure.add_annotation(
+                x=1.03, y=step, text=label(states[step], length=24), showarrow=False, xanchor="left", font={"size": 11}
+            )
+    for at, name in ((0, originator), (1, responder)):
+        figure.add_annotation(x=at, y=-1, text=label(name, length=34), showarrow=False, font={"size": 13})
+    figure.update_xaxes(visible=False, range=[-0.22, 1.3 if states is not None else 1.12])
+    figure.update_yaxes(visible=False, range=[shown - 0.3, -1.5])
+    span = duration(int(instants[-1] - instants[0]))
+    more = f"n = {count(len(instants))} packets in {span}"
+    more += f"; the first {shown} are shown" if shown < len(instants) else ""
+    figure.update_layout(showlegend=False)
+    words = "; ".join(
+        f"{'to' if along[i] else 'from'} responder {plain(texts[i], length=44)}" for i in range(min(shown, 12))
+    )
+    alt = f"{title} between {originator} and {responder}: {len(instants)} packets in {span}: {words}."
+    return Figure(
+        dress(figure, theme, title=titled(title, more), height=140 + 26 * (shown + 1)), plain(alt, length=900)
+    )
