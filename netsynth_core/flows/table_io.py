@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from netsynth_core.capture.packets import PROTO_NAMES
 from netsynth_core.errors import SchemaError, UnknownFormat
 from netsynth_core.files import atomic_path, require_file
+from netsynth_core.flows.parquet import read_parquet, write_parquet
 from netsynth_core.flows.table import COLUMNS, UNSET_PORT, FlowTable
 from netsynth_core.units import NS_PER_S
 
@@ -29,15 +30,14 @@ _PROTOCOLS: Final = {name.lower(): name for name in PROTO_NAMES.values()} | {
     str(number): name for number, name in PROTO_NAMES.items()
 }
 _ALIASES: Final = {"icmp6": "ICMPv6", "ipv6-icmp": "ICMPv6", "icmpv6": "ICMPv6"}
+# names that flow exporters write, by the IANA registry
 _PROTO_NUMBERS: Final = {
-    "igmp": "2",
-    "gre": "47",
-    "esp": "50",
-    "ah": "51",
-    "ospf": "89",
-    "sctp": "132",
-    "udplite": "136",
-}
+    "hopopt": "0", "igmp": "2", "ggp": "3", "ipip": "4", "ipencap": "4", "st": "5", "egp": "8", "igp": "9", "igrp": "9",
+    "rdp": "27", "dccp": "33", "ipv6": "41", "ipv6-route": "43", "ipv6-frag": "44", "rsvp": "46", "gre": "47",
+    "esp": "50", "ah": "51", "ipv6-no": "59", "ipv6-nonxt": "59", "ipv6-opts": "60", "eigrp": "88", "ospf": "89",
+    "ospfigp": "89", "etherip": "97", "pim": "103", "ipcomp": "108", "vrrp": "112", "l2tp": "115", "sctp": "132",
+    "udplite": "136", "mpls-in-ip": "137",
+}  # fmt: skip
 
 
 def read_flow_table(path: str | Path) -> FlowTable:
@@ -91,7 +91,7 @@ def write_flow_table(path: str | Path, table: FlowTable) -> None:
     frame["duration"] = format_seconds(frame["duration"].to_numpy())
     with atomic_path(target) as temporary:
         if target.suffix == ".parquet":
-            table.frame.to_parquet(temporary, index=False)
+            write_parquet(temporary, table.frame)
             return
         frame["src_port"] = frame["src_port"].astype("str").where(table.frame["src_port"] != UNSET_PORT, "")
         text = frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
@@ -113,10 +113,7 @@ def _load(target: Path) -> tuple[pd.DataFrame, int]:
     with target.open("rb") as handle:
         head = handle.read(4)
     if head == b"PAR1":
-        try:
-            return pd.read_parquet(target), 0
-        except (ValueError, OSError) as error:
-            raise UnknownFormat(f"{target} is a damaged Parquet file: {error}.", hint="Write it again.") from error
+        return read_parquet(target), 0
     if head[:2] == b"\x1f\x8b":
         try:
             with gzip.open(target) as packed:
