@@ -83,7 +83,7 @@ class DelayScale:
         centre = np.log10(10.0 ** ((first - offset) / 10.0) + 10.0 ** ((second - offset) / 10.0)) * 10.0
         total = np.clip(np.rint(centre) + offset, 0, self.codes - 1).astype(np.int32)
         total = np.where(first == 0, second, total)
-        return np.where(second == 0, first, total).astype(np.int32)
+        return np.asarray(np.where(second == 0, first, total), np.int32)
 
     def describe(self, code: float) -> str:
         """A code as a person reads it."""
@@ -257,7 +257,7 @@ class SizeScale:
         if not count:
             return spread
         own = np.array(self.points, np.int64)[np.minimum(codes, count - 1)]
-        return np.where(codes < count, own, spread)
+        return np.asarray(np.where(codes < count, own, spread), np.int64)
 
     def width_bits(self) -> NDArray[np.float64]:
         """Bits that name a size inside each code: 0 for sizes of their own, log2 of the bin's width else."""

@@ -9,7 +9,7 @@ reached by an operation that reads, ``closed[l, q]`` that after any missing pack
         missing+match  closed[l - 1, o] + missing + step(d) + match + step(e) + sum(d, e) d from o to p, then e
         re-emission    before[l - 1, q] + copy + copy delay, when symbol l equals symbol l - 1
         addition       before[l - 1, q] + addition + log2 of the alphabet + its delay and size
-        transposition  closed[l - 2, o] + swap + step(d) + step(e) + own delays and sizes d reads symbol l, e symbol l - 1
+        transposition  closed[l - 2, o] + swap + step(d) + step(e) + own delays, sizes     d reads symbol l, e l - 1
 
 The twin that a property test compares with is a shortest-path search over an explicit graph (tests).
 """
@@ -377,7 +377,7 @@ def align_words(
         if total >= INFINITE:
             filled = ends[i - 1] if i > 0 else 0
         ends[i] = filled
-    return chosen.shape[0]
+    return int(chosen.shape[0])
 
 
 @njit(cache=True, nogil=True)

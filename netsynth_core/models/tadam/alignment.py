@@ -1,7 +1,7 @@
 """Aligning words with an automaton: the cheapest path and noise operations of each, and what they add up to.
 
-The search is exact dynamic programming (see `_kernels`); words beyond `BLOCK_CELLS` cells of (symbol, location) are aligned
-in stretches, each ending at its cheapest location, so that memory stays bounded whatever a word's length.
+The search is exact dynamic programming (see `_kernels`); words beyond `BLOCK_CELLS` cells of (symbol, location) are
+aligned in stretches, each ending at its cheapest location, so that memory stays bounded whatever a word's length.
 """
 
 from dataclasses import dataclass

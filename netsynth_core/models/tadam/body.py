@@ -12,6 +12,7 @@ from netsynth_core.models.automata.body import (
     automaton_to_body,
     law_from_body,
     law_to_body,
+    size_from_body,
 )
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.tadam.noise import NoiseModel
@@ -38,6 +39,9 @@ class NoiseBody(_Strict):
     accepted: int = Field(ge=0)
     rejected: int = Field(ge=0)
     noisy: int = Field(ge=0)
+    copies_alike: int = Field(ge=0)
+    copies_unlike: int = Field(ge=0)
+    addition_size: list[tuple[int, int]] | None
 
 
 class BitsBody(_Strict):
@@ -77,6 +81,9 @@ def to_body(model: "Tadam") -> TadamBody:
             accepted=noise.accepted,
             rejected=noise.rejected,
             noisy=noise.noisy,
+            copies_alike=noise.copies_alike,
+            copies_unlike=noise.copies_unlike,
+            addition_size=None if noise.addition_size is None else list(noise.addition_size.counts),
         ),
         codelength=BitsBody(model=model.codelength.model, data=model.codelength.data, empty=model.codelength.empty),
         service=model.service,
@@ -100,6 +107,9 @@ def from_body(body: TadamBody) -> dict[str, Any]:
     noise = body.noise.model_dump()
     noise["duplicate_delay"] = law_from_body(body.noise.duplicate_delay, codes)
     noise["addition_delay"] = law_from_body(body.noise.addition_delay, codes)
+    sizes = automaton.size_scale
+    added = body.noise.addition_size
+    noise["addition_size"] = None if added is None or sizes is None else size_from_body(added, sizes.codes)
     try:
         params = TadamParams.checked(dict(body.parameters))
     except InvalidParameter as error:

@@ -1,11 +1,12 @@
 """Where a split may cut: what goes on after a location, told apart by how it was entered.
 
-An atom is a way into a location: a transition and one mode of its delays. An outcome is a way out: a transition and a mode.
-`Walks` holds, for all explained words, the transitions taken in order with their modes; tables of atoms against outcomes
-one or more steps later come from it.
+An atom is a way into a location: a transition and one mode of its delays. An outcome is a way out: a transition and
+a mode. `Walks` holds, for all explained words, the transitions taken in order with their modes; tables of atoms against
+outcomes one or more steps later come from it.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ def mode_table(law: DelayLaw) -> NDArray[np.int64]:
     chosen = np.argmax(density, axis=0)
     # Modes that lie inside each other are one mode: only cuts between separate peaks count.
     groups = [0]
-    for left, right in zip(heavy[:-1], heavy[1:], strict=True):
+    for left, right in pairwise(heavy):
         apart = right.mean - left.mean >= 2.0 * min(left.sd + right.sd, 2 * max(left.sd, right.sd))
         groups.append(groups[-1] + int(apart))
     table: NDArray[np.int64] = np.array(groups)[chosen]

@@ -20,6 +20,7 @@ The codes of the delays and sizes inside their bins cost the same for every mode
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log2
 
 import numpy as np
@@ -94,14 +95,14 @@ def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism
         laws=laws[:edges],
         delay_probabilities=probabilities[:edges],
         delay_bits=bits[:edges],
-        size_bits=_size_bits(usage.sizes),
+        size_bits=size_bits_of_counts(usage.sizes),
         step_bits=-np.log2((usage.count + 0.5) / total[structure.source]),
         op_bits=-np.log2(ops / ops[mask].sum()),
         copy_delay=laws[edges],
         added_delay=laws[edges + 1],
         copy_delay_bits=bits[edges],
         added_delay_bits=bits[edges + 1],
-        added_size_bits=_size_bits(usage.added_sizes[None])[0],
+        added_size_bits=size_bits_of_counts(usage.added_sizes[None])[0],
         copy_size_bits=-np.log2((usage.copy_sizes + 0.5) / (usage.copy_sizes.sum() + 1.0)),
         status_bits=-np.log2(
             np.array([usage.accepted + 0.5, usage.rejected + 0.5]) / (usage.accepted + usage.rejected + 1)
@@ -109,7 +110,8 @@ def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism
     )
 
 
-def _size_bits(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def size_bits_of_counts(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """-log2 of each size code by the counts of its row, one pseudo-count spread over all codes."""
     share = (counts + 1.0 / counts.shape[1]) / (counts.sum(axis=1, keepdims=True) + 1.0)
     bits: NDArray[np.float64] = -np.log2(share)
     return bits
@@ -192,9 +194,7 @@ def measure(
     laws += fitted.added_delay.parameter_bits(int(usage.added_delays.sum()))
     order = np.argsort(structure.source, kind="stable")
     bounds = np.searchsorted(structure.source[order], np.arange(structure.locations + 1))
-    paths = sum(
-        prequential_choices(usage.count[order[low:high]]) for low, high in zip(bounds[:-1], bounds[1:], strict=True)
-    )
+    paths = sum(prequential_choices(usage.count[order[low:high]]) for low, high in pairwise(bounds))
     mask = switches.mask
     added = int(usage.ops[4])
     noise = dirichlet_multinomial(usage.ops[mask], int(mask.sum())) if mask.sum() > 1 else 0.0

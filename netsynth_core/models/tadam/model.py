@@ -1,25 +1,28 @@
 """The TADAM generator: a timed automaton with its noise model, as a frozen value that can be sampled and stored."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netsynth_core.errors import InvalidEdit, NotEnoughData
+from netsynth_core.files import content_hash
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.running import sample_words
 from netsynth_core.models.codelength import Codelength
-from netsynth_core.models.delays import DelayLaw, DelayScale, SizeScale
 from netsynth_core.models.document import Document, decode_body, migrate
-from netsynth_core.models.edits import Edit
+from netsynth_core.models.edits import Edit, EditEffect
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.models.tadam.body import TadamBody, from_body, to_body
-from netsynth_core.models.tadam.data import Observations, deduplicate, encode_words
-from netsynth_core.models.tadam.noise import NoiseModel
+from netsynth_core.models.tadam.data import Observations
+from netsynth_core.models.tadam.edits import MergeLocations, PruneTransition, RenameLocation
+from netsynth_core.models.tadam.noise import Alignment, NoiseModel
 from netsynth_core.models.tadam.params import TadamParams
-from netsynth_core.models.tadam.structure import markov_chain, to_automaton
 from netsynth_core.monitor import SILENT, Monitor
+
+if TYPE_CHECKING:
+    from netsynth_core.models.tadam.editing import Outcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class Tadam:
     kind: ClassVar[str] = "tadam"
     version: ClassVar[int] = 1
     level: ClassVar[Level] = Level.PACKET
-    edits: ClassVar[tuple[type[Edit], ...]] = ()
+    edits: ClassVar[tuple[type[Edit], ...]] = (PruneTransition, MergeLocations, RenameLocation)
 
     automaton: TimedAutomaton
     noise: NoiseModel
@@ -51,35 +54,48 @@ class Tadam:
 
     @classmethod
     def fit(cls, data: Words, params: TadamParams, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Self:
-        """Learn an automaton."""
-        if len(data) == 0:
-            raise NotEnoughData("There is no word to learn from.", hint="Give at least one conversation.")
-        used = np.unique(data.symbols)
-        alphabet = tuple(sorted(data.alphabet[i] for i in used))
-        scale = DelayScale.of(data.unit, int(data.delays.max(initial=0)))
-        size_scale = None if data.sizes is None else SizeScale.of(data.sizes)
-        observations = deduplicate(encode_words(data, alphabet, scale, size_scale))
-        size_codes = 1 if size_scale is None else size_scale.codes
-        structure, usage = markov_chain(observations, alphabet, delay_codes=scale.codes, size_codes=size_codes)
-        automaton = to_automaton(structure, usage, None, alphabet=alphabet, scale=scale, size_scale=size_scale)
-        uniform = DelayLaw((), scale.codes)
-        noise = NoiseModel(len(data.symbols) + len(data), 0, 0, 0, 0, uniform, uniform, len(data), 0)
+        """Learn an automaton from words; nothing is drawn, so `rng` only serves the common interface.
+
+        Raises
+        ------
+        NotEnoughData
+            When there is no word.
+        """
+        from netsynth_core.models.tadam.learner import learn
+
+        learnt = learn(data, params, monitor)
+        symbols = np.ascontiguousarray(data.symbols).tobytes()
+        trained_on = {
+            "service": data.service,
+            "state": data.state,
+            "unit": data.unit,
+            "words": len(data),
+            "symbols": len(data.symbols),
+            "content": content_hash("\n".join(data.alphabet), symbols, np.ascontiguousarray(data.delays).tobytes()),
+        }
         return cls(
-            automaton=automaton,
-            noise=noise,
+            automaton=learnt.automaton,
+            noise=learnt.noise,
             params=params,
-            codelength=Codelength(0.0, 0.0, 0.0),
+            codelength=learnt.codelength,
             service=data.service,
             state=data.state,
-            trained_on={
-                "service": data.service,
-                "state": data.state,
-                "unit": data.unit,
-                "words": len(data),
-                "symbols": len(data.symbols),
-            },
-            observations=observations,
+            trained_on=trained_on,
+            observations=learnt.observations,
+            warnings=learnt.warnings,
         )
+
+    def align(self, words: Words) -> list[Alignment]:
+        """The cheapest explanation of each word; symbols unknown to the automaton count as additions.
+
+        Raises
+        ------
+        SchemaError
+            When the words are in another unit than the training words.
+        """
+        from netsynth_core.models.tadam.explain import explain_words
+
+        return explain_words(self.automaton, self.noise, self.params, words)
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Words:
         """Draw `n` words without noise: delays in the unit of the training words, sizes when those had sizes."""
@@ -107,8 +123,27 @@ class Tadam:
         )
 
     def apply(self, edit: Edit) -> Self:
-        """A new model with one edit done."""
-        raise InvalidEdit(f"There is no edit {edit.op!r} for this model.", hint="Its edits are: none.")
+        """A new model with one edit done: the training words are aligned again, counts, laws and bits follow.
+
+        Raises
+        ------
+        InvalidEdit
+            When the edit names something that is not there, would leave no run, or the training words are gone.
+        """
+        return self._edited(edit).model
+
+    def preview(self, edit: Edit) -> EditEffect:
+        """What an edit would do, in bits and sentences."""
+        return self._edited(edit).effect
+
+    def changed_words(self, edit: Edit) -> NDArray[np.int64]:
+        """The training words (positions) whose explanation an edit would change."""
+        return self._edited(edit).words
+
+    def _edited(self, edit: Edit) -> "Outcome[Self]":
+        from netsynth_core.models.tadam.editing import carry_out
+
+        return carry_out(self, edit)
 
     def to_document(self) -> Document:
         """The model as a document; the training words are its arrays."""

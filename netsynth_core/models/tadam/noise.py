@@ -7,7 +7,7 @@ match, or one of four kinds of noise. Positions count symbols of the observed wo
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from netsynth_core.models.delays import DelayLaw
+from netsynth_core.models.delays import DelayLaw, SizeLaw
 
 OpKind = Literal["deletion", "re-emission", "transposition", "addition"]
 KINDS: tuple[OpKind, ...] = ("deletion", "re-emission", "transposition", "addition")
@@ -58,6 +58,11 @@ class NoiseModel:
     rejected: int
     noisy: int = 0
     """Accepted words with at least one operation."""
+    copies_alike: int = 0
+    """Copies with the payload size of their original."""
+    copies_unlike: int = 0
+    addition_size: SizeLaw | None = None
+    """Sizes of additions and of copies unlike their original; None when the words hold no sizes."""
 
     @property
     def counts(self) -> tuple[int, int, int, int, int]:

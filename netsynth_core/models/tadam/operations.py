@@ -1,4 +1,4 @@
-"""What the search may do to a structure: relabel the locations of known walks (splits, merges) or leave transitions out.
+"""What the search may do to a structure: lead known walks through other locations (splits and merges).
 
 Each gives a new structure together with the same words' alignments on it, so that nothing has to be aligned to recount.
 """

@@ -1,12 +1,13 @@
 """The search for the automaton of smallest codelength: clean, split, merge, and again, until nothing helps.
 
 Every accepted move lowers the codelength of all words as it really is after aligning them again; gains that are only
-predicted decide the order of trying. The search is deterministic and stops at its budget with the best automaton so far.
+predicted decide the order of trying. The search draws nothing and stops at its budget with the best automaton so far.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def words_by_transition(state: State) -> list[NDArray[np.int64]]:
     pairs = np.unique(transition * (len(state.aligned.ends) + 1) + words[real])
     owner, word = np.divmod(pairs, len(state.aligned.ends) + 1)
     bounds = np.searchsorted(owner, np.arange(edges + 1))
-    return [word[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [word[a:b] for a, b in pairwise(bounds)]
 
 
 def removal_losses(task: Task, state: State, clock: Clock) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -241,7 +242,7 @@ def split_plans(task: Task, state: State, walk: Walks, *, depth: int) -> list[Sp
         chain = chain * structure.locations + target[index + step]
     plans: list[SplitPlan] = []
     order = np.argsort(chain, kind="stable")
-    names, bounds = np.unique(chain[order], return_index=True)
+    _, bounds = np.unique(chain[order], return_index=True)
     for low, high in zip(bounds, [*bounds[1:], len(order)], strict=True):
         rows = index[order[low:high]]
         if len(rows) < 4:

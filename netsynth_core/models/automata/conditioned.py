@@ -1,0 +1,169 @@
+"""Runs of an automaton that have exactly so many packets in each direction, drawn from the automaton's own law.
+
+With beta(q, f, b) the probability that a run from location q ends after exactly f forward and b backward packets,
+drawing each transition with p(transition) beta(next) / beta(here) gives every path its probability under the automaton
+conditioned on these counts: no approximation and no rejection. The table is filled once an automaton, by backward
+dynamic programming in the domain of logarithms, so that long runs do not vanish.
+
+Counts beyond the table are walked with a receding horizon: every step looks ahead to what is left, shrunk in proportion
+to the edge of the table, and the walk is exact from where the rest fits. Such runs agree with the counts but follow the
+law only nearly.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.models.automata.automaton import TimedAutomaton
+from netsynth_core.models.automata.running import FlatAutomaton, flatten
+
+LARGEST_TABLE: Final = 400
+"""Most packets of both directions together that the table covers."""
+TABLE_BYTES: Final = 64 << 20
+"""Most memory of one table; automata of many locations have a smaller table."""
+MARGIN: Final = 8
+"""The table reaches so far beyond the largest counts asked for, so that near ones can be told."""
+
+FORWARD, BACKWARD, LAST = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Drawn runs: positions of transitions in `flatten(automaton)`, end markers left out."""
+
+    path: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    """n + 1 positions: run i is ``path[offsets[i]:offsets[i + 1]]``."""
+    whole: NDArray[np.bool_]
+    """Whether run i has the counts asked for; one that has not is cut short and must not be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionedSampler:
+    """An automaton with its table of counts."""
+
+    flat: FlatAutomaton
+    way: NDArray[np.int64]
+    """Per transition: `FORWARD`, `BACKWARD`, or `LAST` for the end marker."""
+    log_p: NDArray[np.float64]
+    """Per transition: natural logarithm of its probability."""
+    beta: NDArray[np.float64]
+    """(F + 1, B + 1, locations): log probability to end after exactly f and b packets more."""
+    most: int
+    """Largest f + b of the table."""
+
+    def covers(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which counts lie within the table."""
+        rows, columns = self.beta.shape[:2]
+        return (fwd + bwd <= self.most) & (fwd < rows) & (bwd < columns)
+
+    def log2_probability(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.float64]:
+        """log2 of the probability that a run has these counts; -inf where it cannot, nan beyond the table."""
+        inside = self.covers(fwd, bwd)
+        out = np.full(len(fwd), np.nan)
+        out[inside] = self.beta[fwd[inside], bwd[inside], self.flat.initial] / np.log(2.0)
+        return out
+
+    def reachable(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which counts runs can have; those beyond the table are taken to be so until a walk fails."""
+        return ~np.isneginf(self.log2_probability(fwd, bwd))
+
+    def nearest(self, fwd: int, bwd: int, *, at_most: bool = False) -> tuple[int, int] | None:
+        """The counts nearest to these (least sum of differences, then the likelier) that runs can have.
+
+        Parameters
+        ----------
+        at_most
+            Whether neither count may be larger than asked.
+
+        Returns
+        -------
+        tuple or None
+            None when the table holds none.
+        """
+        rows, columns, _ = self.beta.shape
+        here = self.beta[:, :, self.flat.initial]
+        if at_most:
+            here = here[: min(rows, fwd + 1), : min(columns, bwd + 1)]
+        f, b = np.nonzero(here > -np.inf)
+        f, b = f[f + b > 0], b[f + b > 0]
+        if len(f) == 0:
+            return None
+        best = np.lexsort((-here[f, b], np.abs(f - fwd) + np.abs(b - bwd)))[0]
+        return int(f[best]), int(b[best])
+
+    def draw(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64], *, seeds: NDArray[np.uint64]) -> Runs:
+        """One run per pair of counts.
+
+        Parameters
+        ----------
+        fwd, bwd
+            Packets of each direction, >= 0.
+        seeds
+            One number per run; a run depends on nothing else, so batches may be cut anywhere.
+        """
+        from netsynth_core.models.automata.conditioning._kernels import walk_to_counts
+
+        counts = np.asarray(fwd + bwd, np.int64)
+        offsets = np.zeros(len(counts) + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        path = np.full(int(offsets[-1]), -1, np.int64)
+        made = np.zeros(len(counts), np.int64)
+        walk_to_counts(
+            self.flat.first, self.flat.target, self.way, self.log_p, self.flat.initial, self.most, self.beta,
+            np.asarray(fwd, np.int64), np.asarray(bwd, np.int64), np.asarray(seeds, np.uint64), offsets, path, made,
+        )  # fmt: skip
+        empty = (counts == 0) & ~self.reachable(fwd, bwd)
+        return Runs(path, offsets, (made == counts) & ~empty)
+
+
+def conditioned_sampler(
+    automaton: TimedAutomaton, direction_of: Callable[[str], int], *, fwd: int, bwd: int
+) -> ConditionedSampler:
+    """Prepare an automaton for drawing runs with given counts.
+
+    Parameters
+    ----------
+    automaton
+        Its symbols are all of one direction each.
+    direction_of
+        `FORWARD` or `BACKWARD` of each symbol's name.
+    fwd, bwd
+        Largest counts that will be asked for; the table reaches `MARGIN` beyond them, and no further than
+        `LARGEST_TABLE` packets or `TABLE_BYTES`.
+
+    Raises
+    ------
+    NotEnoughData
+        When the automaton has counted no word.
+    InvalidParameter
+        When a count is negative.
+    """
+    from netsynth_core.models.automata.conditioning._kernels import backward
+
+    if fwd < 0 or bwd < 0:
+        raise InvalidParameter(f"A run cannot have {fwd} and {bwd} packets.", hint="Ask for 0 packets or more.")
+    flat = flatten(automaton)
+    if not flat.count.any():
+        raise NotEnoughData("The automaton has counted no word.", hint="Learn it from at least one word.")
+    ways = np.array([direction_of(name) for name in automaton.alphabet] + [LAST], np.int64)
+    way = ways[flat.symbol]
+    with np.errstate(divide="ignore"):
+        log_p = np.log(flat.probability)
+    most = _table_size(len(flat.location_ids), fwd + MARGIN, bwd + MARGIN)
+    shape = (min(fwd + MARGIN, most) + 1, min(bwd + MARGIN, most) + 1, len(flat.location_ids))
+    beta = np.full(shape, -np.inf)
+    backward(flat.first, flat.target, way, log_p, flat.final, most, beta)
+    return ConditionedSampler(flat, way, log_p, beta, most)
+
+
+def _table_size(locations: int, fwd: int, bwd: int) -> int:
+    """The largest f + b, at most `LARGEST_TABLE`, whose table fits into `TABLE_BYTES`."""
+    most = min(LARGEST_TABLE, fwd + bwd)
+    while most > 16 and (min(fwd, most) + 1) * (min(bwd, most) + 1) * locations * 8 > TABLE_BYTES:
+        most = most * 7 // 8
+    return most

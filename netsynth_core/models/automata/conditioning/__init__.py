@@ -1,0 +1,1 @@
+"""The tables and walks behind `netsynth_core.models.automata.conditioned`."""

@@ -1,0 +1,211 @@
+"""From timed words to a settled automaton, and from a stored model back to the prices it aligns with.
+
+Nothing here draws at random: the same words and parameters give the same model, byte for byte.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.errors import NotEnoughData
+from netsynth_core.flows.words import Words
+from netsynth_core.models.automata.automaton import TimedAutomaton
+from netsynth_core.models.automata.editing import default_names
+from netsynth_core.models.codelength import Codelength, dirichlet_multinomial
+from netsynth_core.models.delays import DelayScale, SizeScale
+from netsynth_core.models.tadam.alignment import explicit_bits, sum_table
+from netsynth_core.models.tadam.data import Observations, deduplicate, encode_words
+from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_of_counts
+from netsynth_core.models.tadam.noise import NoiseModel
+from netsynth_core.models.tadam.params import TadamParams
+from netsynth_core.models.tadam.search import Clock, search
+from netsynth_core.models.tadam.state import State, Task, settle
+from netsynth_core.models.tadam.structure import (
+    INITIAL,
+    Structure,
+    from_automaton,
+    markov_chain,
+    size_laws,
+    to_automaton,
+)
+from netsynth_core.monitor import Monitor
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What the learner found."""
+
+    automaton: TimedAutomaton
+    noise: NoiseModel
+    codelength: Codelength
+    observations: Observations
+    warnings: tuple[str, ...]
+
+
+def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
+    """Learn an automaton.
+
+    Raises
+    ------
+    NotEnoughData
+        When there is no word.
+    """
+    if len(data) == 0:
+        raise NotEnoughData(
+            "There is no word to learn an automaton from; at least one is needed.",
+            hint="Choose a service with conversations, or widen the filter.",
+        )
+    alphabet = tuple(sorted(data.alphabet[i] for i in np.unique(data.symbols)))
+    scale = DelayScale.of(data.unit, int(data.delays.max(initial=0)))
+    size_scale = None if data.sizes is None else SizeScale.of(data.sizes)
+    observations = deduplicate(encode_words(data, alphabet, scale, size_scale))
+    everything = make_task(observations, params, scale, size_scale)
+    searched = search_part(observations, params.search_symbols)
+    task = everything if searched is observations else replace(everything, observations=searched)
+    structure, usage = markov_chain(searched, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
+    clock = Clock(monitor, params.budget)
+    state, finished = search(task, structure, usage, params, clock)
+    if task is not everything:
+        state = settle(everything, state.structure, state.usage, tick=clock.tick)
+    state = replace(state, structure=canonical(state.structure))
+    warnings = []
+    if not finished:
+        warnings.append(f"The search stopped at its budget of {params.budget:g} s; more time may shorten the model.")
+    if task is not everything:
+        warnings.append(f"The search looked at {searched.words} of {observations.words} words; all were counted.")
+    automaton = automaton_of(state, alphabet=alphabet, scale=scale, size_scale=size_scale)
+    automaton = replace(automaton, locations=default_names(automaton))
+    return Learnt(
+        automaton, noise_of(state, size_scale), codelength_of(everything, state), observations, tuple(warnings)
+    )
+
+
+def make_task(observations: Observations, params: TadamParams, scale: DelayScale, size_scale: SizeScale | None) -> Task:
+    """What stays fixed while a model of these words is searched or edited."""
+    return Task(
+        observations,
+        NoiseSwitches.of(params),
+        sum_table(scale),
+        scale.codes,
+        1 if size_scale is None else size_scale.codes,
+    )
+
+
+def search_part(observations: Observations, symbols: int) -> Observations:
+    """Evenly spread words of about so many symbols; the same object when there are no more."""
+    total = len(observations.symbols)
+    if total <= symbols:
+        return observations
+    wanted = max(1, int(len(observations) * symbols / total))
+    rows = np.unique(np.linspace(0, len(observations) - 1, wanted).round().astype(np.int64))
+    return observations.take(rows)
+
+
+def canonical(structure: Structure) -> Structure:
+    """Ids in the order of a breadth-first walk, the most natural reading: q0 the start, q1 the end, then q2, ..."""
+    order = np.lexsort((structure.target, structure.symbol, structure.source))
+    leaving: dict[int, list[int]] = {}
+    for e in order:
+        leaving.setdefault(int(structure.source[e]), []).append(int(e))
+    location_ids = np.full(structure.locations, -1, np.int64)
+    location_ids[:2] = (0, 1)
+    transition_ids = np.zeros(structure.transitions, np.int64)
+    todo = deque([INITIAL])
+    next_location, next_transition = 2, 1
+    while todo:
+        for at in leaving.get(todo.popleft(), ()):
+            transition_ids[at] = next_transition
+            next_transition += 1
+            target = int(structure.target[at])
+            if location_ids[target] < 0:
+                location_ids[target] = next_location
+                next_location += 1
+                todo.append(target)
+    return replace(structure, location_ids=location_ids, transition_ids=transition_ids)
+
+
+def automaton_of(
+    state: State, *, alphabet: tuple[str, ...], scale: DelayScale, size_scale: SizeScale | None
+) -> TimedAutomaton:
+    """The automaton of a state, locations and transitions by their ids."""
+    made = to_automaton(
+        state.structure, state.usage, state.fitted.laws, alphabet=alphabet, scale=scale, size_scale=size_scale
+    )
+    return replace(
+        made,
+        locations=tuple(sorted(made.locations, key=lambda q: int(q.id[1:]))),
+        transitions=tuple(sorted(made.transitions, key=lambda t: int(t.id[1:]))),
+    )
+
+
+def noise_of(state: State, size_scale: SizeScale | None) -> NoiseModel:
+    """The noise model of a state."""
+    usage = state.usage
+    matches, missing, copies, swaps, additions = (int(n) for n in usage.ops)
+    return NoiseModel(
+        matches=matches,
+        missing=missing,
+        duplicates=copies,
+        swaps=swaps,
+        additions=additions,
+        duplicate_delay=state.fitted.copy_delay,
+        addition_delay=state.fitted.added_delay,
+        accepted=usage.accepted,
+        rejected=usage.rejected,
+        noisy=usage.noisy,
+        copies_alike=int(usage.copy_sizes[0]),
+        copies_unlike=int(usage.copy_sizes[1]),
+        addition_size=None if size_scale is None else size_laws(usage.added_sizes[None])[0],
+    )
+
+
+def codelength_of(task: Task, state: State) -> Codelength:
+    """Bits of a state; the empty model spells every word out."""
+    spelt = explicit_bits(task.observations, state.structure, task.delay_codes, task.size_codes)
+    weights = task.observations.weights
+    empty = float((spelt * weights).sum()) + dirichlet_multinomial(np.array([0, int(weights.sum())]), 2)
+    return Codelength(model=state.length.model, data=state.length.data, empty=empty)
+
+
+def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, switches: NoiseSwitches) -> tuple[Structure, Fitted]:
+    """The structure and prices of a model as stored; equal to those it was learnt with."""
+    structure = from_automaton(automaton)
+    codes = automaton.scale.codes
+    size_codes = 1 if automaton.size_scale is None else automaton.size_scale.codes
+    flat = np.full(codes, 1.0 / codes)
+    probabilities = np.stack([flat if t.delay is None else t.delay.probabilities for t in automaton.transitions])
+    sizes = np.zeros((structure.transitions, size_codes))
+    for row, transition in enumerate(automaton.transitions):
+        for code, count in () if transition.size is None else transition.size.counts:
+            sizes[row, code] = count
+    added = np.zeros((1, size_codes))
+    for code, count in () if noise.addition_size is None else noise.addition_size.counts:
+        added[0, code] = count
+    count = np.array([t.count for t in automaton.transitions], np.int64)
+    total = np.zeros(structure.locations)
+    np.add.at(total, structure.source, count + 0.5)
+    uniform = noise.duplicate_delay
+    fitted = Fitted(
+        laws=[uniform if t.delay is None else t.delay for t in automaton.transitions],
+        delay_probabilities=probabilities,
+        delay_bits=-np.log2(np.maximum(probabilities, 1e-30)),
+        size_bits=size_bits_of_counts(sizes),
+        step_bits=-np.log2((count + 0.5) / total[structure.source]),
+        op_bits=_shares(np.array(noise.counts), switches.mask),
+        copy_delay=noise.duplicate_delay,
+        added_delay=noise.addition_delay,
+        copy_delay_bits=noise.duplicate_delay.bits,
+        added_delay_bits=noise.addition_delay.bits,
+        added_size_bits=size_bits_of_counts(added)[0],
+        copy_size_bits=_shares(np.array([noise.copies_alike, noise.copies_unlike]), np.ones(2, bool)),
+        status_bits=_shares(np.array([noise.accepted, noise.rejected]), np.ones(2, bool)),
+    )
+    return structure, fitted
+
+
+def _shares(counts: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    seen = counts + 0.5
+    bits: NDArray[np.float64] = -np.log2(seen / seen[mask].sum())
+    return bits
