@@ -82,7 +82,7 @@ def forge_command(
     import numpy as np
 
     from netsynth_core.flows.source import read_flows
-    from netsynth_core.forge import forge_capture
+    from netsynth_core.forge.forge import forge_capture
 
     output_file(output, (".pcap",))
     words_models = [read_model(path) for path in _model_files([*models, *more])]
@@ -152,7 +152,8 @@ def evaluate_command(
         model = read_model(patterns) if patterns is not None else None
         report = compare(*tables, holdout=held, patterns=model, seed=seed, monitor=monitor)
     if output.suffix.lower() == ".html":
-        write_text(output, report_page(report, *tables))
+        provenance = {"real": str(real), "synthetic": str(synthetic), "holdout": str(holdout or ""), "seed": seed}
+        write_text(output, report_page(report, *tables, provenance=provenance))
     else:
         report.write(output)
     lines = [f"{r.family:12} {r.name:28} {r.verdict.value:16} {r.sentence}" for r in report]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netsynth_core.errors import NotEnoughData, StorageError
-from netsynth_core.files import storage_error, write_text
+from netsynth_core.files import file_sha256, storage_error, write_text
 from netsynth_core.models.document import write_document
 from netsynth_core.models.generator import Generator, Level
 from netsynth_core.monitor import SILENT, Monitor
@@ -308,7 +308,7 @@ def _forge(
     seed: int,
     monitor: Monitor,
 ) -> None:
-    from netsynth_core.forge import forge_capture
+    from netsynth_core.forge.forge import forge_capture
 
     rng = np.random.default_rng(seed)
     report = forge_capture(synthetic, automata, path=made / "synthetic.pcap", rng=rng, monitor=monitor)
@@ -334,7 +334,9 @@ def _evaluate(
     report = steps.compare(real, synthetic, patterns=patterns, seed=seed, monitor=monitor)
     report.write(made / "report.json")
     monitor.step("writing the report", 0, 1)
-    write_text(made / "report.html", steps.report_page(report, real, synthetic))
+    hashes = {name: file_sha256(made / name)[:12] for name in ("flows.csv", "synthetic.csv")}
+    provenance = {"files": hashes, "patterns": patterns.to_document().content_hash(), "seed": seed}
+    write_text(made / "report.html", steps.report_page(report, real, synthetic, provenance=provenance))
     verdicts: dict[str, int] = {}
     for metric in report:
         verdicts[str(metric.verdict)] = verdicts.get(str(metric.verdict), 0) + 1

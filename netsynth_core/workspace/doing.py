@@ -196,7 +196,7 @@ def _sample(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Arte
 
 
 def _forge(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
-    from netsynth_core.forge import forge_capture
+    from netsynth_core.forge.forge import forge_capture
 
     _need(recipe, 1, "flows, and packet-level models")
     take_parameters(recipe)
@@ -219,7 +219,12 @@ def _evaluate(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Ar
     holdout = contents.flows_of(workspace, values["holdout"]) if values["holdout"] else None
     patterns = open_model(workspace, recipe.inputs[2]).model if len(recipe.inputs) > 2 else None
     report = steps.compare(real, synthetic, holdout=holdout, patterns=patterns, seed=recipe.seed, monitor=monitor)
-    page = steps.report_page(report, real, synthetic)
+    provenance = {
+        "real": workspace.reference(recipe.inputs[0]).model_dump(),
+        "synthetic": workspace.reference(recipe.inputs[1]).model_dump(),
+        "seed": recipe.seed,
+    }
+    page = steps.report_page(report, real, synthetic, provenance=provenance)
 
     def fill(folder: Path) -> dict[str, Any]:
         report.write(folder / contents.REPORT)

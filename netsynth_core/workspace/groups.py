@@ -25,6 +25,7 @@ def group_words(groups: Sequence[Words], flows: FlowTable, *, minimum: int = MIN
     ----------
     groups
         One per (service, state), with `flow_rows` set.
+        One whose service is the name of a protocol holds flows of no known service.
     flows
         The table those rows count in: names the protocol of what is left over.
     minimum
@@ -35,12 +36,13 @@ def group_words(groups: Sequence[Words], flows: FlowTable, *, minimum: int = MIN
     list of Words
         The largest first; every word of the input is in exactly one of them.
     """
+    protocols = {str(name).lower() for name in flows.frame["proto"].unique()} | {""}
     kept = [words for words in groups if len(words) >= minimum and words.service]
     rest = [words for words in groups if len(words) < minimum or not words.service]
     leftover: list[Words] = []
     for service in sorted({words.service for words in rest}):
         joined = join_words([words for words in rest if words.service == service], service=service)
-        if service and len(joined) >= minimum:
+        if service not in protocols and len(joined) >= minimum:
             kept.append(joined)
         else:
             leftover.append(joined)

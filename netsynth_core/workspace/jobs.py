@@ -266,11 +266,15 @@ def _ended_without_result(status: JobStatus, *, cancelled: bool) -> JobStatus:
 
 
 def _signal(mark: ProcessMark, *, kill: bool) -> None:
-    """Send SIGTERM or SIGKILL to the job's whole process group."""
+    """Send SIGTERM or SIGKILL to the job, and to its whole group when it leads one."""
     try:
         if sys.platform == "win32":
             os.kill(mark.pid, signal.SIGTERM)
         else:
-            os.killpg(mark.pid, signal.SIGKILL if kill else signal.SIGTERM)
+            number = signal.SIGKILL if kill else signal.SIGTERM
+            if os.getpgid(mark.pid) == mark.pid:
+                os.killpg(mark.pid, number)
+            else:
+                os.kill(mark.pid, number)
     except (ProcessLookupError, PermissionError):
         return

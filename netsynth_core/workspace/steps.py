@@ -284,16 +284,16 @@ def _pattern_argument(model: AnyModel | None) -> dict[str, Any]:
     return {"patterns": _PatternSource(model)} if model is not None and hasattr(model, "windows") else {}
 
 
-def report_page(report: "Report", real: "FlowTable", synthetic: "FlowTable") -> str:
-    """The report as one HTML page that needs nothing else: every metric, and the figures beneath them."""
-    from netsynth_core import plots
+def report_page(
+    report: "Report", real: "FlowTable", synthetic: "FlowTable", *, provenance: Mapping[str, Any] | None = None
+) -> str:
+    """The report as one HTML page that needs nothing else: every metric, and the figures beneath them.
 
-    figures = [plots.load_over_time(real, synthetic)]
-    for column in ("inter-arrival", "duration", "fwd_bytes", "bwd_bytes"):
-        values = [plots.column_values(table, column) for table in (real, synthetic)]
-        figures.append(plots.ecdf(values[0], values[1], column=column))
-    for column in ("proto", "dst_port", "service", "state"):
-        if (real.frame[column].astype(str) != "").any():
-            figures.append(plots.category_shares(real.frame[column], synthetic.frame[column], column=column))
-    page: str = plots.report_html(report, figures)
-    return page
+    Parameters
+    ----------
+    provenance
+        What was compared: names, hashes, seed; shown as it is.
+    """
+    from netsynth_core.plots.report import report_html, standard_figures
+
+    return report_html(report, standard_figures(real, synthetic, report), provenance=provenance)

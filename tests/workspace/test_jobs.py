@@ -32,8 +32,9 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     made = Workspace.create(tmp_path / "ws")
     yield made
     for job in jobs(made):
-        if job.alive:
-            os.killpg(json.loads((job.folder / "process.json").read_text())["pid"], signal.SIGKILL)
+        pid = json.loads((job.folder / "process.json").read_text())["pid"] if job.alive else os.getpid()
+        if pid != os.getpid():
+            os.killpg(pid, signal.SIGKILL)
             wait_job(made, job.id, timeout_s=10)
 
 
