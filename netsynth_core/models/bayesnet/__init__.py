@@ -1,1 +1,1 @@
-"""See the modules of this package."""
+"""Bayesian networks over integer codes: structure learning, codelength, sampling."""

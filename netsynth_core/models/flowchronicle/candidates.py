@@ -1,0 +1,233 @@
+"""Candidate patterns, each with an estimate of the bits it saves; the search tests the most promising first.
+
+Row types are closed sets of fixed cells: a frequent value with all that is constant among its rows. Two-flow candidates
+join two types through a shared address; longer ones join a type to the windows of a pattern.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.models.bayesnet.network import Network
+from netsynth_core.models.flowchronicle._kernels import pair_counts
+from netsynth_core.models.flowchronicle.index import FlowIndex
+from netsynth_core.models.flowchronicle.length import hazard_bits, label_bits
+from netsynth_core.models.flowchronicle.pattern import (
+    WITHIN_STEPS,
+    Fixed,
+    PartialFlow,
+    Pattern,
+    Reused,
+    insert_flow,
+    rebind,
+)
+from netsynth_core.models.flowchronicle.solution import Placed, Solution
+
+MAX_TYPES = 48
+LEAST_HITS = 4
+OVERHEAD = 40.0
+"""Bits that any pattern is assumed to cost, in estimates only."""
+MOST_BITS = 16.0
+
+
+class Candidate(NamedTuple):
+    """A pattern to test."""
+
+    gain: float
+    """Estimated bits saved."""
+    pattern: Pattern
+
+
+@dataclass(frozen=True, eq=False)
+class RowType:
+    """A closed set of fixed cells with the rows that have them."""
+
+    fixed: tuple[Fixed, ...]
+    rows: NDArray[np.int64]
+    saved: NDArray[np.float64]
+    """Bits of the fixed cells under the empty pattern, by row of the table (0 outside `rows`)."""
+
+
+def cell_costs(index: FlowIndex, empty: Solution) -> NDArray[np.float64]:
+    """Bits of every cell (flows x columns) under the empty pattern's network, counted on all rows."""
+    codes = np.ascontiguousarray(index.codes.T)
+    network = Network.fit(codes, empty.empty.parents)
+    return np.minimum(-network.log2_probability(codes).T, MOST_BITS)
+
+
+def row_types(index: FlowIndex, costs: NDArray[np.float64], *, least: int) -> list[RowType]:
+    """The most frequent closed types, by ascending rank of support; at most `MAX_TYPES`."""
+    n = len(index)
+    found: dict[tuple[Fixed, ...], NDArray[np.int64]] = {}
+    for column in index.categories:
+        floor = max(least, n // 100) if column in index.hosts else least
+        for code in range(index.sizes[column]):
+            rows = index.posting(column, code)
+            if len(rows) < floor:
+                continue
+            part = index.codes[rows]
+            constant = np.flatnonzero((part == part[0]).all(axis=0))
+            found.setdefault(tuple(Fixed(int(c), int(part[0, c])) for c in constant), rows)
+    ranked = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:MAX_TYPES]
+    types = []
+    for fixed, rows in ranked:
+        saved = np.zeros(n)
+        saved[rows] = costs[rows][:, [c.column for c in fixed]].sum(axis=1)
+        types.append(RowType(fixed, rows, saved))
+    return types
+
+
+class Estimator:
+    """Estimates what patterns would save; `free` says which rows are open to them."""
+
+    def __init__(self, index: FlowIndex, costs: NDArray[np.float64]) -> None:
+        self.index = index
+        self.costs = costs
+
+    def best_limit(self, sums: NDArray[np.float64], starts: NDArray[np.int64], flows: int) -> tuple[float, int]:
+        """The gap limit with the largest estimated gain, from hits, gains and passed rows by delay bin."""
+        best = (-np.inf, 0)
+        total = int(starts.sum())
+        running = np.cumsum(sums, axis=0)
+        before = label_bits(starts)
+        for within in range(len(sums)):
+            hits = int(running[within, 0])
+            if hits < LEAST_HITS or sums[within, 0] == 0:
+                continue
+            counts = sums[: within + 1, [0, 2]]
+            merged = np.append(starts, hits)
+            merged[-2] = max(total - flows * hits, 0)
+            labels = label_bits(merged) - before
+            gain = float(running[within, 1]) - hazard_bits(counts) - labels - OVERHEAD
+            if gain > best[0]:
+                best = (gain, within)
+        return best
+
+    def pair(
+        self, first: RowType, second: RowType, columns: tuple[int, int] | None, free: NDArray[np.bool_]
+    ) -> Candidate | None:
+        """`first` then `second`, the second's address in ``columns[1]`` equal to the first's in ``columns[0]``."""
+        index = self.index
+        rows = first.rows[free[first.rows]]
+        if len(rows) < LEAST_HITS:
+            return None
+        if columns is None:
+            reused: tuple[Reused, ...] = ()
+            group = np.zeros(len(rows), np.int64)
+            other = second.saved
+        else:
+            reused = (Reused(columns[1], 0, columns[0]),)
+            group = index.codes[rows, columns[0]].astype(np.int64)
+            other = second.saved + self.costs[:, columns[1]]
+        flow = PartialFlow(second.fixed, reused)
+        sums = np.zeros((WITHIN_STEPS, 3))
+        bound = np.full(len(rows), len(index), np.int64)
+        pair_counts(rows, first.saved[rows], index.keys_of(flow), group, index.ts, free, other, bound, True, sums)
+        gain, within = self.best_limit(sums, np.array([int(free.sum())], np.int64), 2)
+        if not gain > 0:
+            return None
+        return Candidate(gain, Pattern((PartialFlow(first.fixed), flow), (within,)))
+
+    def pairs(self, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[tuple[Candidate, tuple[int, int, int]]]:
+        """All two-flow candidates that look worth testing, each with the numbers `again` takes."""
+        for a, first in enumerate(types):
+            for b, second in enumerate(types):
+                for way, columns in enumerate(self.ways(first, second)):
+                    candidate = self.pair(first, second, columns, free)
+                    if candidate is not None:
+                        yield candidate, (a, b, way)
+
+    def ways(self, first: RowType, second: RowType) -> list[tuple[int, int] | None]:
+        """How two types may share an address: every pair of columns neither fixes; none when both fix one."""
+        fixed = [{c.column for c in t.fixed} for t in (first, second)]
+        ways: list[tuple[int, int] | None] = [
+            (a, b) for a in self.index.hosts for b in self.index.hosts if a not in fixed[0] and b not in fixed[1]
+        ]
+        if all(any(c in f for c in self.index.hosts) for f in fixed):
+            ways.append(None)
+        return ways
+
+    def single(self, kind: RowType, free: NDArray[np.bool_]) -> Candidate | None:
+        """One flow of a type."""
+        rows = kind.rows[free[kind.rows]]
+        if len(rows) < LEAST_HITS:
+            return None
+        total = int(free.sum())
+        labels = label_bits(np.array([total - len(rows), len(rows)])) - label_bits(np.array([total]))
+        gain = float(kind.saved[rows].sum()) - labels - OVERHEAD
+        return Candidate(gain, Pattern((PartialFlow(kind.fixed),))) if gain > 0 else None
+
+    def extensions(self, placed: Placed, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[Candidate]:
+        """A flow of each type before, between and after the flows of a pattern, sharing one of its addresses."""
+        roots = [(j, c) for j, f in enumerate(placed.pattern.flows) for c in self.index.hosts if c not in f.bound]
+        for place in range(len(placed.pattern) + 1):
+            for kind in types:
+                fixed = {c.column for c in kind.fixed}
+                for column in self.index.hosts:
+                    if column not in fixed:
+                        for root in roots:
+                            candidate = self._extension(placed, place, kind, (root, column), free)
+                            if candidate is not None:
+                                yield candidate
+                if any(c in fixed for c in self.index.hosts):
+                    candidate = self._extension(placed, place, kind, None, free)
+                    if candidate is not None:
+                        yield candidate
+
+    def _extension(
+        self,
+        placed: Placed,
+        place: int,
+        kind: RowType,
+        bond: tuple[tuple[int, int], int] | None,
+        free: NDArray[np.bool_],
+    ) -> Candidate | None:
+        index, windows = self.index, placed.windows
+        if not len(windows):
+            return None
+        forward = place > 0
+        anchor = np.ascontiguousarray(windows[:, place - 1 if forward else 0])
+        inside = 0 < place < windows.shape[1]
+        bound = np.ascontiguousarray(windows[:, place]) if inside else np.full(len(windows), len(index), np.int64)
+        if bond is None:
+            flow = PartialFlow(kind.fixed)
+            group = np.zeros(len(windows), np.int64)
+            other = kind.saved
+        else:
+            (root, root_column), column = bond
+            flow = PartialFlow(kind.fixed, (Reused(column, root, root_column),))
+            group = index.codes[windows[:, root], root_column].astype(np.int64)
+            other = kind.saved + self.costs[:, column]
+        sums = np.zeros((WITHIN_STEPS, 3))
+        nothing = np.zeros(len(windows))
+        pair_counts(anchor, nothing, index.keys_of(flow), group, index.ts, free, other, bound, forward, sums)
+        gain, within = self.best_limit(sums, np.array([len(windows), int(free.sum())], np.int64), 1)
+        if not gain > 0:
+            return None
+        return Candidate(gain, extended(placed.pattern, place, kind.fixed, bond, within))
+
+
+def extended(
+    pattern: Pattern,
+    place: int,
+    fixed: tuple[Fixed, ...],
+    bond: tuple[tuple[int, int], int] | None,
+    within: int,
+) -> Pattern:
+    """The pattern with a flow at `place`, bound to a free address cell (flow, column) by its own column."""
+    limits = list(pattern.within)
+    if 0 < place < len(pattern):
+        limits[place - 1 : place] = [within, limits[place - 1]]
+    else:
+        limits.insert(max(place - 1, 0), within)
+    if bond is None:
+        return insert_flow(pattern, place, PartialFlow(fixed), tuple(limits))
+    (root, root_column), column = bond
+    if root < place:
+        flow = PartialFlow(fixed, (Reused(column, root, root_column),))
+        return insert_flow(pattern, place, flow, tuple(limits))
+    longer = insert_flow(pattern, place, PartialFlow(fixed), tuple(limits))
+    return rebind(longer, (root + 1, root_column), (place, column))

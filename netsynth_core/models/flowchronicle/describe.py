@@ -1,0 +1,130 @@
+"""Patterns in words: the grid of cells a page shows, and one sentence for each pattern."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from netsynth_core.models.flowchronicle.columns import Column
+from netsynth_core.models.flowchronicle.learnt import LearntPattern
+from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, Reused
+from netsynth_core.units import format_duration
+
+PORT_NAMES = {
+    ("TCP", "20"): "FTP data",
+    ("TCP", "21"): "FTP",
+    ("TCP", "22"): "SSH",
+    ("TCP", "23"): "Telnet",
+    ("TCP", "25"): "SMTP",
+    ("UDP", "53"): "DNS",
+    ("TCP", "53"): "DNS over TCP",
+    ("UDP", "67"): "DHCP",
+    ("TCP", "80"): "HTTP",
+    ("TCP", "88"): "Kerberos",
+    ("UDP", "88"): "Kerberos",
+    ("TCP", "110"): "POP3",
+    ("UDP", "123"): "NTP",
+    ("UDP", "137"): "NetBIOS name",
+    ("UDP", "138"): "NetBIOS datagram",
+    ("TCP", "143"): "IMAP",
+    ("TCP", "389"): "LDAP",
+    ("TCP", "443"): "HTTPS",
+    ("UDP", "443"): "QUIC",
+    ("TCP", "445"): "SMB",
+    ("TCP", "587"): "SMTP submission",
+    ("TCP", "993"): "IMAPS",
+    ("UDP", "1900"): "SSDP",
+    ("TCP", "3306"): "MySQL",
+    ("TCP", "3389"): "RDP",
+    ("UDP", "5353"): "mDNS",
+    ("TCP", "8080"): "HTTP proxy",
+}
+END_NAMES = {"src_ip": "source", "dst_ip": "destination"}
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell of the grid of a pattern."""
+
+    column: str
+    kind: Literal["fixed", "free", "reused"]
+    text: str
+    """What to show: the value; ``A``; ``= A``; ``12 values``."""
+    letter: str = ""
+    """Letter of the shared address, for cells that give or reuse one."""
+    values: int = 0
+    """Free cells: how many different values occurred."""
+
+
+def letters(pattern: Pattern) -> dict[tuple[int, int], str]:
+    """A letter for each free cell that later cells reuse, in order of the flows."""
+    names = {}
+    for place, cell in enumerate(sorted(pattern.sources())):
+        names[cell] = chr(ord("A") + place % 26) + ("" if place < 26 else str(place // 26))
+    return names
+
+
+def cell_views(learnt: LearntPattern, columns: Sequence[Column]) -> list[list[CellView]]:
+    """The grid: flows x columns."""
+    names = letters(learnt.pattern)
+    cells = learnt.pattern.free_cells(len(columns))
+    sizes = {cell: len(v.alphabet) for cell, v in zip(cells, learnt.network.variables, strict=False)}
+    grid = []
+    for j, flow in enumerate(learnt.pattern.flows):
+        row = []
+        for c, column in enumerate(columns):
+            cell = flow.cell(c)
+            if isinstance(cell, Fixed):
+                row.append(CellView(column.name, "fixed", column.text(cell.code)))
+            elif isinstance(cell, Reused):
+                letter = names[cell.flow, cell.source]
+                row.append(CellView(column.name, "reused", f"= {letter}", letter))
+            else:
+                count = sizes.get((j, c), 0)
+                letter = names.get((j, c), "")
+                words = f"{count} value{'' if count == 1 else 's'}"
+                row.append(CellView(column.name, "free", letter or f"free: {words}", letter, count))
+        grid.append(row)
+    return grid
+
+
+def flow_words(flow: PartialFlow, columns: Sequence[Column]) -> str:
+    """What kind of flow it is, in a word or two."""
+    fixed = {columns[c.column].name: columns[c.column].text(c.code) for c in flow.fixed}
+    proto, port, service = fixed.get("proto"), fixed.get("dst_port"), fixed.get("service")
+    if service and service != "none":
+        words = service.upper() if len(service) <= 5 else service
+    elif proto and port:
+        words = PORT_NAMES.get((proto, port), f"{proto} to port {port}" if not proto.startswith("ICMP") else proto)
+    elif port:
+        words = f"a flow to port {port}"
+    elif proto:
+        words = f"a {proto} flow"
+    else:
+        words = "a flow"
+    if "src_ip" in fixed:
+        words += f" from {fixed['src_ip']}"
+    if "dst_ip" in fixed:
+        words += f" to {fixed['dst_ip']}"
+    return words
+
+
+def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
+    """The pattern in one sentence, with the delay under which nine in ten of its gaps stay."""
+    parts = []
+    for j, flow in enumerate(learnt.pattern.flows):
+        words = flow_words(flow, columns)
+        shared = []
+        for cell in flow.reused:
+            mine, theirs = END_NAMES[columns[cell.column].name], END_NAMES[columns[cell.source].name]
+            where = "the flow before" if cell.flow == j - 1 else f"flow {cell.flow + 1}"
+            if mine == theirs:
+                same = f"the same {mine}" if cell.flow == j - 1 else f"the {mine} of {where}"
+                shared.append(f"from {same}" if mine == "source" else f"to {same}")
+            else:
+                shared.append(f"{'from' if mine == 'source' else 'to'} the {theirs} of {where}")
+        if j:
+            knots = learnt.delays[j - 1]
+            words = f"then within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))} {words}"
+        parts.append(" ".join([words, *shared]))
+    sentence = ", ".join(parts)
+    return sentence[0].upper() + sentence[1:]

@@ -1,0 +1,452 @@
+"""FlowChronicle: the fitted model. Fitting, sampling, windows, edits and documents.
+
+A model is a value. It carries its training flows (encoded) when it has them: edits count and score on them anew.
+Without them it still samples, shows and covers other flows.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from netsynth_core.errors import DocumentError, InvalidEdit, InvalidParameter, NotEnoughData
+from netsynth_core.files import content_hash
+from netsynth_core.flows.table import FlowTable
+from netsynth_core.models.codelength import Codelength
+from netsynth_core.models.document import Arrays, Document, Migration, decode_body, migrate
+from netsynth_core.models.edits import Edit, EditEffect
+from netsynth_core.models.flowchronicle import body as bodies
+from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns
+from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
+from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
+from netsynth_core.models.flowchronicle.edits import DropPattern, EditCell, RenamePattern, RestorePattern
+from netsynth_core.models.flowchronicle.index import FlowIndex
+from netsynth_core.models.flowchronicle.learnt import (
+    EMPTY_ID,
+    LearntPattern,
+    empty_placed,
+    learn_pattern,
+    saved_by,
+)
+from netsynth_core.models.flowchronicle.length import resolution
+from netsynth_core.models.flowchronicle.params import FlowChronicleParams
+from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
+from netsynth_core.models.flowchronicle.sampling import choose_windows, decode, draw_codes, draw_starts
+from netsynth_core.models.flowchronicle.search import Search
+from netsynth_core.models.flowchronicle.solution import Scorer, Solution
+from netsynth_core.models.flowchronicle.times import period_of
+from netsynth_core.models.generator import Level, ModelCard
+from netsynth_core.monitor import SILENT, Monitor
+
+MIGRATIONS: dict[int, Migration] = {}
+MOST_SAMPLED = 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class FlowChronicle:
+    """Flow patterns, each with a Bayesian network over its free cells (FlowChronicle, CoNEXT 2024)."""
+
+    kind: ClassVar[str] = "flowchronicle"
+    version: ClassVar[int] = 1
+    level: ClassVar[Level] = Level.FLOW
+    edits: ClassVar[tuple[type[Edit], ...]] = (DropPattern, RestorePattern, EditCell, RenamePattern)
+
+    columns: tuple[Column, ...]
+    patterns: tuple[LearntPattern, ...]
+    """By id."""
+    dropped: tuple[LearntPattern, ...]
+    """Patterns an edit took out, as they were."""
+    empty: LearntPattern
+    """The empty pattern: all cells of the rows in no window."""
+    bits: Codelength
+    rules: Rules
+    source_ports: tuple[SourcePorts, ...]
+    trained_on: dict[str, Any]
+    """rows, first and last start (ns), resolution (ns), content hash."""
+    parameters: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    seconds: float | None = None
+    training: FlowIndex | None = field(default=None, repr=False)
+    """The encoded training flows; None when the document came without its arrays."""
+
+    @classmethod
+    def fit(
+        cls,
+        data: FlowTable,
+        params: FlowChronicleParams,
+        *,
+        rng: np.random.Generator,
+        monitor: Monitor = SILENT,
+    ) -> Self:
+        """Mine the patterns of a flow table. The search is deterministic; `rng` is not drawn from.
+
+        Raises
+        ------
+        NotEnoughData
+            When the table has no flow.
+        """
+        began = time.monotonic()
+        if not len(data):
+            raise NotEnoughData("There is no flow to learn from.", hint="Give a capture or flow table with flows.")
+        monitor.step("encoding flows", 0, len(data))
+        columns = learn_columns(data, bins=params.bins)
+        index = _index(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64))
+        search = Search(
+            index,
+            least=params.least_rows,
+            most_flows=params.most_flows,
+            seconds=params.budget_seconds,
+            monitor=monitor,
+        )
+        outcome = search.run()
+        warnings = []
+        if outcome.stopped:
+            warnings.append(f"The search was ended by the budget of {params.budget}; more time may find more patterns.")
+        empty_total = search.scorer.empty().total
+        bare = cls(
+            columns=columns,
+            patterns=(),
+            dropped=(),
+            empty=_empty(outcome.solution, search.scorer),
+            bits=Codelength(0.0, empty_total, empty_total),
+            rules=learn_rules(data),
+            source_ports=learn_source_ports(data),
+            trained_on={
+                "rows": len(data),
+                "first": int(index.ts[0]),
+                "last": int(index.ts[-1]),
+                "resolution": resolution(index.ts),
+                "content": content_hash(index.codes.tobytes(), index.ts.tobytes()),
+            },
+            parameters=params.model_dump(),
+            warnings=tuple(warnings),
+            training=index,
+        )
+        ranked = sorted(outcome.solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
+        names = {placed.pattern: (f"p{rank}", "") for rank, placed in enumerate(ranked, start=1)}
+        fitted = bare._with_solution(outcome.solution, names, search.scorer)
+        return replace(fitted, seconds=round(time.monotonic() - began, 3))
+
+    def _with_solution(self, solution: Solution, names: dict[Any, tuple[str, str]], scorer: Scorer) -> Self:
+        """The model with the patterns, networks and bits of a solution."""
+        span = (self.trained_on["first"], self.trained_on["last"])
+        learnt = [
+            learn_pattern(
+                placed,
+                scorer,
+                id_=names[placed.pattern][0],
+                name=names[placed.pattern][1],
+                saved_bits=saved_by(placed, solution, scorer),
+                span=span,
+            )
+            for placed in solution.placed
+        ]
+        return replace(
+            self,
+            patterns=tuple(sorted(learnt, key=lambda p: int(p.id[1:]))),
+            empty=_empty(solution, scorer),
+            bits=Codelength(solution.model_bits, solution.data_bits, self.bits.empty),
+        )
+
+    @property
+    def multi_flow_patterns(self) -> tuple[LearntPattern, ...]:
+        """Patterns of two or more flows."""
+        return tuple(p for p in self.patterns if len(p.pattern) > 1)
+
+    def pattern(self, id_: str) -> LearntPattern:
+        """The pattern with an id.
+
+        Raises
+        ------
+        InvalidEdit
+            When no pattern has it.
+        """
+        for learnt in (*self.patterns, self.empty):
+            if learnt.id == id_:
+                return learnt
+        raise InvalidEdit(
+            f"There is no pattern {id_!r}.",
+            hint=f"The patterns are: {', '.join(p.id for p in self.patterns) or 'none'}.",
+        )
+
+    def describe_pattern(self, learnt: LearntPattern) -> list[list[CellView]]:
+        """The pattern as a grid of cells: flows x columns."""
+        return cell_views(learnt, self.columns)
+
+    def sentence(self, learnt: LearntPattern) -> str:
+        """The pattern in one sentence."""
+        return pattern_sentence(learnt, self.columns)
+
+    @cached_property
+    def cover(self) -> Cover:
+        """The windows on the training flows.
+
+        Raises
+        ------
+        InvalidParameter
+            When the model came without them.
+        """
+        if self.training is None:
+            raise InvalidParameter(
+                "The model came without its training flows.", hint="Keep the .npz beside the model, or give flows."
+            )
+        return self._cover(self.training)
+
+    def windows(self, flows: FlowTable) -> Cover:
+        """Where the patterns occur in any flow table, training or not."""
+        return self._cover(self._encoded(flows))
+
+    def codelength(self, flows: FlowTable) -> Codelength:
+        """Bits of a flow table under these patterns and structures, its counts sent with it, and under the empty one.
+
+        Raises
+        ------
+        NotEnoughData
+            When the table has no flow.
+        """
+        if not len(flows):
+            raise NotEnoughData("There is no flow to score.", hint="Give a table with flows.")
+        solution, scorer = self._solved(self._encoded(flows), self.patterns)
+        return Codelength(solution.model_bits, solution.data_bits, scorer.empty().total)
+
+    def _encoded(self, flows: FlowTable) -> FlowIndex:
+        return _index(self.columns, encode_flows(self.columns, flows), flows.frame["ts"].to_numpy(np.int64))
+
+    def _cover(self, index: FlowIndex) -> Cover:
+        claimed = np.zeros(len(index), np.bool_)
+        found = {}
+        for learnt in sorted(self.patterns, key=lambda p: cover_key(p.pattern)):
+            found[learnt.id] = match(learnt.pattern, index, claimed)
+        return Cover({p.id: found[p.id] for p in self.patterns}, len(index))
+
+    def _solved(self, index: FlowIndex, patterns: tuple[LearntPattern, ...]) -> tuple[Solution, Scorer]:
+        scorer = Scorer(index)
+        parents = {p.pattern: p.parents for p in patterns if len(p.parents)}
+        return scorer.solve(
+            [p.pattern for p in patterns],
+            base=scorer.empty(parents=self.empty.parents),
+            parents=parents,
+            keep_unused=True,
+        ), scorer
+
+    def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> FlowTable:
+        """Draw exactly `n` flows over the training span.
+
+        Raises
+        ------
+        InvalidParameter
+            When `n` is negative or beyond what is sensible.
+        """
+        if not 0 <= n <= MOST_SAMPLED:
+            raise InvalidParameter(f"{n} flows cannot be drawn.", hint=f"Ask for 0 to {MOST_SAMPLED} flows.")
+        sources = (*self.patterns, self.empty)
+        span = self.trained_on["last"] - self.trained_on["first"] + 1
+        batches = []
+        for learnt, count in zip(sources, choose_windows(sources, n, rng=rng), strict=True):
+            offsets = learnt.starts.sample(int(count), span, rng=rng)
+            batches.append(self._windows_from(learnt, self.trained_on["first"] + offsets, rng))
+            monitor.step("sampling flows", sum(len(ts) for _, ts in batches), n)
+        return self._decoded(batches, n, rng)
+
+    def sample_for(
+        self, duration: int, start: int | None = None, *, rng: np.random.Generator, monitor: Monitor = SILENT
+    ) -> FlowTable:
+        """Draw the flows of `duration` ns from `start` (ns; the training start when None), at the training rate.
+
+        Windows start by the rate of the training span, repeated after it (after whole days for a span of about a day or
+        more). All flows start before the end.
+        """
+        if duration <= 0:
+            raise InvalidParameter(f"A duration of {duration} ns has no flows.", hint="Give a duration above 0.")
+        first = self.trained_on["first"]
+        span = self.trained_on["last"] - first + 1
+        period = period_of(span)
+        begin = first if start is None else start
+        phase = (begin - first) % period if period > span * 0.8 and period != span else 0
+        batches = []
+        for learnt in (*self.patterns, self.empty):
+            starts = []
+            for cycle in range((phase + duration) // period + 1):
+                expected = learnt.usage
+                if expected * len(learnt.pattern) * (cycle + 1) > MOST_SAMPLED:
+                    raise InvalidParameter(
+                        "The duration asks for too many flows.", hint=f"At most {MOST_SAMPLED} are drawn at once."
+                    )
+                offsets = learnt.starts.sample(int(rng.poisson(expected)), span, rng=rng)
+                starts.append(offsets + cycle * period - phase)
+            moments = np.concatenate(starts)
+            moments = begin + moments[(moments >= 0) & (moments < duration)]
+            batches.append(self._windows_from(learnt, moments, rng))
+            monitor.step("sampling flows", sum(len(ts) for _, ts in batches), None)
+        kept = [(codes[ts < begin + duration], ts[ts < begin + duration]) for codes, ts in batches]
+        return self._decoded(kept, None, rng)
+
+    def _windows_from(
+        self, learnt: LearntPattern, first: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Codes (flows x columns) and starts of windows that start at `first`."""
+        codes = draw_codes(learnt, len(first), len(self.columns), rng=rng)
+        starts = draw_starts(learnt, first, rng=rng)
+        step = self.trained_on["resolution"]
+        return codes.reshape(-1, len(self.columns)), (starts // step * step).reshape(-1)
+
+    def _decoded(
+        self, batches: list[tuple[NDArray[np.int32], NDArray[np.int64]]], n: int | None, rng: np.random.Generator
+    ) -> FlowTable:
+        codes = np.concatenate([codes for codes, _ in batches])[:n]
+        ts = np.concatenate([ts for _, ts in batches])[:n]
+        return decode(codes, ts, self.columns, self.rules, self.source_ports, rng=rng)
+
+    def describe(self) -> ModelCard:
+        """The model card."""
+        windows = sum(p.usage for p in self.patterns)
+        size = {
+            "patterns": len(self.patterns),
+            "multi_flow_patterns": len(self.multi_flow_patterns),
+            "windows": windows,
+            "rows_covered": sum(p.usage * len(p.pattern) for p in self.patterns),
+            "dropped": len(self.dropped),
+        }
+        return ModelCard(
+            kind=self.kind,
+            level=self.level,
+            codelength=self.bits,
+            size=size,
+            trained_on=dict(self.trained_on),
+            parameters=dict(self.parameters),
+            seconds=self.seconds,
+            warnings=self.warnings,
+        )
+
+    def apply(self, edit: Edit) -> Self:
+        """A new model with one edit done: patterns covered, counted and scored anew on the training flows.
+
+        Raises
+        ------
+        InvalidEdit
+            When the edit is not of this kind, names what is not there, breaks the pattern language, or needs the
+            training flows and the model came without them.
+        """
+        if isinstance(edit, RenamePattern):
+            self._editable(edit.pattern)
+            renamed = [replace(p, name=edit.name) if p.id == edit.pattern else p for p in self.patterns]
+            return replace(self, patterns=tuple(renamed))
+        from netsynth_core.models.flowchronicle.editing import changed_patterns
+
+        patterns, dropped = changed_patterns(self, edit)
+        if self.training is None:
+            raise InvalidEdit(
+                "The model came without its training flows, so the edit cannot be scored.",
+                hint="Keep the .npz that was written with the model beside it.",
+            )
+        solution, scorer = self._solved(self.training, patterns)
+        names = {p.pattern: (p.id, p.name) for p in patterns}
+        return replace(self._with_solution(solution, names, scorer), dropped=dropped)
+
+    def _editable(self, id_: str) -> LearntPattern:
+        learnt = self.pattern(id_)
+        if learnt.id == EMPTY_ID:
+            raise InvalidEdit("The empty pattern cannot be edited.", hint="Name one of the other patterns.")
+        return learnt
+
+    def preview(self, edit: Edit) -> EditEffect:
+        """What an edit would do, in bits and sentences."""
+        from netsynth_core.models.flowchronicle.editing import effect_sentences
+
+        after = self.apply(edit)
+        return EditEffect(self.bits.total, after.bits.total, effect_sentences(self, after, edit))
+
+    def to_document(self) -> Document:
+        """The model as a document; the training flows in its arrays."""
+        encoded = {
+            "columns": bodies.columns_to_body(self.columns),
+            "patterns": [bodies.pattern_to_body(p, self.columns) for p in self.patterns],
+            "dropped": [bodies.pattern_to_body(p, self.columns) for p in self.dropped],
+            "empty": bodies.pattern_to_body(self.empty, self.columns),
+            "rules": bodies.rules_to_body(self.rules),
+            "source_ports": bodies.ports_to_body(self.source_ports),
+            "bits": {"model": self.bits.model, "data": self.bits.data, "empty": self.bits.empty},
+            "trained_on": dict(self.trained_on),
+            "parameters": dict(self.parameters),
+            "warnings": list(self.warnings),
+        }
+        card = self.describe()
+        summary = {
+            "codelength": self.bits.to_json(),
+            "size": card.size,
+            "trained_on": card.trained_on,
+            "parameters": card.parameters,
+            "seconds": self.seconds,
+            "warnings": list(self.warnings),
+        }
+        arrays: Arrays = {} if self.training is None else {"codes": self.training.codes, "ts": self.training.ts}
+        return Document(self.kind, self.version, summary, encoded, arrays)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """The model of a document, every part checked."""
+        raw = migrate(document, kind=cls.kind, version=cls.version, migrations=MIGRATIONS)
+        decoded = decode_body(bodies.Body, raw, kind=cls.kind)
+        columns = bodies.columns_from_body(decoded.columns)
+        patterns = tuple(bodies.pattern_from_body(p, columns) for p in decoded.patterns)
+        dropped = tuple(bodies.pattern_from_body(p, columns) for p in decoded.dropped)
+        empty = bodies.pattern_from_body(decoded.empty, columns)
+        bodies.check_ids(patterns, dropped, empty)
+        trained_on = decoded.trained_on.model_dump()
+        seconds = document.card.get("seconds")
+        return cls(
+            columns=columns,
+            patterns=patterns,
+            dropped=dropped,
+            empty=empty,
+            bits=Codelength(decoded.bits.model, decoded.bits.data, decoded.bits.empty),
+            rules=bodies.rules_from_body(decoded.rules),
+            source_ports=bodies.ports_from_body(decoded.source_ports),
+            trained_on=trained_on,
+            parameters=decoded.parameters.model_dump(),
+            warnings=tuple(decoded.warnings),
+            seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            training=_training(document, columns, trained_on),
+        )
+
+
+def _index(columns: tuple[Column, ...], codes: NDArray[np.int32], ts: NDArray[np.int64]) -> FlowIndex:
+    return FlowIndex(
+        codes,
+        ts,
+        tuple(c.size for c in columns),
+        tuple(i for i, c in enumerate(columns) if c.kind == "host"),
+        tuple(i for i, c in enumerate(columns) if c.kind != "number"),
+    )
+
+
+def _empty(solution: Solution, scorer: Scorer) -> LearntPattern:
+    span = (int(scorer.index.ts[0]), int(scorer.index.ts[-1]))
+    return learn_pattern(empty_placed(solution), scorer, id_=EMPTY_ID, name="", saved_bits=0.0, span=span)
+
+
+def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[str, Any]) -> FlowIndex | None:
+    """The training flows of a document's arrays, checked; None when it has none."""
+    codes, ts = document.arrays.get("codes"), document.arrays.get("ts")
+    if codes is None or ts is None:
+        return None
+    sizes = np.array([c.size for c in columns])
+    sound = (
+        codes.dtype == np.int32
+        and ts.dtype == np.int64
+        and codes.shape == (trained_on["rows"], len(columns))
+        and ts.shape == (trained_on["rows"],)
+        and bool((codes >= 0).all())
+        and bool((codes < sizes).all())
+        and not pd.Series(ts).diff().lt(0).any()
+    )
+    if not sound:
+        raise DocumentError(
+            "The arrays of the flowchronicle document do not fit its columns.",
+            hint="Restore the .npz that was written with the model.",
+        )
+    return _index(columns, np.ascontiguousarray(codes), np.ascontiguousarray(ts))

@@ -1,0 +1,33 @@
+"""Parameters of FlowChronicle."""
+
+from pydantic import field_validator
+
+from netsynth_core.models.params import Params, parameter
+from netsynth_core.units import NS_PER_S, parse_duration
+
+
+class FlowChronicleParams(Params):
+    """What the miner may be told; the defaults suit most captures."""
+
+    bins: int = parameter(
+        24, "Bins each number (packets, bytes, duration) is cut into, at its quantiles; zero has its own.", ge=2, le=200
+    )
+    least_rows: int = parameter(
+        8, "Fewest flows that must share a value before patterns are built on it.", unit="flows", ge=2, le=100_000
+    )
+    most_flows: int = parameter(6, "Most flows of one pattern.", unit="flows", ge=1, le=16)
+    budget: str = parameter(
+        "", "Time after which the search ends with the best so far, such as 120s or 5m; empty for no limit."
+    )
+
+    @field_validator("budget")
+    @classmethod
+    def _check_budget(cls, value: str) -> str:
+        if value:
+            parse_duration(value)
+        return value
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget in seconds; None for none."""
+        return parse_duration(self.budget) / NS_PER_S if self.budget else None

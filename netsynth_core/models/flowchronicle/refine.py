@@ -1,0 +1,109 @@
+"""Variants of patterns that are already there: trimmed cells and limits, and two patterns joined.
+
+Each list is finite and in a fixed order; the search tests every variant by the whole codelength.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from netsynth_core.models.flowchronicle._kernels import pair_counts
+from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator
+from netsynth_core.models.flowchronicle.pattern import (
+    WITHIN_STEPS,
+    Free,
+    PartialFlow,
+    Pattern,
+    Reused,
+    concatenate,
+    rebind,
+)
+from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution
+
+SHARED = 0.75
+"""Least share of windows in which two address cells are equal for a reuse to be proposed."""
+MOST_MERGED = 16
+"""Multi-flow patterns that are tried for merging, the most used first."""
+
+
+def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
+    """Variants of one pattern: a reuse introduced, a gap limit doubled or halved, a cell freed, an end flow dropped."""
+    pattern = placed.pattern
+    yield from reuses(placed, scorer)
+    for gap, within in enumerate(pattern.within):
+        for other in (within - 1, within + 1, within + 3):
+            if 0 <= other < WITHIN_STEPS:
+                limits = (*pattern.within[:gap], other, *pattern.within[gap + 1 :])
+                yield replace(pattern, within=limits)
+    for j, flow in enumerate(pattern.flows):
+        for cell in flow.cells:
+            if pattern.covered > 1:
+                yield pattern.with_cell(j, Free(cell.column))
+    if len(pattern) > 2:
+        yield from shortened(pattern)
+
+
+def reuses(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
+    """A free address cell bound to an earlier free one that equals it in most windows."""
+    pattern, codes, hosts = placed.pattern, scorer.index.codes, scorer.index.hosts
+    free = [(j, c) for j, flow in enumerate(pattern.flows) for c in hosts if c not in flow.bound]
+    for target in free:
+        for source in free:
+            if source[0] < target[0]:
+                left = codes[placed.windows[:, source[0]], source[1]]
+                right = codes[placed.windows[:, target[0]], target[1]]
+                if len(left) and float(np.mean(left == right)) >= SHARED:
+                    yield rebind(pattern, target, source)
+
+
+def shortened(pattern: Pattern) -> Iterator[Pattern]:
+    """The pattern without its first, and without its last flow."""
+    yield Pattern(pattern.flows[:-1], pattern.within[:-1])
+    names: dict[tuple[int, int], tuple[int, int]] = {}
+    flows = []
+    for j, flow in enumerate(pattern.flows[1:]):
+        reused = []
+        for cell in flow.reused:
+            if cell.flow > 0:
+                reused.append(Reused(cell.column, cell.flow - 1, cell.source))
+            elif (cell.flow, cell.source) in names and names[cell.flow, cell.source][0] < j:
+                reused.append(Reused(cell.column, *names[cell.flow, cell.source]))
+            else:
+                names.setdefault((cell.flow, cell.source), (j, cell.column))
+        flows.append(PartialFlow(flow.fixed, tuple(sorted(reused))))
+    yield Pattern(tuple(flows), pattern.within[1:])
+
+
+def merges(estimator: Estimator, solution: Solution, most_flows: int) -> Iterator[Candidate]:
+    """Windows of one pattern followed by windows of another that share an address."""
+    index = estimator.index
+    ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, p.pattern))[:MOST_MERGED]
+    for second in ranked:
+        if len(second.pattern) < 2:
+            continue
+        heads = np.ascontiguousarray(second.windows[:, 0])
+        free = np.zeros(len(index), np.bool_)
+        free[heads] = True
+        roots = [(j, c) for j, f in enumerate(second.pattern.flows) for c in index.hosts if c not in f.bound]
+        for first in ranked:
+            if len(first.pattern) < 2 or len(first.pattern) + len(second.pattern) > most_flows:
+                continue
+            tails = np.ascontiguousarray(first.windows[:, -1])
+            for target in roots:
+                hosts_of = index.codes[second.windows[:, target[0]], target[1]].astype(np.int64)
+                keys = np.sort(hosts_of * len(index) + heads)
+                other = np.zeros(len(index))
+                other[heads] = estimator.costs[second.windows[:, target[0]], target[1]]
+                for source in [(j, c) for j, f in enumerate(first.pattern.flows) for c in index.hosts]:
+                    if source[1] in first.pattern.flows[source[0]].bound:
+                        continue
+                    group = index.codes[first.windows[:, source[0]], source[1]].astype(np.int64)
+                    sums = np.zeros((WITHIN_STEPS, 3))
+                    bound = np.full(len(tails), len(index), np.int64)
+                    pair_counts(tails, np.zeros(len(tails)), keys, group, index.ts, free, other, bound, True, sums)
+                    starts = np.array([len(solution.left), len(first.windows) + len(second.windows)], np.int64)
+                    gain, within = estimator.best_limit(sums, starts, 2)
+                    if gain > 0:
+                        joined = concatenate(first.pattern, second.pattern, within)
+                        yield Candidate(gain, rebind(joined, (target[0] + len(first.pattern), target[1]), source))

@@ -1,0 +1,244 @@
+"""The search: greedy, by candidates in order of estimated gain; a move is kept only when the total codelength falls.
+
+Phases: two-flow patterns straight from row types; longer ones by a flow before, between or after; merges; one-flow
+patterns; then each pattern is trimmed (cells fixed, freed or reused, gap limits, flows dropped) and what no longer
+pays is removed. Every phase has finitely many candidates, and the rounds are bounded.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator, cell_costs, row_types
+from netsynth_core.models.flowchronicle.index import FlowIndex
+from netsynth_core.models.flowchronicle.pattern import Pattern, constants_fixed
+from netsynth_core.models.flowchronicle.refine import merges, refinements
+from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
+from netsynth_core.monitor import Monitor
+
+MOST_ROUNDS = 12
+PATIENCE = 12
+"""Candidates of one phase that may fail in a row."""
+LEAST_SAVED = 1.0
+"""Bits a move must save."""
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """What the search ended with."""
+
+    solution: Solution
+    stopped: bool
+    """Whether the time budget ended it."""
+    tested: int
+    """Pattern sets covered and scored."""
+
+
+class Search:
+    """One run on one flow table.
+
+    Parameters
+    ----------
+    least
+        Fewest rows of a row type.
+    most_flows
+        Most flows of a pattern.
+    seconds
+        Time budget; None for none.
+    """
+
+    def __init__(
+        self, index: FlowIndex, *, least: int, most_flows: int, seconds: float | None, monitor: Monitor
+    ) -> None:
+        self.index = index
+        self.scorer = Scorer(index)
+        self.monitor = monitor
+        self.most_flows = most_flows
+        self.tested = 0
+        self.seen: set[Pattern] = set()
+        self._end = None if seconds is None else monotonic() + seconds
+        self.monitor.step("learning the empty pattern", 0, None)
+        self.solution = self.scorer.empty()
+        costs = cell_costs(index, self.solution)
+        self.types = row_types(index, costs, least=least)
+        self.estimator = Estimator(index, costs)
+
+    def run(self) -> SearchOutcome:
+        """Search until a round changes nothing, the rounds are used up, or the time is."""
+        for _ in range(MOST_ROUNDS):
+            before = self.solution.total
+            self.seen.clear()
+            self._pairs()
+            self._extensions()
+            self._merges()
+            self._singles()
+            self._refinements()
+            self._prune()
+            if self.out_of_time or not self.solution.total < before - LEAST_SAVED:
+                break
+        return SearchOutcome(self.solution, self.out_of_time, self.tested)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget is used up."""
+        return self._end is not None and monotonic() > self._end
+
+    def _step(self, phase: str) -> None:
+        s = self.solution
+        self.monitor.step(phase, self.tested, None, bits=s.total, patterns=len(s.placed))
+
+    def test(self, pattern: Pattern, *, instead_of: tuple[Pattern, ...] = (), phase: str) -> bool:
+        """Keep the pattern, beside or instead of others, when the total falls; say whether it did."""
+        patterns = without(self.solution.patterns, *instead_of)
+        if pattern in patterns or len(pattern) > self.most_flows:
+            return False
+        self.tested += 1
+        trial = self.scorer.solve([*patterns, pattern], base=self.solution)
+        trial = self._absorbed(trial, pattern)
+        kept = self._accept(trial)
+        self._step(phase)
+        return kept
+
+    def _absorbed(self, trial: Solution, pattern: Pattern) -> Solution:
+        """The trial with the pattern's constant cells fixed, when that is shorter."""
+        placed = next((p for p in trial.placed if p.pattern == pattern), None)
+        if placed is None or not len(placed.windows):
+            return trial
+        sources = pattern.sources()
+        cells = pattern.free_cells(len(self.index.sizes))
+        codes = self.scorer.window_codes(pattern, placed.windows)
+        sizes = self.index.sizes
+        constant = {
+            cell: int(row[0])
+            for cell, row in zip(cells, codes, strict=True)
+            if cell not in sources and row[0] < sizes[cell[1]] and (row == row[0]).all()
+        }
+        if not constant:
+            return trial
+        narrower = constants_fixed(pattern, constant)
+        fixed = self.scorer.solve([*without(trial.patterns, pattern), narrower], base=trial)
+        return min(trial, fixed, key=lambda s: s.total)
+
+    def _accept(self, trial: Solution) -> bool:
+        if not trial.total < self.solution.total - LEAST_SAVED:
+            return False
+        self.solution = self._pruned(trial)
+        return True
+
+    def _pruned(self, solution: Solution) -> Solution:
+        """The solution without patterns that lost windows and no longer pay: L without p < L with p."""
+        before = {p.pattern: len(p.windows) for p in self.solution.placed}
+        shrunk = [p for p in solution.placed if len(p.windows) < before.get(p.pattern, 0)]
+        for placed in sorted(shrunk, key=lambda p: (len(p.windows) - before[p.pattern], p.pattern)):
+            trial = self.scorer.solve(without(solution.patterns, placed.pattern), base=solution)
+            if trial.total < solution.total:
+                solution = trial
+        return solution
+
+    def free_rows(self) -> NDArray[np.bool_]:
+        """Rows open to longer patterns: those in no window, or in a window of one row."""
+        free = np.ones(len(self.index), np.bool_)
+        for placed in self.solution.placed:
+            if len(placed.pattern) > 1:
+                free[placed.windows] = False
+        return free
+
+    def _pairs(self) -> None:
+        free = self.free_rows()
+        queue = [(-c.gain, c.pattern, way) for c, way in self.estimator.pairs(self.types, free)]
+        heapq.heapify(queue)
+        failures = 0
+        while queue and failures < PATIENCE and not self.out_of_time:
+            _, _, (a, b, way) = heapq.heappop(queue)
+            first, second = self.types[a], self.types[b]
+            fresh = self.estimator.pair(first, second, self.estimator.ways(first, second)[way], free)
+            if fresh is None or fresh.pattern in self.seen:
+                continue
+            if queue and -fresh.gain > queue[0][0]:
+                heapq.heappush(queue, (-fresh.gain, fresh.pattern, (a, b, way)))
+                continue
+            self.seen.add(fresh.pattern)
+            if self.test(fresh.pattern, phase="joining flows"):
+                failures = 0
+                free = self.free_rows()
+            else:
+                failures += 1
+
+    def _extensions(self) -> None:
+        tried: set[Pattern] = set()
+        while not self.out_of_time:
+            waiting = [p for p in self.solution.placed if p.pattern not in tried and len(p.pattern) < self.most_flows]
+            if not waiting:
+                return
+            placed = max(waiting, key=lambda p: (p.windows.size, p.pattern))
+            tried.add(placed.pattern)
+            if len(placed.pattern) == 1:
+                continue
+            candidates = self.estimator.extensions(placed, self.types, self.free_rows())
+            self._test_in_order(candidates, "lengthening patterns", most=PATIENCE)
+
+    def _merges(self) -> None:
+        candidates = merges(self.estimator, self.solution, self.most_flows)
+        self._test_in_order(candidates, "merging patterns", most=PATIENCE)
+
+    def _singles(self) -> None:
+        for _ in range(len(self.types)):
+            free = np.zeros(len(self.index), np.bool_)
+            free[self.solution.left] = True
+            candidates = [c for c in (self.estimator.single(t, free) for t in self.types) if c is not None]
+            if not self._test_in_order(candidates, "single flows", most=PATIENCE, one=True):
+                return
+
+    def _test_in_order(self, candidates: Iterable[Candidate], phase: str, *, most: int, one: bool = False) -> bool:
+        """Test the best candidates, best first, until `most` in a row fail (or `one` is kept); whether any was kept."""
+        ranked = sorted(candidates, key=lambda c: (-c.gain, c.pattern))
+        failures = 0
+        kept = False
+        for candidate in ranked:
+            if failures >= most or self.out_of_time or (one and kept):
+                break
+            if candidate.pattern in self.seen:
+                continue
+            self.seen.add(candidate.pattern)
+            if self.test(candidate.pattern, phase=phase):
+                kept, failures = True, 0
+            else:
+                failures += 1
+        return kept
+
+    def _refinements(self) -> None:
+        for pattern in self.solution.patterns:
+            current: Pattern | None = pattern
+            for _ in range(3):
+                placed = self._placed(current)
+                current = None
+                if placed is None:
+                    break
+                for variant in refinements(placed, self.scorer):
+                    if self.out_of_time:
+                        return
+                    if variant in self.seen:
+                        continue
+                    self.seen.add(variant)
+                    if self.test(variant, instead_of=(placed.pattern,), phase="trimming patterns"):
+                        current = variant
+                        break
+                if current is None:
+                    break
+
+    def _placed(self, pattern: Pattern | None) -> Placed | None:
+        return next((p for p in self.solution.placed if p.pattern == pattern), None)
+
+    def _prune(self) -> None:
+        """Remove every pattern without which the total is smaller, and learn the networks anew."""
+        for pattern in reversed(self.solution.patterns):
+            trial = self.scorer.solve(without(self.solution.patterns, pattern), base=self.solution)
+            if trial.total < self.solution.total:
+                self.solution = trial
+            self._step("pruning")
+        self.solution = self.scorer.relearnt(self.solution)
+        self._step("pruning")
