@@ -73,12 +73,12 @@ class DelayScale:
             return np.asarray(codes, np.int64)
         level = codes - self.offset + rng.uniform(-0.5, 0.5, len(codes))
         values = np.rint(10.0 ** (level / 10.0) / _MICROSECONDS.get(self.unit, 1.0))
-        return np.where(codes == 0, 0, np.minimum(values, 2.0**62)).astype(np.int64)
+        return np.asarray(np.where(codes == 0, 0, np.minimum(values, 2.0**62)), np.int64)
 
     def add(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
         """Code of the sum of two delays, each at the centre of its code."""
         if self.kind == "plain" and self.unit != "dbus":
-            return np.minimum(first + second, PLAIN_CODES - 1).astype(np.int32)
+            return np.asarray(np.minimum(first + second, PLAIN_CODES - 1), np.int32)
         offset = self.offset if self.kind == "decibel" else 0
         centre = np.log10(10.0 ** ((first - offset) / 10.0) + 10.0 ** ((second - offset) / 10.0)) * 10.0
         total = np.clip(np.rint(centre) + offset, 0, self.codes - 1).astype(np.int32)
@@ -237,7 +237,7 @@ class SizeScale:
     @cached_property
     def _widths(self) -> NDArray[np.int64]:
         inside = np.histogram(np.array(self.points, np.int64), self._edges)[0] if self.points else 0
-        return np.maximum(np.diff(self._edges) - inside, 1)
+        return np.asarray(np.maximum(np.diff(self._edges) - inside, 1), np.int64)
 
     def encode(self, sizes: NDArray[np.int64]) -> NDArray[np.int32]:
         """Codes of sizes >= 0."""

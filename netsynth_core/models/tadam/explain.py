@@ -1,11 +1,12 @@
 """Alignments as a person and a file see them: transition ids, kinds of noise, positions in the observed word."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netsynth_core.errors import SchemaError
+from netsynth_core.errors import InvalidEdit, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
-from netsynth_core.models.tadam.alignment import Aligned, align, sum_table
+from netsynth_core.models.tadam.alignment import Aligned, align, sum_table, use
 from netsynth_core.models.tadam.data import Observations, encode_words
 from netsynth_core.models.tadam.learner import stored_prices
 from netsynth_core.models.tadam.length import NoiseSwitches
@@ -40,6 +41,37 @@ def explain_words(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
     aligned = align(observations, structure, fitted, switches, table=sum_table(automaton.scale))
     ids = tuple(transition.id for transition in automaton.transitions)
     return describe_alignments(aligned, ids, observations)
+
+
+def seen_delays(
+    automaton: TimedAutomaton,
+    noise: NoiseModel,
+    params: TadamParams,
+    observations: Observations | None,
+    id: str,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Codes, counts and probabilities of the delays of one transition.
+
+    Raises
+    ------
+    InvalidEdit
+        When there is no such transition, it reads ``$``, or the training words are gone.
+    """
+    law = automaton.transition(id).delay
+    if law is None:
+        raise InvalidEdit(f"Transition {id} ends a word: it has no delay.", hint="Choose another transition.")
+    if observations is None:
+        raise InvalidEdit("The training words of this model are not at hand.", hint="Keep its .npz beside its .json.")
+    switches = NoiseSwitches.of(params)
+    structure, fitted = stored_prices(automaton, noise, switches)
+    aligned = align(observations, structure, fitted, switches, table=sum_table(automaton.scale))
+    usage = use(
+        observations, structure, aligned, size_codes=fitted.size_bits.shape[1], delay_codes=automaton.scale.codes
+    )
+    counts = usage.delays[[t.id for t in automaton.transitions].index(id)]
+    shown = np.flatnonzero((counts > 0) | (law.probabilities > 1e-3))
+    codes = np.arange(shown.min(), shown.max() + 1) if len(shown) else np.arange(1)
+    return codes.astype(np.int64), counts[codes], law.probabilities[codes]
 
 
 def describe_alignments(aligned: Aligned, ids: tuple[str, ...], observations: Observations) -> list[Alignment]:

@@ -178,11 +178,11 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, switches: NoiseS
     probabilities = np.stack([flat if t.delay is None else t.delay.probabilities for t in automaton.transitions])
     sizes = np.zeros((structure.transitions, size_codes))
     for row, transition in enumerate(automaton.transitions):
-        for code, count in () if transition.size is None else transition.size.counts:
-            sizes[row, code] = count
+        for code, seen in () if transition.size is None else transition.size.counts:
+            sizes[row, code] = seen
     added = np.zeros((1, size_codes))
-    for code, count in () if noise.addition_size is None else noise.addition_size.counts:
-        added[0, code] = count
+    for code, seen in () if noise.addition_size is None else noise.addition_size.counts:
+        added[0, code] = seen
     count = np.array([t.count for t in automaton.transitions], np.int64)
     total = np.zeros(structure.locations)
     np.add.at(total, structure.source, count + 0.5)

@@ -140,6 +140,23 @@ class Tadam:
         """The training words (positions) whose explanation an edit would change."""
         return self._edited(edit).words
 
+    def transition_delays(self, id: str) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Delays of a transition as seen in the training words and as its law has them.
+
+        Returns
+        -------
+        codes, counts, probabilities
+            Codes of the delay scale from the first to the last that matters, how often each was seen, P(code).
+
+        Raises
+        ------
+        InvalidEdit
+            When there is no such transition, or it has no delays, or the training words are gone.
+        """
+        from netsynth_core.models.tadam.explain import seen_delays
+
+        return seen_delays(self.automaton, self.noise, self.params, self.observations, id)
+
     def _edited(self, edit: Edit) -> "Outcome[Self]":
         from netsynth_core.models.tadam.editing import carry_out
 
