@@ -79,19 +79,14 @@ def forge_command(
     out: Output, flows_path: Path, models: tuple[Path, ...], more: tuple[Path, ...], output: Path, seed: int
 ) -> None:
     """Make packets for each flow, from the automaton of its service and state, with right checksums and lengths."""
-    import numpy as np
-
     from netsynth_core.flows.source import read_flows
-    from netsynth_core.forge.forge import forge_capture
+    from netsynth_core.workspace.steps import forge_flows
 
     output_file(output, (".pcap",))
     words_models = [read_model(path) for path in _model_files([*models, *more])]
-    for path, model in zip(_model_files([*models, *more]), words_models, strict=True):
-        if model.level != "packet":
-            raise click.UsageError(f"{path} is a flow-level model; packet-level ones are needed.")
-    flows = read_flows([flows_path]).flows
     with out.monitor() as monitor:
-        report = forge_capture(flows, words_models, path=output, rng=np.random.default_rng(seed), monitor=monitor)
+        flows = read_flows([flows_path], monitor=monitor).flows
+        report = forge_flows(flows, words_models, path=output, seed=seed, monitor=monitor)
     seconds = max(report.seconds, 1e-3)
     out.result(
         {

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from netsynth_core.errors import NotEnoughData, StorageError
 from netsynth_core.files import file_sha256, storage_error, write_text
 from netsynth_core.models.document import write_document
@@ -308,10 +306,7 @@ def _forge(
     seed: int,
     monitor: Monitor,
 ) -> None:
-    from netsynth_core.forge.forge import forge_capture
-
-    rng = np.random.default_rng(seed)
-    report = forge_capture(synthetic, automata, path=made / "synthetic.pcap", rng=rng, monitor=monitor)
+    report = steps.forge_flows(synthetic, automata, path=made / "synthetic.pcap", seed=seed, monitor=monitor)
     result.forge = {
         "packets": report.packets,
         "bytes": report.bytes,

@@ -41,7 +41,7 @@ def cover_file(model: Any, flows_path: Path, output: Path, *, monitor: Monitor =
         "windows": len(windows),
         "rows_covered": sum(len(window.rows) for window in windows),
         "rows": len(flows),
-        "codelength": model.codelength_of(flows).to_json(),
+        "codelength": model.codelength(flows).to_json(),
     }
 
 

@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from netsynth_core.errors import InvalidParameter, NotEnoughData
 from netsynth_core.files import storage_error, write_text
 from netsynth_core.models.document import write_document
@@ -196,16 +194,13 @@ def _sample(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Arte
 
 
 def _forge(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
-    from netsynth_core.forge.forge import forge_capture
-
     _need(recipe, 1, "flows, and packet-level models")
     take_parameters(recipe)
     flows = contents.flows_of(workspace, recipe.inputs[0])
     models = [open_model(workspace, id).model for id in recipe.inputs[1:]]
 
     def fill(folder: Path) -> dict[str, Any]:
-        rng = np.random.default_rng(recipe.seed)
-        report = forge_capture(flows, models, path=folder / contents.PCAP, rng=rng, monitor=monitor)
+        report = steps.forge_flows(flows, models, path=folder / contents.PCAP, seed=recipe.seed, monitor=monitor)
         return {"content": "pcap", **asdict(report)}
 
     name = f"packets of {workspace.label(recipe.inputs[0]).name}"

@@ -18,12 +18,12 @@ from netsynth_core.models.document import Document
 from netsynth_core.models.generator import Generator, Level
 from netsynth_core.models.registry import get_kind
 from netsynth_core.monitor import SILENT, Monitor
-from netsynth_core.units import NS_PER_S
 from netsynth_core.workspace.contents import group_name
 from netsynth_core.workspace.groups import join_words
 
 if TYPE_CHECKING:
     from netsynth_core.evaluate import Report
+    from netsynth_core.forge.report import ForgeReport
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
 
@@ -159,15 +159,6 @@ def words_of_path(
     return join_words(chosen, service=chosen[0].service, state=chosen[0].state if len(chosen) == 1 else "")
 
 
-def flow_rate(model: AnyModel) -> float | None:
-    """Flows per second of the data a model learnt from; None when its card does not say."""
-    trained = model.describe().trained_on
-    rows, span = trained.get("rows", trained.get("flows")), trained.get("span_ns")
-    if not isinstance(rows, int) or not isinstance(span, int) or span <= 0:
-        return None
-    return rows / (span / NS_PER_S)
-
-
 def sample_model(
     model: AnyModel,
     n: int | None = None,
@@ -182,8 +173,7 @@ def sample_model(
     Parameters
     ----------
     duration_ns
-        Instead of `n`, for flow-level models: as many flows as the real traffic had in that time; those that begin
-        later are left out.
+        Instead of `n`, for flow-level models: as many flows as the real traffic had in that time.
     start_ns
         Start of the first flow, ns since the epoch; None = where the model puts it.
 
@@ -202,28 +192,22 @@ def sample_model(
             )
         words: Words = model.sample(n, rng=rng, monitor=monitor)
         return words
-    if n is None:
-        rate = flow_rate(model)
-        if rate is None or duration_ns is None:
-            raise InvalidParameter("The model does not say how many flows a second it saw.", hint="Give -n N instead.")
-        n = max(1, round(rate * duration_ns / NS_PER_S))
-    return _place(model.sample(n, rng=rng, monitor=monitor), start_ns, duration_ns)
+    if duration_ns is not None:
+        if not hasattr(model, "sample_for"):
+            raise InvalidParameter(f"A {model.kind} model draws by number only.", hint="Give -n N, without a duration.")
+        made: FlowTable = model.sample_for(duration_ns, start_ns, rng=rng, monitor=monitor)
+        return made
+    return _moved(model.sample(n or 0, rng=rng, monitor=monitor), start_ns)
 
 
-def _place(flows: "FlowTable", start_ns: int | None, duration_ns: int | None) -> "FlowTable":
-    """Flows moved to begin at `start_ns`, without those that begin after `duration_ns`."""
+def _moved(flows: "FlowTable", start_ns: int | None) -> "FlowTable":
+    """The flows with the first one beginning at `start_ns`."""
     from netsynth_core.flows.table import FlowTable
 
-    if not len(flows) or (start_ns is None and duration_ns is None):
+    if start_ns is None or not len(flows):
         return flows
-    frame = flows.frame
-    first = int(frame["ts"].iloc[0])
-    if start_ns is not None:
-        frame = frame.assign(ts=frame["ts"] + (start_ns - first))
-        first = start_ns
-    if duration_ns is not None:
-        frame = frame[frame["ts"] < first + duration_ns].reset_index(drop=True)
-    return FlowTable(frame)
+    ts = flows.frame["ts"]
+    return FlowTable(flows.frame.assign(ts=ts + (start_ns - int(ts.iloc[0]))))
 
 
 def compare(
@@ -297,3 +281,24 @@ def report_page(
     from netsynth_core.plots.report import report_html, standard_figures
 
     return report_html(report, standard_figures(real, synthetic, report), provenance=provenance)
+
+
+def forge_flows(
+    flows: "FlowTable", models: Sequence[AnyModel], *, path: Path, seed: int, monitor: Monitor = SILENT
+) -> "ForgeReport":
+    """Forge a capture from flows (`netsynth_core.forge.forge_capture`).
+
+    Raises
+    ------
+    InvalidParameter
+        When a model is not of packet level.
+    """
+    from netsynth_core.forge.forge import forge_capture
+
+    for model in models:
+        if model.level is not Level.PACKET:
+            raise InvalidParameter(
+                f"A {model.kind} model makes flows, not words.", hint="Forge with packet-level models, such as tadam."
+            )
+    speakers: Any = list(models)
+    return forge_capture(flows, speakers, path=path, rng=np.random.default_rng(seed), monitor=monitor)

@@ -1,0 +1,189 @@
+"""Models in words and as drawings: DOT text, SVG, or plain JSON of what is drawn.
+
+A pattern is drawn as one small graph: a box for each partial flow with its cells, arrows in the order of the flows, and
+an arrow for each address that is used again. Texts from captures are escaped, never taken for markup.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from netsynth_core.errors import InvalidParameter, MissingExtra
+from netsynth_core.files import dump_json
+from netsynth_core.units import NS_PER_US, format_bits, format_duration
+
+if TYPE_CHECKING:
+    from netsynth_core.models.automata.automaton import TimedAutomaton
+
+MAX_TEXT = 60
+
+
+def sentences(model: Any) -> list[str]:
+    """The parts of a model, one sentence each: its patterns, or its transitions; empty for a model that has neither."""
+    if hasattr(model, "automaton"):
+        return _automaton_sentences(model.automaton)
+    if hasattr(model, "patterns"):
+        ranked = sorted(model.patterns, key=lambda p: (-p.saved_bits, p.id))
+        return [_pattern_sentence(learnt, model.sentence(learnt)) for learnt in ranked]
+    return []
+
+
+def drawing(model: Any, form: str) -> str:
+    """A drawing of a model.
+
+    Parameters
+    ----------
+    form
+        ``dot``, ``svg`` or ``json``.
+
+    Raises
+    ------
+    InvalidParameter
+        When the model has neither an automaton nor patterns.
+    """
+    if hasattr(model, "automaton"):
+        facts: Any = automaton_facts(model.automaton)
+    elif hasattr(model, "patterns"):
+        facts = {"patterns": pattern_facts(model)}
+    else:
+        raise InvalidParameter(
+            f"A {model.kind} model has nothing to draw.", hint="Name a model with an automaton or with patterns."
+        )
+    if form == "json":
+        return dump_json(facts)
+    from netsynth_core.models.automata import draw_svg, to_dot
+
+    dot: str = to_dot(model.automaton) if hasattr(model, "automaton") else patterns_dot(facts["patterns"])
+    if form == "dot":
+        return dot
+    drawn = draw_svg(dot)
+    if drawn is None:
+        raise MissingExtra(
+            "No layout engine answered, so no SVG can be drawn.",
+            hint="Install pygraphviz or Graphviz (dot), or export --format dot and draw it elsewhere.",
+        )
+    return str(drawn.svg)
+
+
+# -- automata ---------------------------------------------------------------------------------------------------------
+
+
+def automaton_facts(automaton: "TimedAutomaton") -> dict[str, Any]:
+    """Locations and transitions as JSON values, with the probability of each transition."""
+    return {
+        "alphabet": list(automaton.alphabet),
+        "initial": automaton.initial,
+        "final": automaton.final,
+        "unit": automaton.scale.unit,
+        "locations": [{"id": location.id, "name": location.name} for location in automaton.locations],
+        "transitions": [
+            {
+                "id": t.id,
+                "source": t.source,
+                "target": t.target,
+                "symbol": t.symbol,
+                "count": t.count,
+                "probability": automaton.probability(t),
+            }
+            for t in automaton.transitions
+        ],
+    }
+
+
+def _automaton_sentences(automaton: "TimedAutomaton") -> list[str]:
+    names = {location.id: f"{location.id} ({location.name})" for location in automaton.locations}
+    return [
+        f"{t.id}: {names[t.source]} reads {t.symbol}, goes to {names[t.target]}: "
+        f"{t.count} times, {100 * automaton.probability(t):.1f} %"
+        for t in automaton.transitions
+    ]
+
+
+# -- patterns ---------------------------------------------------------------------------------------------------------
+
+
+def pattern_facts(model: Any) -> list[dict[str, Any]]:
+    """Every pattern of a FlowChronicle model as JSON values, the one that saves most first.
+
+    A cell is ``{"kind": "fixed", "value"}``, ``{"kind": "reused", "flow", "column"}`` (flows count from 1) or
+    ``{"kind": "free"}``.
+    """
+    from netsynth_core.models.flowchronicle.pattern import Fixed, Reused
+
+    columns = model.columns
+    found = []
+    for learnt in sorted(model.patterns, key=lambda p: (-p.saved_bits, p.id)):
+        flows = []
+        for flow in learnt.pattern.flows:
+            cells: dict[str, dict[str, Any]] = {}
+            for number, column in enumerate(columns):
+                cell = flow.cell(number)
+                if isinstance(cell, Fixed):
+                    cells[column.name] = {"kind": "fixed", "value": column.text(cell.code)}
+                elif isinstance(cell, Reused):
+                    cells[column.name] = {"kind": "reused", "flow": cell.flow + 1, "column": columns[cell.source].name}
+                else:
+                    cells[column.name] = {"kind": "free"}
+            flows.append(cells)
+        found.append(
+            {
+                "id": learnt.id,
+                "name": learnt.name,
+                "usage": learnt.usage,
+                "saved_bits": float(learnt.saved_bits),
+                "flows": flows,
+                "within_us": [2**exponent for exponent in learnt.pattern.within],
+            }
+        )
+    return found
+
+
+def _cell_texts(cells: dict[str, dict[str, Any]]) -> list[str]:
+    texts = []
+    for column, cell in cells.items():
+        if cell["kind"] == "fixed":
+            texts.append(f"{column} = {cell['value']}")
+        elif cell["kind"] == "reused":
+            texts.append(f"{column} = {cell['column']} of flow {cell['flow']}")
+    return texts
+
+
+def _pattern_sentence(learnt: Any, sentence: str) -> str:
+    name = f" {learnt.name!r}" if learnt.name else ""
+    return f"{learnt.id}{name}: {sentence} ({learnt.usage} windows, saves {format_bits(learnt.saved_bits)})"
+
+
+def patterns_dot(patterns: list[dict[str, Any]]) -> str:
+    """DOT text with one cluster per pattern."""
+    lines = [
+        "digraph patterns {",
+        "  rankdir=LR; compound=true; fontname=Helvetica;",
+        "  node [shape=box, style=rounded, fontname=Helvetica, fontsize=10];",
+        "  edge [fontname=Helvetica, fontsize=9];",
+    ]
+    for number, facts in enumerate(patterns):
+        title = f"{facts['id']} {facts['name']}".strip() + f": {facts['usage']} windows, {facts['saved_bits']:.0f} bits"
+        lines.append(f"  subgraph cluster_{number} {{ label={quote(title)}; color=gray;")
+        for place, cells in enumerate(facts["flows"]):
+            label = [f"flow {place + 1}", *_cell_texts(cells)]
+            lines.append(f"    p{number}f{place} [label={quote(*label)}];")
+        for place, limit in enumerate(facts["within_us"]):
+            text = f"within {format_duration(limit * NS_PER_US)}"
+            lines.append(f"    p{number}f{place} -> p{number}f{place + 1} [label={quote(text)}];")
+        lines += [
+            f"    p{number}f{cell['flow'] - 1} -> p{number}f{place} "
+            f"[style=dashed, constraint=false, label={quote(cell['column'] + ' = ' + column)}];"
+            for place, cells in enumerate(facts["flows"])
+            for column, cell in cells.items()
+            if cell["kind"] == "reused"
+        ]
+        lines.append("  }")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def quote(*lines: str) -> str:
+    """Lines of text as one DOT string: nothing in them is taken for DOT, and long ones are cut."""
+    shown = []
+    for line in lines:
+        text = "".join(c if c.isprintable() else "?" for c in line)
+        text = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+        shown.append(text.replace("\\", "\\\\").replace('"', '\\"'))
+    return '"' + "\\n".join(shown) + '"'
