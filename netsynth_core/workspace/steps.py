@@ -23,9 +23,9 @@ from netsynth_core.workspace.groups import join_words
 
 if TYPE_CHECKING:
     from netsynth_core.evaluate import Report
-    from netsynth_core.forge.report import ForgeReport
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
+    from netsynth_core.forge.report import ForgeReport
 
 AnyModel = Generator[Any, Any, Any]
 
