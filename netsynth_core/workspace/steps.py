@@ -246,28 +246,6 @@ def compare(
     )
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """The windows of one table, as the metrics want them."""
-
-    windows: tuple[Any, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _PatternSource:
-    """A model that finds its patterns, as the metrics want it."""
-
-    model: Any
-
-    def windows(self, flows: "FlowTable") -> _Windows:
-        """The chosen windows of these flows."""
-        return _Windows(tuple(self.model.windows(flows)))
-
-
-def _pattern_argument(model: AnyModel | None) -> dict[str, Any]:
-    return {"patterns": _PatternSource(model)} if model is not None and hasattr(model, "windows") else {}
-
-
 def report_page(
     report: "Report", real: "FlowTable", synthetic: "FlowTable", *, provenance: Mapping[str, Any] | None = None
 ) -> str:
