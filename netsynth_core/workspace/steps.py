@@ -236,14 +236,9 @@ def compare(
     for name, table in (("real", real), ("synthetic", synthetic), ("hold-out", holdout)):
         if table is not None and not len(table):
             raise NotEnoughData(f"The {name} table holds no flow.", hint="Give tables with flows in them.")
-    return evaluate(
-        real,
-        synthetic,
-        holdout=holdout,
-        rng=np.random.default_rng(seed),
-        **_pattern_argument(patterns),
-        monitor=monitor,
-    )
+    finder: Any = patterns if hasattr(patterns, "windows") else None
+    rng = np.random.default_rng(seed)
+    return evaluate(real, synthetic, holdout=holdout, patterns=finder, rng=rng, monitor=monitor)
 
 
 def report_page(
