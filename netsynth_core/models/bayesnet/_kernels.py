@@ -1,8 +1,11 @@
-"""Kernels of Bayesian networks over integer codes: counting, Krichevsky-Trofimov bits, greedy choice of parents.
+"""Kernels of Bayesian networks over integer codes: counting, Dirichlet codes, greedy choice of parents.
 
-Variables lie in rows: ``data[v, i]`` is the code (0..cards[v]-1) of variable v in sample i. All bits are base 2.
-Readable twins: `netsynth_core.models.bayesnet.scores`; a property test holds both equal.
+Variables lie in rows: ``data[v, i]`` is the compact code (0..cards[v]-1) of variable v in sample i, and
+``names[v, data]`` the number of that value in the tables of the prior. All bits are base 2. Readable twins:
+`netsynth_core.models.bayesnet.scores`; a property test holds both equal.
 """
+
+import math
 
 import numpy as np
 from numba import njit
@@ -10,14 +13,23 @@ from numpy.typing import NDArray
 
 LOG2_E = 1.4426950408889634
 SHORTLIST = 8
+TABLED = 8
+"""Counts up to this have their logarithm of the rising factorial in a table."""
 
 
 @njit(cache=True, nogil=True)
 def compact_columns(
-    codes: NDArray[np.int32], domains: NDArray[np.int64], data: NDArray[np.int32], cards: NDArray[np.int64]
+    codes: NDArray[np.int32],
+    domains: NDArray[np.int64],
+    first: NDArray[np.int64],
+    data: NDArray[np.int32],
+    cards: NDArray[np.int64],
+    names: NDArray[np.int64],
 ) -> None:
-    """Number the values that occur in each row of `codes` 0, 1, ... by ascending code, into `data`; how many, into
-    `cards`."""
+    """Number the values that occur in each row of `codes` 0, 1, ... by ascending code, into `data`.
+
+    How many there are goes into `cards`, and ``first[v]`` + code of each into `names`.
+    """
     for v in range(codes.shape[0]):
         seen = np.zeros(domains[v], np.int32)
         for i in range(codes.shape[1]):
@@ -25,6 +37,7 @@ def compact_columns(
         count = 0
         for value in range(domains[v]):
             if seen[value] == 1:
+                names[v, count] = first[v] + value
                 seen[value] = count
                 count += 1
         for i in range(codes.shape[1]):
@@ -33,23 +46,22 @@ def compact_columns(
 
 
 @njit(cache=True, nogil=True)
-def _number(keys: NDArray[np.int64], ids: NDArray[np.int64]) -> int:
-    """Number distinct keys 0, 1, ... by first appearance; how many there are."""
+def _number(keys: NDArray[np.int64], ids: NDArray[np.int64], distinct: NDArray[np.int64]) -> int:
+    """Number distinct keys 0, 1, ... by first appearance, list them in `distinct`; how many there are."""
     size = 16
     while size < 2 * keys.shape[0]:
         size *= 2
     slots = np.full(size, -1, np.int64)
-    names = np.empty(size, np.int64)
     count = 0
     for i in range(keys.shape[0]):
         key = keys[i]
         mixed = key * np.int64(-7046029254386353131)
         at = (mixed ^ (mixed >> 29)) & (size - 1)
-        while slots[at] >= 0 and names[at] != key:
+        while slots[at] >= 0 and distinct[slots[at]] != key:
             at = (at + 1) & (size - 1)
         if slots[at] < 0:
             slots[at] = count
-            names[at] = key
+            distinct[count] = key
             count += 1
         ids[i] = slots[at]
     return count
@@ -60,48 +72,102 @@ def join_configs(
     config: NDArray[np.int64], size: int, parent: NDArray[np.int32], card: int, out: NDArray[np.int64]
 ) -> int:
     """Numbers of the pairs (configuration, parent value) into `out`; how many may occur."""
-    for i in range(config.shape[0]):
-        out[i] = config[i] * card + parent[i]
+    keys = config * card + parent
     if size * card <= 4 * config.shape[0] + 1024:
+        out[:] = keys
         return size * card
-    keys = out.copy()
-    return _number(keys, out)
+    return _number(keys, out, np.empty(keys.shape[0], np.int64))
+
+
+@njit(cache=True, nogil=True)
+def _cell_nats(
+    counts: NDArray[np.int64],
+    values: NDArray[np.int64],
+    used: int,
+    weights: NDArray[np.float64],
+    rising: NDArray[np.float64],
+    nats: NDArray[np.float64],
+) -> None:
+    """Subtract ln of the rising factorials of `used` cells from ``nats[a]``, for each strength a of the prior."""
+    for a in range(nats.shape[0]):
+        total = 0.0
+        for c in range(used):
+            count = counts[c]
+            if count <= TABLED:
+                total += rising[a, values[c], count]
+            else:
+                weight = weights[a, values[c]]
+                total += math.lgamma(count + weight) - math.lgamma(weight)
+        nats[a] -= total
 
 
 @njit(cache=True, nogil=True)
 def node_bits(
-    child: NDArray[np.int32], card: int, config: NDArray[np.int64], size: int, lgam: NDArray[np.float64]
+    child: NDArray[np.int32],
+    card: int,
+    names: NDArray[np.int64],
+    config: NDArray[np.int64],
+    size: int,
+    weights: NDArray[np.float64],
+    rising: NDArray[np.float64],
+    totals_table: NDArray[np.float64],
 ) -> float:
-    """KT bits of `child` given its parents' configurations 0..size-1; ``lgam[k]`` is ln Gamma(k / 2)."""
+    """Bits of `child` given its parents' configurations 0..size-1, under the strength of the prior that suits it best.
+
+    ``weights[a, x]`` is strength a times the base share of value x, ``rising[a, x, c]`` ln Gamma(c + weight) - ln
+    Gamma(weight), ``totals_table[a, n]`` the same for strength a itself.
+    """
     n = child.shape[0]
-    if card <= 1 or n == 0:
+    if n == 0:
         return 0.0
     totals = np.zeros(size, np.int64)
-    keys = np.empty(n, np.int64)
+    keys = config * card + child
     for i in range(n):
         totals[config[i]] += 1
-        keys[i] = config[i] * card + child[i]
     cells = size * card
     if cells > 4 * n + 4096:
-        cells = _number(keys.copy(), keys)
-    counts = np.zeros(cells, np.int64)
-    for i in range(n):
-        counts[keys[i]] += 1
-    nats = 0.0
+        ids = np.empty(n, np.int64)
+        distinct = np.empty(n, np.int64)
+        cells = _number(keys, ids, distinct)
+        counts = np.zeros(cells, np.int64)
+        for i in range(n):
+            counts[ids[i]] += 1
+        values = np.empty(cells, np.int64)
+        for c in range(cells):
+            values[c] = names[distinct[c] % card]
+    else:
+        dense = np.zeros(cells, np.int64)
+        for i in range(n):
+            dense[keys[i]] += 1
+        counts = np.empty(min(cells, n), np.int64)
+        values = np.empty(min(cells, n), np.int64)
+        used = 0
+        for c in range(cells):
+            if dense[c] > 0:
+                counts[used] = dense[c]
+                values[used] = names[c % card]
+                used += 1
+        cells = used
+    nats = np.zeros(weights.shape[0], np.float64)
     for c in range(size):
         if totals[c] > 0:
-            nats += lgam[2 * totals[c] + card] - lgam[card]
-    for c in range(cells):
-        if counts[c] > 0:
-            nats -= lgam[2 * counts[c] + 1] - lgam[1]
-    return nats * LOG2_E
+            for a in range(nats.shape[0]):
+                nats[a] += totals_table[a, totals[c]]
+    _cell_nats(counts, values, cells, weights, rising, nats)
+    return nats.min() * LOG2_E
 
 
 @njit(cache=True, nogil=True)
 def score_parents(
-    data: NDArray[np.int32], cards: NDArray[np.int64], parents: NDArray[np.int64], lgam: NDArray[np.float64]
+    data: NDArray[np.int32],
+    cards: NDArray[np.int64],
+    names: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    rising: NDArray[np.float64],
+    totals_table: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """KT bits of every variable with the given parents (rows padded with -1)."""
+    """Bits of every variable with the given parents (rows padded with -1)."""
     m, n = data.shape
     bits = np.zeros(m, np.float64)
     for v in range(m):
@@ -109,8 +175,10 @@ def score_parents(
         size = 1
         for u in parents[v]:
             if u >= 0:
-                size = join_configs(config, size, data[u], cards[u], config)
-        bits[v] = node_bits(data[v], cards[v], config, size, lgam)
+                joint = np.empty(n, np.int64)
+                size = join_configs(config, size, data[u], cards[u], joint)
+                config = joint
+        bits[v] = node_bits(data[v], cards[v], names[v], config, size, weights, rising, totals_table)
     return bits
 
 
@@ -118,12 +186,14 @@ def score_parents(
 def choose_parents(
     data: NDArray[np.int32],
     cards: NDArray[np.int64],
-    max_parents: int,
+    names: NDArray[np.int64],
     structure: NDArray[np.float64],
-    lgam: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    rising: NDArray[np.float64],
+    totals_table: NDArray[np.float64],
     parents: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Add to each variable, greedily, the earlier variables that shorten it most; fills `parents`, returns KT bits.
+    """Add to each variable, greedily, the earlier variables that shorten it most; fills `parents`, returns bits.
 
     ``structure[v, k]`` are the bits to name k of the v earlier variables. Second and later parents are taken from the
     `SHORTLIST` earlier variables that help most alone.
@@ -134,16 +204,18 @@ def choose_parents(
     for v in range(m):
         config = np.zeros(n, np.int64)
         size = 1
-        bits[v] = node_bits(data[v], cards[v], config, size, lgam)
+        bits[v] = node_bits(data[v], cards[v], names[v], config, size, weights, rising, totals_table)
         if cards[v] <= 1 or n == 0:
             continue
         alone = np.full(v, np.inf, np.float64)
         for u in range(v):
             if cards[u] > 1:
-                alone[u] = node_bits(data[v], cards[v], data[u].astype(np.int64), cards[u], lgam)
+                alone[u] = node_bits(
+                    data[v], cards[v], names[v], data[u].astype(np.int64), cards[u], weights, rising, totals_table
+                )
         order = np.argsort(alone, kind="mergesort")
         count = 0
-        while count < max_parents and count < v:
+        while count < parents.shape[1] and count < v:
             best = bits[v] + structure[v, count] - structure[v, count + 1] - 1e-6
             chosen = -1
             for rank in range(min(SHORTLIST, v)):
@@ -155,14 +227,16 @@ def choose_parents(
                 else:
                     joint = np.empty(n, np.int64)
                     joint_size = join_configs(config, size, data[u], cards[u], joint)
-                    trial = node_bits(data[v], cards[v], joint, joint_size, lgam)
+                    trial = node_bits(data[v], cards[v], names[v], joint, joint_size, weights, rising, totals_table)
                 if trial < best:
                     best = trial
                     chosen = u
             if chosen < 0:
                 break
             parents[v, count] = chosen
-            size = join_configs(config, size, data[chosen], cards[chosen], config)
+            joint = np.empty(n, np.int64)
+            size = join_configs(config, size, data[chosen], cards[chosen], joint)
+            config = joint
             bits[v] = best
             count += 1
     return bits

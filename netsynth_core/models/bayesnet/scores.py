@@ -1,18 +1,23 @@
-"""What a Bayesian network costs in bits: structure, alphabets and the Krichevsky-Trofimov code of its variables.
+"""What a Bayesian network costs in bits: its structure, and the Dirichlet code of its variables.
 
 Variables have an order; a variable's parents come before it, so that no network has a cycle and none needs to be
 searched for one (Cooper and Herskovits 1992, *A Bayesian method for the induction of probabilistic networks*, K2).
+The code of a variable is prequential: value x, after n values of the same configuration of which n_x were x, has the
+probability (n_x + s q_x) / (n + s), with q the base shares of the values and s the strength of the prior. With
+s q_x = 1/2 this is the code of Krichevsky and Trofimov, with s q_x = 1 the K2 score.
 """
 
 from functools import lru_cache
+from math import lgamma, log2
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
-from netsynth_core.models.codelength import dirichlet_multinomial, log2_binomial
+from netsynth_core.models.codelength import LN2, log2_binomial
 
 MAX_PARENTS = 3
+STRENGTHS = (1.0, 4.0, 16.0, 64.0)
+"""Strengths a variable may choose from; naming one costs 2 bits."""
 
 
 def structure_bits(earlier: int, count: int, *, max_parents: int = MAX_PARENTS) -> float:
@@ -20,14 +25,7 @@ def structure_bits(earlier: int, count: int, *, max_parents: int = MAX_PARENTS) 
 
     The number of parents is one of 0..min(max_parents, earlier); each set of that size is equally likely.
     """
-    return float(np.log2(min(max_parents, earlier) + 1)) + log2_binomial(earlier, count)
-
-
-def alphabet_bits(domain: int, used: int) -> float:
-    """Bits to say which `used` (1..domain) of `domain` values occur: log2 domain + log2 C(domain, used)."""
-    if used == 0:
-        return 0.0
-    return float(np.log2(domain)) + log2_binomial(domain, used)
+    return log2(min(max_parents, earlier) + 1) + log2_binomial(earlier, count)
 
 
 @lru_cache(maxsize=64)
@@ -41,17 +39,36 @@ def structure_table(variables: int, max_parents: int = MAX_PARENTS) -> NDArray[n
     return table
 
 
-def half_integer_lgamma(size: int) -> NDArray[np.float64]:
-    """ln Gamma(k / 2) for k = 0..size-1; entry 0, where Gamma has a pole, is 0 and is never used."""
-    table = np.zeros(size)
-    table[1:] = gammaln(np.arange(1, size) / 2.0)
-    return table
+def network_bits(parents: NDArray[np.int64]) -> float:
+    """Bits of a structure: parents and strength of every variable (parents padded with -1)."""
+    table = structure_table(len(parents))
+    return sum(float(table[v, k]) + log2(len(STRENGTHS)) for v, k in enumerate((parents >= 0).sum(axis=1)))
 
 
-def kt_bits(child: NDArray[np.integer], card: int, parents: NDArray[np.integer]) -> float:
-    """Readable twin of the kernels: bits of `child` given `parents` (samples x parents), one KT code a
-    configuration."""
+def dirichlet_bits(
+    child: NDArray[np.integer], base: NDArray[np.float64], parents: NDArray[np.integer], *, strength: float
+) -> float:
+    """Readable twin of the kernels: bits of `child` given `parents` (samples x parents), by ln Gamma.
+
+    ``base[x]`` is the base share of value x; the shares of all values sum to one.
+    """
     groups: dict[tuple[int, ...], list[int]] = {}
     for value, config in zip(child, parents, strict=True):
         groups.setdefault(tuple(int(p) for p in config), []).append(int(value))
-    return sum(dirichlet_multinomial(np.bincount(values, minlength=card), card) for values in groups.values())
+    nats = 0.0
+    for values in groups.values():
+        nats += lgamma(len(values) + strength) - lgamma(strength)
+        for value, count in zip(*np.unique(values, return_counts=True), strict=True):
+            weight = strength * float(base[value])
+            nats -= lgamma(int(count) + weight) - lgamma(weight)
+    return nats / LN2
+
+
+def sequential_bits(values: NDArray[np.integer], base: NDArray[np.float64], *, strength: float) -> float:
+    """The same code without parents, value after value, as a receiver would decode it."""
+    counts = np.zeros(len(base))
+    bits = 0.0
+    for seen, value in enumerate(values):
+        bits -= log2((counts[value] + strength * base[value]) / (seen + strength))
+        counts[value] += 1
+    return bits

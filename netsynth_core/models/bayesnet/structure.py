@@ -1,4 +1,4 @@
-"""Learning which variables depend on which: the K2 search with the Krichevsky-Trofimov score.
+"""Learning which variables depend on which: the K2 search with Dirichlet scores.
 
 Called by the pattern search for every candidate, so it counts in kernels on compact codes.
 """
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet._kernels import choose_parents, compact_columns, score_parents
-from netsynth_core.models.bayesnet.scores import MAX_PARENTS, alphabet_bits, half_integer_lgamma, structure_table
+from netsynth_core.models.bayesnet.prior import Prior
+from netsynth_core.models.bayesnet.scores import MAX_PARENTS, network_bits, structure_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,49 +20,54 @@ class Structure:
     parents: NDArray[np.int64]
     """Variables x 3, padded with -1; a parent has a smaller number than its child."""
     model_bits: float
-    """Structure and alphabets, bits."""
+    """Parents and strengths, bits."""
     data_bits: float
-    """KT code of the values, bits."""
+    """The values, bits."""
+
+    @property
+    def total(self) -> float:
+        """Both."""
+        return self.model_bits + self.data_bits
 
 
 class StructureLearner:
-    """Chooses or scores parents; keeps the table of ln Gamma that both need.
+    """Chooses or scores parents of variables that are columns of a table.
 
     Parameters
     ----------
-    samples, largest_domain
-        The largest number of samples and of values that will come.
+    prior
+        Base shares of the columns.
+    domains
+        Number of codes of each column.
     """
 
-    def __init__(self, samples: int, largest_domain: int) -> None:
-        self._lgam = half_integer_lgamma(2 * samples + largest_domain + 4)
+    def __init__(self, prior: Prior, domains: NDArray[np.int64]) -> None:
+        self._prior = prior
+        self._domains = domains
 
-    def learn(self, codes: NDArray[np.int32], domains: NDArray[np.int64]) -> Structure:
-        """Parents chosen greedily for the samples `codes` (variables x samples, codes below `domains`)."""
-        data, cards = self._compact(codes, domains)
+    def learn(self, codes: NDArray[np.int32], columns: NDArray[np.int64]) -> Structure:
+        """Parents chosen greedily for the samples `codes` (variables x samples); ``columns[v]`` is v's column."""
+        data, cards, names = self._compact(codes, columns)
         parents = np.full((len(codes), MAX_PARENTS), -1, np.int64)
         table = structure_table(len(codes))
-        bits = choose_parents(data, cards, MAX_PARENTS, table, self._lgam, parents)
-        return Structure(parents, model_bits(parents, cards, domains), float(bits.sum()))
+        prior = self._prior
+        bits = choose_parents(data, cards, names, table, prior.weights, prior.rising, prior.totals, parents)
+        return Structure(parents, network_bits(parents), float(bits.sum()))
 
-    def score(self, codes: NDArray[np.int32], domains: NDArray[np.int64], parents: NDArray[np.int64]) -> Structure:
+    def score(self, codes: NDArray[np.int32], columns: NDArray[np.int64], parents: NDArray[np.int64]) -> Structure:
         """Given parents on the samples `codes`."""
-        data, cards = self._compact(codes, domains)
-        bits = score_parents(data, cards, parents, self._lgam)
-        return Structure(parents, model_bits(parents, cards, domains), float(bits.sum()))
+        data, cards, names = self._compact(codes, columns)
+        prior = self._prior
+        bits = score_parents(data, cards, names, parents, prior.weights, prior.rising, prior.totals)
+        return Structure(parents, network_bits(parents), float(bits.sum()))
 
-    @staticmethod
-    def _compact(codes: NDArray[np.int32], domains: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def _compact(
+        self, codes: NDArray[np.int32], columns: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
         codes = np.ascontiguousarray(codes, np.int32)
         data = np.empty_like(codes)
         cards = np.zeros(len(codes), np.int64)
-        compact_columns(codes, domains, data, cards)
-        return data, cards
-
-
-def model_bits(parents: NDArray[np.int64], cards: NDArray[np.int64], domains: NDArray[np.int64]) -> float:
-    """Bits of the structure and of the alphabets that occur."""
-    table = structure_table(len(parents))
-    counts = (parents >= 0).sum(axis=1)
-    bits = sum(float(table[v, k]) for v, k in enumerate(counts))
-    return bits + sum(alphabet_bits(int(d), int(c)) for d, c in zip(domains, cards, strict=True))
+        domains = self._domains[columns]
+        names = np.zeros((len(codes), int(domains.max(initial=1))), np.int64)
+        compact_columns(codes, domains, self._prior.first[columns], data, cards, names)
+        return data, cards, names

@@ -87,10 +87,14 @@ class Estimator:
         self.index = index
         self.costs = costs
 
-    def best_limit(self, sums: NDArray[np.float64], starts: NDArray[np.int64], flows: int) -> tuple[float, int]:
-        """The gap limit with the largest estimated gain, from hits, gains and passed rows by delay bin."""
+    def best_limit(
+        self, sums: NDArray[np.float64], starts: NDArray[np.int64], spent: NDArray[np.int64]
+    ) -> tuple[float, int]:
+        """The gap limit with the largest estimated gain, from hits, gains and passed rows by delay bin.
+
+        `starts` are the windows by label so far; each hit spends `spent` of them and is a window of its own.
+        """
         best = (-np.inf, 0)
-        total = int(starts.sum())
         running = np.cumsum(sums, axis=0)
         before = label_bits(starts)
         for within in range(len(sums)):
@@ -98,9 +102,7 @@ class Estimator:
             if hits < LEAST_HITS or sums[within, 0] == 0:
                 continue
             counts = sums[: within + 1, [0, 2]]
-            merged = np.append(starts, hits)
-            merged[-2] = max(total - flows * hits, 0)
-            labels = label_bits(merged) - before
+            labels = label_bits(np.append(np.maximum(starts - hits * spent, 0), hits)) - before
             gain = float(running[within, 1]) - hazard_bits(counts) - labels - OVERHEAD
             if gain > best[0]:
                 best = (gain, within)
@@ -126,7 +128,7 @@ class Estimator:
         sums = np.zeros((WITHIN_STEPS, 3))
         bound = np.full(len(rows), len(index), np.int64)
         pair_counts(rows, first.saved[rows], index.keys_of(flow), group, index.ts, free, other, bound, True, sums)
-        gain, within = self.best_limit(sums, np.array([int(free.sum())], np.int64), 2)
+        gain, within = self.best_limit(sums, np.array([int(free.sum())]), np.array([2]))
         if not gain > 0:
             return None
         return Candidate(gain, Pattern((PartialFlow(first.fixed), flow), (within,)))
@@ -204,7 +206,7 @@ class Estimator:
         sums = np.zeros((WITHIN_STEPS, 3))
         nothing = np.zeros(len(windows))
         pair_counts(anchor, nothing, index.keys_of(flow), group, index.ts, free, other, bound, forward, sums)
-        gain, within = self.best_limit(sums, np.array([len(windows), int(free.sum())], np.int64), 1)
+        gain, within = self.best_limit(sums, np.array([len(windows), int(free.sum())]), np.array([1, 1]))
         if not gain > 0:
             return None
         return Candidate(gain, extended(placed.pattern, place, kind.fixed, bond, within))

@@ -102,8 +102,8 @@ def merges(estimator: Estimator, solution: Solution, most_flows: int) -> Iterato
                     sums = np.zeros((WITHIN_STEPS, 3))
                     bound = np.full(len(tails), len(index), np.int64)
                     pair_counts(tails, np.zeros(len(tails)), keys, group, index.ts, free, other, bound, True, sums)
-                    starts = np.array([len(solution.left), len(first.windows) + len(second.windows)], np.int64)
-                    gain, within = estimator.best_limit(sums, starts, 2)
+                    starts = np.array([len(solution.left), len(first.windows) + len(second.windows)])
+                    gain, within = estimator.best_limit(sums, starts, np.array([0, 2]))
                     if gain > 0:
                         joined = concatenate(first.pattern, second.pattern, within)
                         yield Candidate(gain, rebind(joined, (target[0] + len(first.pattern), target[1]), source))

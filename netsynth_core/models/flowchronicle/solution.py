@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from netsynth_core.models.bayesnet.prior import Prior
 from netsynth_core.models.bayesnet.structure import Structure, StructureLearner
 from netsynth_core.models.codelength import universal_integer
 from netsynth_core.models.flowchronicle.cover import cover_key, match
@@ -57,7 +58,8 @@ class Solution:
     """Rows of the empty pattern, ascending."""
     empty: Structure
     """Network of the empty pattern."""
-    instants: float
+    common: float
+    """Instants and shares: the same for every model of the table."""
 
     @cached_property
     def model_bits(self) -> float:
@@ -73,7 +75,7 @@ class Solution:
     def data_bits(self) -> float:
         """L(D|M)."""
         values = self.empty.data_bits + sum(p.data_bits for p in self.placed)
-        return self.instants + self.labels + values
+        return self.common + self.labels + values
 
     @cached_property
     def total(self) -> float:
@@ -91,18 +93,20 @@ class Scorer:
 
     def __init__(self, index: FlowIndex) -> None:
         self.index = index
-        self._learner = StructureLearner(len(index), int(index.domains.max(initial=1)))
-        self._instants = instant_bits(index.ts)
+        prior = Prior.of(index.codes, index.domains)
+        self._learner = StructureLearner(prior, index.domains)
+        self._columns = np.arange(len(index.sizes), dtype=np.int64)
+        self._common = instant_bits(index.ts) + prior.bits
         self._all = np.arange(len(index), dtype=np.int64)
 
     def empty(self, *, parents: NDArray[np.int64] | None = None) -> Solution:
         """The empty pattern alone, its network learnt on all rows unless `parents` are given."""
         codes = self._row_codes(self._all)
         if parents is None:
-            structure = self._learner.learn(codes, self.index.domains)
+            structure = self._learner.learn(codes, self._columns)
         else:
-            structure = self._learner.score(codes, self.index.domains, parents)
-        return Solution((), self._all, structure, self._instants)
+            structure = self._learner.score(codes, self._columns, parents)
+        return Solution((), self._all, structure, self._common)
 
     def solve(
         self,
@@ -140,26 +144,26 @@ class Scorer:
                 placed.append(before if before is not None and same else self.place(pattern, windows, given))
         left = np.flatnonzero(~claimed)
         if np.array_equal(left, base.left):
-            return Solution(tuple(placed), left, base.empty, self._instants)
-        empty = self._learner.score(self._row_codes(left), self.index.domains, base.empty.parents)
-        return Solution(tuple(placed), left, empty, self._instants)
+            return Solution(tuple(placed), left, base.empty, self._common)
+        empty = self._learner.score(self._row_codes(left), self._columns, base.empty.parents)
+        return Solution(tuple(placed), left, empty, self._common)
 
     def place(self, pattern: Pattern, windows: NDArray[np.int64], parents: NDArray[np.int64] | None) -> Placed:
         """A pattern scored on given windows; its structure learnt when `parents` is None."""
         codes = self.window_codes(pattern, windows)
-        domains = np.array([self.index.domains[c] for _, c in pattern.free_cells(len(self.index.sizes))], np.int64)
+        columns = np.array([c for _, c in pattern.free_cells(len(self.index.sizes))], np.int64)
         if parents is None:
-            structure = self._learner.learn(codes, domains)
+            structure = self._learner.learn(codes, columns)
         else:
-            structure = self._learner.score(codes, domains, parents)
+            structure = self._learner.score(codes, columns, parents)
         gaps = sum(hazard_bits(counts) for counts in gap_histogram(pattern, windows, self.index))
         return Placed(pattern, windows, structure, pattern_bits(pattern, self.index.domains, self.index.hosts), gaps)
 
     def relearnt(self, solution: Solution) -> Solution:
         """The solution with each network learnt anew where that is shorter."""
         placed = tuple(min(p, self.place(p.pattern, p.windows, None), key=_bits) for p in solution.placed)
-        learnt = self._learner.learn(self._row_codes(solution.left), self.index.domains)
-        empty = min(solution.empty, learnt, key=lambda s: s.model_bits + s.data_bits)
+        learnt = self._learner.learn(self._row_codes(solution.left), self._columns)
+        empty = min(solution.empty, learnt, key=lambda s: s.total)
         return replace(solution, placed=placed, empty=empty)
 
     def window_codes(self, pattern: Pattern, windows: NDArray[np.int64]) -> NDArray[np.int32]:
