@@ -31,6 +31,8 @@ LEAST_HITS = 4
 OVERHEAD = 40.0
 """Bits that any pattern is assumed to cost, in estimates only."""
 MOST_BITS = 16.0
+TIGHT = 0.85
+"""Share of the largest estimated gain that a gap limit must reach."""
 
 
 class Candidate(NamedTuple):
@@ -90,11 +92,13 @@ class Estimator:
     def best_limit(
         self, sums: NDArray[np.float64], starts: NDArray[np.int64], spent: NDArray[np.int64]
     ) -> tuple[float, int]:
-        """The gap limit with the largest estimated gain, from hits, gains and passed rows by delay bin.
+        """The tightest gap limit with nearly the largest estimated gain, from hits, gains and passed rows by delay bin.
+
+        Tight, because a wide limit lets a long pattern take rows that the estimate holds to be another pattern's.
 
         `starts` are the windows by label so far; each hit spends `spent` of them and is a window of its own.
         """
-        best = (-np.inf, 0)
+        gains: list[tuple[float, int]] = []
         running = np.cumsum(sums, axis=0)
         before = label_bits(starts)
         for within in range(len(sums)):
@@ -104,9 +108,9 @@ class Estimator:
             counts = sums[: within + 1, [0, 2]]
             labels = label_bits(np.append(np.maximum(starts - hits * spent, 0), hits)) - before
             gain = float(running[within, 1]) - hazard_bits(counts) - labels - OVERHEAD
-            if gain > best[0]:
-                best = (gain, within)
-        return best
+            gains.append((gain, within))
+        most = max(gains, default=(-np.inf, 0))[0]
+        return next((g for g in gains if g[0] >= TIGHT * most), (-np.inf, 0)) if most > 0 else (most, 0)
 
     def pair(
         self, first: RowType, second: RowType, columns: tuple[int, int] | None, free: NDArray[np.bool_]
