@@ -28,7 +28,7 @@ TABLE_BYTES: Final = 64 << 20
 MARGIN: Final = 8
 """The table reaches so far beyond the largest counts asked for, so that near ones can be told."""
 
-FORWARD, BACKWARD, LAST = 0, 1, 2
+FORWARD, BACKWARD, LAST, NEVER = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class ConditionedSampler:
 
     flat: FlatAutomaton
     way: NDArray[np.int64]
-    """Per transition: `FORWARD`, `BACKWARD`, or `LAST` for the end marker."""
+    """Per transition: `FORWARD`, `BACKWARD`, `LAST` for the end marker, or `NEVER`."""
     log_p: NDArray[np.float64]
     """Per transition: natural logarithm of its probability."""
     beta: NDArray[np.float64]
@@ -131,7 +131,7 @@ def conditioned_sampler(
     automaton
         Its symbols are all of one direction each.
     direction_of
-        `FORWARD` or `BACKWARD` of each symbol's name.
+        `FORWARD` or `BACKWARD` of each symbol's name, or `NEVER` to condition on the symbol not occurring.
     fwd, bwd
         Largest counts that will be asked for; the table reaches `MARGIN` beyond them, and no further than
         `LARGEST_TABLE` packets or `TABLE_BYTES`.

@@ -21,8 +21,8 @@ def _mix(value):
 def backward(first, target, way, log_p, final, most, beta):
     """Fill ``beta[f, b, q]`` = log of the probability that a run from q ends after exactly f and b packets more.
 
-    Parameters: transitions of location q are ``first[q]:first[q + 1]``; `way` 0 forward, 1 backward, 2 the end marker;
-    `log_p` natural logarithms; cells with f + b > `most` are left at -inf.
+    Parameters: transitions of location q are ``first[q]:first[q + 1]``; `way` 0 forward, 1 backward, 2 the end marker,
+    3 never taken; `log_p` natural logarithms; cells with f + b > `most` are left at -inf.
     """
     locations = len(first) - 1
     widest = 1
@@ -46,7 +46,7 @@ def backward(first, target, way, log_p, final, most, beta):
                     elif way[e] == 0:
                         if f > 0:
                             value = log_p[e] + beta[f - 1, b, target[e]]
-                    elif b > 0:
+                    elif way[e] == 1 and b > 0:
                         value = log_p[e] + beta[f, b - 1, target[e]]
                     term[e - low] = value
                     best = max(best, value)

@@ -1,0 +1,1 @@
+"""Sizes and delays of drawn paths."""
