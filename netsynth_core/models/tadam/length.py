@@ -33,6 +33,9 @@ from netsynth_core.models.tadam.params import TadamParams
 from netsynth_core.models.tadam.structure import Structure, Usage
 
 
+_IMAGINED = 0.1
+
+
 @dataclass(frozen=True)
 class NoiseSwitches:
     """Which operations may be used."""
@@ -83,7 +86,11 @@ def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism
         Pseudo-share of each kind of noise, added to what was counted: above 0 while a search asks what noise would
         cost if there were more of it.
     """
-    rows = np.concatenate([usage.delays, usage.copy_delays[None], usage.added_delays[None]])
+    copies = usage.copy_delays
+    if optimism > 0:
+        # What repeats the symbol before it may be copies: their delays give the law of copies a first shape.
+        copies = copies + _IMAGINED * usage.delays[repeats(structure)].sum(axis=0)
+    rows = np.concatenate([usage.delays, copies[None], usage.added_delays[None]])
     laws, probabilities = fit_delay_laws(rows)
     bits = -np.log2(np.maximum(probabilities, 1e-30))
     edges = structure.transitions
@@ -108,6 +115,15 @@ def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism
             np.array([usage.accepted + 0.5, usage.rejected + 0.5]) / (usage.accepted + usage.rejected + 1)
         ),
     )
+
+
+def repeats(structure: Structure) -> NDArray[np.bool_]:
+    """Transitions that read a symbol which also leads to their source."""
+    speaking = structure.symbol < structure.symbols
+    arrives = np.zeros((structure.locations, structure.symbols + 1), bool)
+    arrives[structure.target[speaking], structure.symbol[speaking]] = True
+    again: NDArray[np.bool_] = speaking & arrives[structure.source, structure.symbol]
+    return again
 
 
 def size_bits_of_counts(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -163,7 +163,7 @@ def _prefixes(count: int) -> Iterator[int]:
     size = count
     while size > 0:
         yield size
-        size = size * 2 // 3 if size > 3 else size - 1
+        size = min(size - 1, round(size * 0.88))
 
 
 def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
@@ -179,12 +179,13 @@ def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
             made = without_transitions(state.structure, state.usage, order[:size])
             if made is None:
                 continue
-            tried = settle(task, *made, passes=3, optimism=OPTIMISM, tick=clock.tick)
+            tried = settle(task, *made, passes=2, optimism=OPTIMISM, tick=clock.tick)
             if tried.bits < best.bits - 1e-6:
                 best = tried
         if best is state:
             return state
-        state = best
+        polished = settle(task, best.structure, best.usage, passes=3, tick=clock.tick)
+        state = polished if polished.bits < best.bits else best
         clock.accept(state, "clean")
     return state
 
