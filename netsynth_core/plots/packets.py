@@ -91,8 +91,8 @@ def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme =
         return empty(theme, title=title, why="There are no flows.")
     frame = flows.frame
     rows, columns = (_busiest(frame[c], most) for c in ("src_ip", "dst_ip"))
-    at_row = pd.Categorical(frame["src_ip"], categories=rows).codes.astype(np.int64)
-    at_column = pd.Categorical(frame["dst_ip"], categories=columns).codes.astype(np.int64)
+    at_row = pd.Index(rows).get_indexer(frame["src_ip"])
+    at_column = pd.Index(columns).get_indexer(frame["dst_ip"])
     inside = (at_row >= 0) & (at_column >= 0)
     size = (len(rows), len(columns))
     matrix = np.bincount(

@@ -65,10 +65,15 @@ def _union(values: "list[pd.Series[Any]]") -> list[str]:
 
 
 def _shares(x: "pd.Series[Any]", y: "pd.Series[Any]", columns: list[str], rows: list[str]) -> NDArray[np.float64]:
-    at_x = pd.Categorical(x.where(x.isin(columns), OTHER), categories=columns)
-    at_y = pd.Categorical(y.where(y.isin(rows), OTHER), categories=rows)
-    flat = np.asarray(at_y.codes, np.int64) * len(columns) + np.asarray(at_x.codes, np.int64)
+    at_x, at_y = _places(x, columns), _places(y, rows)
+    flat = at_y * len(columns) + at_x
     return np.bincount(flat, minlength=len(rows) * len(columns)).reshape(len(rows), len(columns)) / len(x)
+
+
+def _places(values: "pd.Series[Any]", names: list[str]) -> NDArray[np.int64]:
+    """Position of each value among the names; those not named go to the last one, `OTHER`."""
+    found = np.asarray(pd.Index(names).get_indexer(values), np.int64)
+    return np.where(found < 0, len(names) - 1, found)
 
 
 def _three(
