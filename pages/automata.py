@@ -1,6 +1,336 @@
-"""automata"""
+"""What did TADAM learn: the automaton of a protocol, where its noise is, and what it should be instead?"""
 
-from pages.parts import frame, state
+import pandas as pd
+import streamlit as st
 
-frame.title("automata", "")
+from netsynth_core.models.edits import Edit
+from netsynth_core.models.tadam import Tadam
+from netsynth_core.models.tadam.edits import MergeLocations, PruneTransition, RenameLocation
+from netsynth_core.units import format_bits
+from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.contents import group_name
+from netsynth_core.workspace.edited import ModelState, open_model
+from netsynth_core.workspace.recipes import Recipe, Step
+from netsynth_core.workspace.store import Workspace
+from pages.parts import automaton_view as view
+from pages.parts import editing, figures, frame, jobs, reads, state
+from pages.parts.feedback import empty, readable_errors
+from pages.parts.forms import params_form
+from pages.parts.ladder import show_ladder
+from pages.parts.linked import linked_selection
+from pages.parts.pickers import pick, shown_name
+from pages.parts.text import count, md, number, plain
+
+GRAPH_KEY, TABLE_KEY = "automaton_graph", "transition_table"
+
+
+# -- learning ---------------------------------------------------------------------------------------------------------
+
+
+def learn_part(workspace: Workspace, *, expanded: bool) -> None:
+    """Extract conversations, then learn one automaton per group."""
+    from netsynth_core.models.tadam import TadamParams
+
+    sources = [a for a in workspace.artefacts(ArtefactKind.FLOWS) if "conversations.npz" in a.files]
+    with st.expander("Learn automata", icon=":material/model_training:", expanded=expanded):
+        if not sources:
+            empty(
+                "No conversations yet.",
+                "Automata learn from packets: open a capture first.",
+                page="pages/capture.py",
+                label="Go to Capture",
+            )
+            return
+        source = pick("Conversations of", sources, workspace=workspace, name="flows", stale=reads.stale_ids(workspace))
+        held = [a for a in workspace.artefacts(ArtefactKind.WORDS) if any(ref.id == source.id for ref in a.inputs)]
+        if not held:
+            st.caption("First the packets of each conversation are turned into timed words: a quick pass.")
+            busy = jobs.is_busy(workspace, Step.WORDS)
+            if st.button("Extract timed words", type="primary", icon=":material/notes:", disabled=busy):
+                jobs.start(workspace, Recipe(step=Step.WORDS, inputs=(source.id,), name=f"words of {source.name}"))
+            return
+        groups = {group_name(e["service"], e["state"]): int(e["words"]) for e in held[-1].facts["files"]}
+        with st.form("learn_automata", border=False):
+            chosen = st.multiselect(
+                "Groups (service/state); none = all",
+                list(groups),
+                format_func=lambda name: f"{plain(name, limit=60)} · {count(groups[name], 'conversation')}",
+                key="learn_groups",
+                placeholder="all groups",
+            )
+            values = params_form(TadamParams, key="tadam")
+            seed = int(st.number_input("Seed", min_value=0, max_value=2**32 - 1, value=0, key="tadam_seed"))
+            pressed = st.form_submit_button("Learn", type="primary", icon=":material/model_training:")
+        if pressed:
+            parameters = {"kind": "tadam", "settings": values, "groups": chosen}
+            name = ", ".join(chosen[:3]) + ("…" if len(chosen) > 3 else "")
+            recipe = Recipe(step=Step.FIT, inputs=(held[-1].id,), parameters=parameters, seed=seed, name=name)
+            jobs.start(workspace, recipe)
+
+
+# -- looking ----------------------------------------------------------------------------------------------------------
+
+
+def figures_of(model: Tadam) -> None:
+    """Size, codelength and how the conversations fit, in one line of figures."""
+    card = model.describe()
+    size = card.size
+    words = int(card.trained_on.get("words", 0))
+    columns = st.columns(5)
+    columns[0].metric("Locations", number(size["locations"]))
+    columns[1].metric("Transitions", number(size["transitions"]))
+    columns[2].metric("Conversations", number(words))
+    noisy, rejected = size.get("noisy_words", 0), size.get("rejected_words", 0)
+    columns[3].metric(
+        "With noise",
+        number(noisy),
+        help=f"{number(words - noisy - rejected)} fit exactly, {number(rejected)} not at all.",
+    )
+    bits = card.codelength
+    columns[4].metric(
+        "Codelength",
+        format_bits(bits.total),
+        help=f"Model {format_bits(bits.model)}, data {format_bits(bits.data)}; "
+        f"without any model {format_bits(bits.empty)}.",
+    )
+    for warning in card.warnings:
+        st.warning(md(warning, limit=500), icon=":material/warning:")
+
+
+def filters(model: Tadam) -> tuple[view.Filter, str]:
+    """What to fade out, and how to lay out."""
+    most = max((t.count for t in model.automaton.transitions), default=1)
+    columns = st.columns([3, 2, 3, 2], vertical_alignment="bottom")
+    least = columns[0].slider(
+        "Least probability",
+        0.0,
+        0.5,
+        0.0,
+        0.01,
+        key="least_probability",
+        help="Transitions below it fade; nothing moves.",
+    )
+    seen = int(columns[1].number_input("Least count", 0, most, 0, key="least_count"))
+    direction = columns[2].segmented_control(
+        "Layout", ["auto", "left to right", "top down"], default="auto", required=True, key="direction"
+    )
+    compact = columns[3].toggle("Re-layout", key="compact", help="Lay out only what is shown; the rest is left out.")
+    return view.Filter(least, seen, compact), direction or "auto"
+
+
+def selection_panel(workspace: Workspace, held: ModelState, model: Tadam, selected: list[str]) -> None:
+    """What is selected, and what may be done with it."""
+    automaton = model.automaton
+    locations = [automaton.by_location[id] for id in selected if id in automaton.by_location]
+    transitions = [automaton.by_transition[id] for id in selected if id in automaton.by_transition]
+    if editing.review(workspace, held):
+        return
+    if not selected:
+        st.markdown("**Nothing selected**")
+        st.caption("Click a transition or a location; Shift-click adds. Two locations can be merged.")
+    if len(transitions) == 1:
+        transition_panel(held, model, transitions[0].id)
+    elif transitions:
+        st.markdown(f"**{count(len(transitions), 'transition')} selected**; select one alone to see its delays.")
+    for location in locations[:2]:
+        location_panel(held, model, location.id, alone=len(locations) == 1)
+    merge_part(held, model, [location.id for location in locations])
+
+
+def propose(held: ModelState, edit: Edit) -> None:
+    """Put an edit before the analyst."""
+    editing.prepare(held.id, edit)
+    st.rerun()
+
+
+def transition_panel(held: ModelState, model: Tadam, id: str) -> None:
+    """One transition: ends, symbol, counts, delays, sizes, and the button that prunes it."""
+    facts = view.transition_facts(model, id)
+    st.markdown(f"**Transition {id}**")
+    st.text(f"{facts.source} → {facts.target}\n{facts.symbol}")
+    columns = st.columns(2)
+    columns[0].metric("Taken", number(facts.count))
+    columns[1].metric("Probability", f"{100 * facts.probability:.3g} %")
+    if facts.delay:
+        st.caption(md(f"Delay: {facts.delay}", limit=300))
+        with readable_errors():
+            view.delay_figure(model, id, theme=figures.page_theme())
+    if facts.sizes:
+        st.caption(md(f"Payload: {facts.sizes}", limit=300))
+    if st.button("Prune this transition…", icon=":material/content_cut:", key=f"prune_{id}", width="stretch"):
+        propose(held, PruneTransition(transition=id))
+
+
+def location_panel(held: ModelState, model: Tadam, id: str, *, alone: bool) -> None:
+    """One location: how often, where from, where to, and its name."""
+    facts = view.location_facts(model, id)
+    st.markdown(f"**Location {id}**")
+    st.text(f"{facts.name}\n{facts.role}visited {number(facts.visits)} times\n{facts.ways}")
+    if not alone or facts.fixed:
+        return
+    with st.form(f"rename_{id}", border=False):
+        name = st.text_input("Name", value=facts.name, max_chars=60, key=f"name_{id}")
+        if st.form_submit_button("Rename…", icon=":material/edit:", width="stretch") and name.strip() != facts.name:
+            propose(held, RenameLocation(location=id, name=name.strip()))
+
+
+def merge_part(held: ModelState, model: Tadam, chosen: list[str]) -> None:
+    """Merge two locations: those selected in the graph, or two by name."""
+    names = {location.id: f"{location.id} · {plain(location.name, limit=40)}" for location in model.automaton.locations}
+    inner = [id for id in names if id not in (model.automaton.initial, model.automaton.final)]
+    if len(chosen) == 2:
+        label = f"Merge {chosen[1]} into {chosen[0]}…"
+        if st.button(label, icon=":material/merge:", key="merge_selected", width="stretch", type="primary"):
+            propose(held, MergeLocations(keep=chosen[0], absorb=chosen[1]))
+    elif len(inner) >= 2:
+        with st.expander("Merge two locations by name", icon=":material/merge:"), st.form("merge", border=False):
+            keep = st.selectbox("Keep", inner, format_func=names.__getitem__, key="merge_keep")
+            absorb = st.selectbox("Merge into it", inner, index=1, format_func=names.__getitem__, key="merge_absorb")
+            if st.form_submit_button("Merge…", width="stretch"):
+                propose(held, MergeLocations(keep=keep, absorb=absorb))
+
+
+def table_part(model: Tadam, rows: list[view.TransitionFacts]) -> None:
+    """The transitions as a table: the same selection as the graph."""
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "id": [row.id for row in rows],
+                "from": [row.source for row in rows],
+                "symbol": [row.symbol for row in rows],
+                "to": [row.target for row in rows],
+                "count": [row.count for row in rows],
+                "probability": [row.probability for row in rows],
+                "delay": [row.delay for row in rows],
+                "payload": [row.sizes for row in rows],
+            }
+        ),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key=TABLE_KEY,
+        height=min(38 + 35 * max(len(rows), 1), 460),
+        column_config={
+            "probability": st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0),
+            "symbol": st.column_config.TextColumn(width="medium"),
+        },
+        alt="Transitions; selecting a row selects it in the graph",
+    )
+
+
+def conversations_part(workspace: Workspace, artefact: Artefact, held: ModelState, model: Tadam) -> None:
+    """How the automaton explains the conversations it learnt from; the noisy ones first."""
+    group = str(artefact.facts.get("group", ""))
+    aligned = view.alignments(str(workspace.folder), artefact, held.hash, model)
+    exact = sum(a.accepted and not a.ops for a in aligned)
+    noisy = [a for a in aligned if a.ops]
+    refused = [a for a in aligned if not a.accepted]
+    st.caption(
+        f"{number(exact)} fit exactly, {number(len(noisy))} with noise operations, {number(len(refused))} not at all."
+    )
+    shown = st.segmented_control(
+        "Show", ["with noise", "not at all", "all"], default="with noise", required=True, key="alignment_kind"
+    )
+    chosen = {"with noise": noisy, "not at all": refused}.get(shown or "", aligned)
+    if not chosen:
+        st.markdown("None.")
+        return
+    words = reads.words(str(workspace.folder), artefact.inputs[0].id, group)
+    ranked = sorted(chosen, key=lambda a: -a.bits)[:500]
+    event = st.dataframe(
+        pd.DataFrame(
+            {
+                "conversation": [a.word for a in ranked],
+                "flow": [int(words.flow_rows[a.word]) if words.flow_rows is not None else None for a in ranked],
+                "packets": [len(words[a.word].symbols) for a in ranked],
+                "bits": [a.bits for a in ranked],
+                "operations": [view.operations_text(a) for a in ranked],
+            }
+        ),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row-required",
+        selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
+        key=f"alignments_{shown}",
+        height=min(38 + 35 * len(ranked), 300),
+        column_config={"bits": st.column_config.NumberColumn(format="%.1f")},
+        alt="Conversations, the most surprising first",
+    )
+    chosen_one = ranked[min((event.selection.rows or [0])[0], len(ranked) - 1)]
+    remarks = view.remarks(chosen_one)
+    st.markdown(f"**Conversation {chosen_one.word}**, {number(chosen_one.bits, digits=3)} bits")
+    show_ladder(
+        words.names(chosen_one.word),
+        words[chosen_one.word],
+        unit=words.unit,
+        key=f"alignment_{shown}_{chosen_one.word}",
+        remarks=remarks,
+    )
+
+
+def export_part(held: ModelState, model: Tadam, drawn: view.Drawing, name: str) -> None:
+    """The automaton as files."""
+    stem = "".join(c if c.isalnum() else "-" for c in plain(name, limit=60)) or "automaton"
+    with st.popover("Export", icon=":material/download:"):
+        for label, content, suffix in view.exports(held, model, drawn):
+            st.download_button(
+                f"Save {label}",
+                content,
+                file_name=f"{stem}.{suffix}",
+                on_click="ignore",
+                key=f"export_{suffix}",
+                width="stretch",
+            )
+
+
+def look(workspace: Workspace, artefacts: list[Artefact]) -> None:
+    """The chosen automaton."""
+    stale = reads.stale_ids(workspace)
+    top = st.columns([4, 5, 2], vertical_alignment="bottom")
+    with top[0]:
+        artefact = pick(
+            "Automaton",
+            artefacts,
+            workspace=workspace,
+            name="automaton",
+            stale=stale,
+            describe=lambda a: f"{a.facts.get('locations', '?')} locations",
+        )
+    held = open_model(workspace, artefact.id)
+    model: Tadam = held.model
+    with top[1]:
+        editing.undo_redo(workspace, held)
+    figures_of(model)
+    chosen, direction = filters(model)
+    drawn = view.draw(held, model, chosen, direction)
+    with top[2]:
+        export_part(held, model, drawn, shown_name(workspace, artefact))
+    rows = view.transition_rows(model, chosen)
+    selected = linked_selection(
+        "automaton",
+        graph_key=f"{GRAPH_KEY}_{artefact.id}",
+        table_key=TABLE_KEY,
+        order=[row.id for row in rows],
+        valid=set(model.automaton.by_location) | set(model.automaton.by_transition),
+    )
+    left, right = st.columns([5, 2], gap="medium")
+    with left:
+        view.show(drawn, model, chosen, selected, key=f"{GRAPH_KEY}_{artefact.id}")
+    with right:
+        selection_panel(workspace, held, model, selected)
+    transitions, conversations = st.tabs(["Transitions", "Conversations"])
+    with transitions:
+        table_part(model, rows)
+    with conversations, readable_errors():
+        conversations_part(workspace, artefact, held, model)
+
+
+frame.title("What do the packets say?", "One automaton per service and state; noise is told from the protocol itself.")
 workspace = state.require()
+jobs.show_failure()
+learnt = [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("kind") == "tadam"]
+if learnt:
+    look(workspace, view.largest_last(learnt))
+learn_part(workspace, expanded=not learnt)
+if not learnt and workspace.artefacts(ArtefactKind.WORDS):
+    empty("No automaton yet.", "Choose groups above and press Learn.")

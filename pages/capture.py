@@ -96,25 +96,27 @@ def report_part(workspace: Workspace, flows: Artefact) -> None:
 
 def load_part(workspace: Workspace, flows: Artefact) -> None:
     """When there was how much, and of which service."""
-    from netsynth_core.plots import load_over_time
+    from netsynth_core import plots
 
-    table = reads.flows(str(workspace.folder), flows.id)
-    of = st.segmented_control("Over time", ["flows", "bytes"], default="flows", key="load_of", required=True)
-    figures.show(load_over_time(table, of=of, theme=figures.page_theme()), key="load")
-    services = flows.facts.get("services", {})
-    rows = [{"service": plain(name, limit=40), "flows": count} for name, count in services.items()]
-    st.markdown("**Services**, by payload first and port second")
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={
-            "flows": st.column_config.ProgressColumn(
-                "flows", format="%d", min_value=0, max_value=max(services.values())
-            )
-        },
-        alt="Flows of each service",
-        key="services",
+    theme = figures.page_theme()
+    of = st.segmented_control(
+        "Over time", ["packets", "bytes", "flows"], default="packets", key="load_of", required=True
     )
+    folder = str(workspace.folder)
+    with readable_errors():
+        if of == "flows" or "conversations.npz" not in flows.files:
+            table = reads.flows(folder, flows.id)
+            of_table = "bytes" if of == "bytes" else "flows"
+            figures.show(plots.load_over_time(table, of=of_table, theme=theme), key="load")
+        else:
+            packets = reads.packets(folder, flows.id)
+            lengths = packets.ip_length if of == "bytes" else None
+            figures.show(plots.packets_over_time(packets.ts, lengths, theme=theme), key="load")
+    left, right = st.columns(2)
+    with left:
+        figures.show(plots.services_bar(flows.facts.get("services", {}), theme=theme), key="services")
+    with right:
+        figures.show(plots.talkers_heat_map(reads.flows(folder, flows.id), theme=theme), key="talkers")
 
 
 frame.title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")

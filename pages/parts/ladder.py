@@ -38,9 +38,15 @@ def ladder_rows(names: list[str], word: TimedWord, *, unit: str) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def show_ladder(names: list[str], word: TimedWord, *, unit: str, key: str) -> None:
-    """Draw the ladder of one conversation."""
+def show_ladder(
+    names: list[str], word: TimedWord, *, unit: str, key: str, remarks: dict[int, str] | None = None
+) -> None:
+    """Draw the ladder of one conversation; `remarks` stand beside the packet of that place."""
     rows = ladder_rows(names, word, unit=unit)
+    if remarks:
+        rows["noise"] = [remarks.get(place, "") for place in range(len(rows))]
+        if len(rows) in remarks:
+            st.caption(f"After the last packet: {remarks[len(rows)]}.")
     st.dataframe(
         rows,
         hide_index=True,

@@ -11,6 +11,7 @@ from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Workspace
 
 if TYPE_CHECKING:
+    from netsynth_core.capture.packets import PacketTable
     from netsynth_core.flows.metering import Metered
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
@@ -80,13 +81,20 @@ def flow_view(folder: str, id: str) -> pd.DataFrame:
     )
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading packets…")
+@st.cache_resource(max_entries=1, show_spinner="Reading packets…")
+def packets(folder: str, id: str) -> "PacketTable":
+    """The packets behind a flows artefact, read from its captures again; shared, not to be changed."""
+    from netsynth_core.workspace.contents import packets_of
+
+    return packets_of(Workspace(Path(folder)), id)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading conversations…")
 def conversation_words(folder: str, id: str) -> dict[int, tuple["Words", int]]:
     """Which word, of which group, belongs to each flow row; the packets are read from the capture again."""
     from netsynth_core.flows.extraction import extract_words
-    from netsynth_core.workspace.contents import packets_of
 
-    groups = extract_words(packets_of(Workspace(Path(folder)), id), metered(folder, id), by=("service",))
+    groups = extract_words(packets(folder, id), metered(folder, id), by=("service",))
     return {
         int(row): (group, index)
         for group in groups

@@ -5,7 +5,7 @@ element id and needs no new layout. The SVG is rebuilt in the browser from an al
 from a capture can never become markup.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,17 @@ _HTML = """
 
 
 @st.cache_resource(show_spinner=False)
-def _component() -> Callable[..., Any]:
+def _component() -> Any:
     return st.components.v2.component(
         "netsynth_automaton_graph",
         html=_HTML,
         css=(_HERE / "graph.css").read_text("utf-8"),
         js=(_HERE / "graph.js").read_text("utf-8"),
     )
+
+
+def _nothing() -> None:
+    """The selection is read from the session at the start of the rerun; having a callback is what keeps it there."""
 
 
 def automaton_graph(
@@ -46,9 +50,11 @@ def automaton_graph(
     hidden: Sequence[str] = (),
     label: str,
     key: str,
-    on_select: Callable[[], None],
 ) -> None:
-    """Draw a laid-out automaton; a click, Enter, or Shift with either changes ``st.session_state[key]["selected"]``.
+    """Draw a laid-out automaton.
+
+    A click, Enter, or Shift with either starts a rerun with ``st.session_state[key]["selected"]``:
+    ``{"ids": [...], "at": milliseconds}``.
 
     Parameters
     ----------
@@ -61,8 +67,6 @@ def automaton_graph(
         Ids drawn as selected, and ids faded out and not reachable.
     label
         What the graph is, for a screen reader.
-    on_select
-        Called before the rerun that a changed selection starts.
     """
     _component()(
         key=key,
@@ -73,6 +77,6 @@ def automaton_graph(
             "hidden": list(hidden),
             "label": label,
         },
-        default={"selected": []},
-        on_selected_change=on_select,
+        default={"selected": {"ids": [], "at": 0}},
+        on_selected_change=_nothing,
     )

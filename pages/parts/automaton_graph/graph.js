@@ -5,15 +5,26 @@ const ATTRIBUTES = new Set([
   "id", "class", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "transform",
   "text-anchor", "font-size", "font-weight", "font-style", "viewBox",
 ]);
+const LEGIBLE = 0.62;
+const READING = 0.8;
 const states = new WeakMap();
+
+// A tooltip makes Graphviz wrap shapes in <g><a>: both wrappers fall away, their shapes stay.
+const isWrapper = (element) => element.localName === "a" || (element.localName === "g" && !element.getAttribute("class"));
+
+function fill(made, source) {
+  for (const child of source.childNodes) {
+    if (child.nodeType === Node.TEXT_NODE) made.append(child.data);
+    else if (child.nodeType !== Node.ELEMENT_NODE) continue;
+    else if (isWrapper(child)) fill(made, child);
+    else if (TAGS.has(child.localName)) made.append(copy(child));
+  }
+}
 
 function copy(source) {
   const made = document.createElementNS(SVG, source.localName);
   for (const { name, value } of source.attributes) if (ATTRIBUTES.has(name)) made.setAttribute(name, value);
-  for (const child of source.childNodes) {
-    if (child.nodeType === Node.TEXT_NODE) made.append(child.data);
-    else if (child.nodeType === Node.ELEMENT_NODE && TAGS.has(child.localName)) made.append(copy(child));
-  }
+  fill(made, source);
   return made;
 }
 
@@ -51,6 +62,24 @@ function zoom(state, factor, at) {
   const wide = Math.min(Math.max(w * factor, 40), state.whole[2] * 8);
   const real = wide / w;
   state.view = [cx - (cx - x) * real, cy - (cy - y) * real, wide, h * real];
+  state.fitted = false;
+  show(state);
+}
+
+// The first view: the whole graph when it is legible so, else its beginning at a size that can be read.
+function begin(state) {
+  fit(state);
+  const { width, height } = state.canvas.getBoundingClientRect();
+  const scale = Math.min(width / state.whole[2], height / state.whole[3]);
+  const first = state.items.get(state.order[0]);
+  if (!width || scale >= LEGIBLE || !first) return;
+  const box = first.getBBox();
+  const matrix = state.svg.getCTM().inverse().multiply(first.getCTM());
+  const at = new DOMPoint(box.x + box.width / 2, box.y + box.height / 2).matrixTransform(matrix);
+  const [w, h] = [width / READING, height / READING];
+  const [x, y, ww, hh] = state.whole;
+  const clamp = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
+  state.view = [ww > w ? clamp(at.x - w / 2, x, x + ww - w) : x + (ww - w) / 2, hh > h ? clamp(at.y - h / 2, y, y + hh - h) : y + (hh - h) / 2, w, h];
   state.fitted = false;
   show(state);
 }
@@ -228,11 +257,12 @@ export default function (component) {
     const part = (name) => frame.querySelector(name);
     state = {
       frame, canvas: part(".canvas"), line: part(".line"), count: part(".count"), search: part("input"),
-      fitted: true, selected: new Set(), hidden: new Set(), drawn: null, focused: null,
+      first: true, fitted: true, selected: new Set(), hidden: new Set(), drawn: null, focused: null,
     };
     states.set(frame, state);
   }
-  state.send = (ids) => setStateValue("selected", ids);
+  // The moment makes two equal selections in a row two events, so that a click counts after the table moved on.
+  state.send = (ids) => setStateValue("selected", { ids, at: Date.now() });
   state.stop?.abort();
   state.stop = new AbortController();
   try {
@@ -244,6 +274,7 @@ export default function (component) {
     dress(state, data);
     state.selected = new Set(data.selected.filter((id) => state.items.has(id)));
     mark(state);
+    if (state.first) { begin(state); state.first = false; }
     show(state);
     listen(state, state.stop.signal);
     frame.dataset.ready = "1";

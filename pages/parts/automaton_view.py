@@ -1,0 +1,265 @@
+"""An automaton made ready for the page: what is drawn, what each part says, how conversations fit it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from netsynth_core.models.automata import Drawn, draw_svg, to_dot
+from netsynth_core.models.automata.automaton import Transition
+from netsynth_core.models.document import Document
+from netsynth_core.models.tadam import Tadam
+from netsynth_core.models.tadam.noise import Alignment
+from netsynth_core.plots.theme import Theme
+from netsynth_core.workspace.artefacts import Artefact
+from netsynth_core.workspace.edited import ModelState
+from pages.parts import figures, reads
+from pages.parts.automaton_graph import automaton_graph
+from pages.parts.text import count, number, plain
+
+FRAME = (900, 580)
+"""Width and height of the graph's frame, pixels."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is faded out of the graph."""
+
+    least: float
+    """Least probability of a transition."""
+    seen: int
+    """Least count of a transition."""
+    compact: bool
+    """Whether what is faded is left out of the layout."""
+
+    def keeps(self, probability: float, taken: int) -> bool:
+        """Whether a transition is shown."""
+        return probability >= self.least and taken >= self.seen
+
+
+@dataclass(frozen=True)
+class TransitionFacts:
+    """A transition in words and figures."""
+
+    id: str
+    source: str
+    target: str
+    symbol: str
+    count: int
+    probability: float
+    delay: str
+    sizes: str
+
+
+@dataclass(frozen=True)
+class LocationFacts:
+    """A location in words and figures."""
+
+    name: str
+    role: str
+    visits: int
+    ways: str
+    fixed: bool
+    """Whether it is the initial or the final one."""
+
+
+def transition_facts(model: Tadam, id: str) -> TransitionFacts:
+    """One transition."""
+    return _facts(model, model.automaton.transition(id))
+
+
+def transition_rows(model: Tadam, chosen: Filter) -> list[TransitionFacts]:
+    """The transitions that pass the filter, the most taken first."""
+    rows = [_facts(model, transition) for transition in model.automaton.transitions]
+    return sorted((row for row in rows if chosen.keeps(row.probability, row.count)), key=lambda row: -row.count)
+
+
+def _facts(model: Tadam, transition: Transition) -> TransitionFacts:
+    automaton = model.automaton
+    names = {place: automaton.by_location[place].name for place in (transition.source, transition.target)}
+    return TransitionFacts(
+        id=transition.id,
+        source=f"{transition.source} · {plain(names[transition.source], limit=40)}",
+        target=f"{transition.target} · {plain(names[transition.target], limit=40)}",
+        symbol=plain(transition.symbol, limit=60) if transition.symbol != "$" else "$ (end)",
+        count=transition.count,
+        probability=automaton.probability(transition),
+        delay=delay_words(model, transition),
+        sizes=size_words(model, transition),
+    )
+
+
+def delay_words(model: Tadam, transition: Transition) -> str:
+    """The middle of the delays and where nine of ten lie."""
+    law = transition.delay
+    if law is None:
+        return ""
+    scale = model.automaton.scale
+    low, middle, high = (scale.describe(law.quantile(share)) for share in (0.05, 0.5, 0.95))
+    return middle if low == high else f"{middle} ({low} – {high})"
+
+
+def size_words(model: Tadam, transition: Transition) -> str:
+    """The most frequent payload sizes."""
+    law, scale = transition.size, model.automaton.size_scale
+    if law is None or scale is None or not law.counts:
+        return ""
+    total = sum(taken for _, taken in law.counts)
+    own = sorted(((taken, scale.points[code]) for code, taken in law.counts if code < len(scale.points)), reverse=True)
+    words = [f"{size} B {100 * taken / total:.0f} %" for taken, size in own[:3]]
+    rest = total - sum(taken for taken, _ in own[:3])
+    return ", ".join([*words, *([f"others {100 * rest / total:.0f} %"] if rest else [])])
+
+
+def location_facts(model: Tadam, id: str) -> LocationFacts:
+    """One location."""
+    automaton = model.automaton
+    place = automaton.location(id)
+    entering, leaving = automaton.incoming[id], automaton.outgoing[id]
+    role = "initial, " if id == automaton.initial else "final, " if id == automaton.final else ""
+    visits = sum(t.count for t in (leaving if id == automaton.initial else entering))
+    return LocationFacts(
+        name=plain(place.name, limit=60),
+        role=role,
+        visits=visits,
+        ways=f"{count(len(entering), 'way')} in, {count(len(leaving), 'way')} out",
+        fixed=id in (automaton.initial, automaton.final),
+    )
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A laid-out automaton."""
+
+    dot: str
+    drawn: Drawn | None
+    """None when there is no layout engine or it took too long."""
+
+
+def draw(held: ModelState, model: Tadam, chosen: Filter, direction: str) -> Drawing:
+    """Lay the automaton out, once for each state, direction and (when compact) filter."""
+    automaton = model.automaton
+    left_out = frozenset(hidden_ids(model, chosen)) if chosen.compact else frozenset()
+    wanted = {"left to right": ("LR",), "top down": ("TB",)}.get(direction, ("TB", "LR"))
+    made = []
+    for rankdir in wanted:
+        dot = to_dot(automaton, rankdir=rankdir, leave_out=left_out)
+        made.append(Drawing(dot, draw_svg(dot)))
+    return max(made, key=_size_on_page)
+
+
+def _size_on_page(drawing: Drawing) -> float:
+    """How large the drawing comes out when it is fitted into its frame."""
+    if drawing.drawn is None or not drawing.drawn.width or not drawing.drawn.height:
+        return 0.0
+    return min(FRAME[0] / drawing.drawn.width, FRAME[1] / drawing.drawn.height)
+
+
+def hidden_ids(model: Tadam, chosen: Filter) -> list[str]:
+    """Transitions below the filter, and the locations that only they touch."""
+    automaton = model.automaton
+    kept = [t for t in automaton.transitions if chosen.keeps(automaton.probability(t), t.count)]
+    touched = {place for t in kept for place in (t.source, t.target)} | {automaton.initial, automaton.final}
+    shown = {t.id for t in kept}
+    return [t.id for t in automaton.transitions if t.id not in shown] + [
+        place.id for place in automaton.locations if place.id not in touched
+    ]
+
+
+def show(drawing: Drawing, model: Tadam, chosen: Filter, selected: list[str], *, key: str) -> None:
+    """Draw the graph, or what can be drawn without a layout engine."""
+    automaton = model.automaton
+    if drawing.drawn is None:
+        st.info("No layout engine answered: the graph can be looked at; select in the table.", icon=":material/info:")
+        st.graphviz_chart(drawing.dot, alt="The automaton; the table below says the same")
+        return
+    hidden = hidden_ids(model, chosen)
+    elements: list[dict[str, Any]] = []
+    for place in automaton.locations:
+        facts = location_facts(model, place.id)
+        words = f"location {place.id} {facts.name}, {facts.role}visited {number(facts.visits)} times"
+        elements.append({"id": place.id, "label": words})
+    for transition in automaton.transitions:
+        row = _facts(model, transition)
+        words = f"transition {row.id}, {row.source} → {row.target}, {row.symbol}, {100 * row.probability:.3g} %"
+        words += f", {count(row.count, 'time')}" + (f", delay {row.delay}" if row.delay else "")
+        elements.append({"id": row.id, "label": words, "weight": row.probability})
+    label = (
+        f"Automaton of {count(len(automaton.locations), 'location')}, {count(len(automaton.transitions), 'transition')}"
+    )
+    automaton_graph(drawing.drawn.svg, elements, selected=selected, hidden=hidden, label=label, key=key)
+    unlabelled = "" if drawing.drawn.labels else " It took too long with labels: they stand in the table."
+    st.caption(f"Thicker lines are more probable. Layout: {plain(drawing.drawn.engine, limit=60)}.{unlabelled}")
+
+
+# -- delays, conversations, files -------------------------------------------------------------------------------------
+
+
+def largest_last(models: list[Artefact]) -> list[Artefact]:
+    """By the job that learnt them, and within it by how much they explain; pickers begin at the end."""
+    return sorted(models, key=lambda a: (a.inputs[0].id if a.inputs else "", a.facts["codelength"]["empty"]))
+
+
+def alignments(folder: str, artefact: Artefact, state_hash: str, model: Tadam) -> list[Alignment]:
+    """How the model explains its conversations; worked out once for each state of the model."""
+    key = (folder, artefact.id, state_hash)
+    kept = st.session_state.get("_alignments")
+    if kept is None or kept[0] != key:
+        words = reads.words(folder, artefact.inputs[0].id, str(artefact.facts.get("group", "")))
+        with st.spinner("Explaining the conversations…"):
+            kept = (key, list(model.align(words)))
+        st.session_state["_alignments"] = kept
+    found: list[Alignment] = kept[1]
+    return found
+
+
+def delay_figure(model: Tadam, id: str, *, theme: Theme) -> None:
+    """The delays seen on a transition, under the law fitted to them."""
+    from netsynth_core.plots import delay_histogram
+
+    scale = model.automaton.scale
+    codes, counts, fitted = model.transition_delays(id)
+    # Codes of a logarithmic scale are decibels of a microsecond above its offset: the figure has a name for that unit.
+    timed = scale.kind == "decibel" and scale.unit != ""
+    unit = "dbus" if timed or scale.unit == "dbus" else ""
+    figure = delay_histogram(codes - scale.offset if timed else codes, counts, fitted, unit=unit, name=id, theme=theme)
+    figures.show(figure, key=f"delays_{id}")
+
+
+def operations_text(alignment: Alignment) -> str:
+    """The noise operations of one conversation in words."""
+    if not alignment.accepted:
+        return "no path explains it"
+    return ", ".join(f"{op.kind} at {op.position}" for op in alignment.ops)
+
+
+def remarks(alignment: Alignment) -> dict[int, str]:
+    """What to write beside the packets of a ladder."""
+    words = {
+        "deletion": "before it a packet is missing",
+        "re-emission": "seen twice: a copy of the one before",
+        "transposition": "swapped with the next one",
+        "addition": "does not belong here",
+    }
+    found: dict[int, str] = {}
+    for op in alignment.ops:
+        found[op.position] = "; ".join(part for part in (found.get(op.position), words[op.kind]) if part)
+    return found
+
+
+def exports(held: ModelState, model: Tadam, drawing: Drawing) -> list[tuple[str, str | Callable[[], str], str]]:
+    """Label, content and suffix of every file an automaton can be saved as."""
+
+    def document() -> str:
+        made: Document = model.to_document()
+        return json.dumps({"format": f"netsynth/{made.kind}", "version": made.version, "body": made.body}, indent=1)
+
+    files: list[tuple[str, str | Callable[[], str], str]] = [("DOT", drawing.dot, "dot"), ("JSON", document, "json")]
+    if drawing.drawn is not None:
+        files.insert(1, ("SVG", drawing.drawn.svg, "svg"))
+    return files

@@ -1,0 +1,93 @@
+"""A pattern set made ready for the page: rows, grid, network edges, bits."""
+
+from typing import Any
+
+from netsynth_core.models.flowchronicle import FlowChronicle
+from netsynth_core.models.flowchronicle.learnt import LearntPattern
+from netsynth_core.units import format_duration
+from pages.parts.text import plain
+
+SPOKEN = {
+    "fixed": "fixed at {text}",
+    "free": "free, {values} values occurred",
+    "reused": "reused, equal to {letter}",
+}
+MOST_OPTIONS = 2000
+
+
+def ranked(model: FlowChronicle) -> list[LearntPattern]:
+    """Kept patterns by what they save, then the dropped ones."""
+    kept = sorted(model.patterns, key=lambda p: (-p.saved_bits, int(p.id[1:])))
+    return [*kept, *sorted(model.dropped, key=lambda p: int(p.id[1:]))]
+
+
+def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any]]:
+    """The pattern for the grid component."""
+    rows = []
+    for place, cells in enumerate(model.describe_pattern(learnt)):
+        head = ""
+        if place:
+            knots = learnt.delays[place - 1]
+            if len(knots):
+                head = f"within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))}"
+        made = []
+        for cell in cells:
+            text = plain(cell.text, limit=60)
+            if cell.kind == "free" and cell.letter:
+                text = f"{cell.letter} · {cell.values} values"
+            said = SPOKEN[cell.kind].format(text=text, values=cell.values, letter=cell.letter)
+            if cell.kind == "free" and cell.letter:
+                said += f", called {cell.letter}"
+            made.append({"kind": cell.kind, "text": text, "spoken": f"flow {place + 1}, {cell.column}: {said}"})
+        rows.append({"head": head, "cells": made})
+    return rows
+
+
+def value_options(model: FlowChronicle, learnt: LearntPattern, flow: int, column: str) -> list[str]:
+    """Values a cell could be fixed at: those that occurred in it first, then the others of the column."""
+    place = next(i for i, c in enumerate(model.columns) if c.name == column)
+    held = model.columns[place]
+    cells = learnt.pattern.free_cells(len(model.columns))
+    seen: list[int] = []
+    if (flow - 1, place) in cells and learnt.network.variables:
+        seen = [int(code) for code in learnt.network.variables[cells.index((flow - 1, place))].alphabet]
+    if held.kind == "number":
+        return [_number_text(held, code) for code in (seen or range(held.size))]
+    first = [held.values[code] for code in seen if code < held.size]
+    rest = [value for value in held.values if value not in set(first)]
+    return (first + rest)[:MOST_OPTIONS]
+
+
+def _number_text(column: Any, code: int) -> str:
+    """A value inside a number column's bin, as the edit takes it."""
+    if code == 0 or code > len(column.knots):
+        return "0"
+    middle = int(column.knots[code - 1][len(column.knots[code - 1]) // 2])
+    return f"{middle / 1e9:.9g}" if column.name == "duration" else str(middle)
+
+
+def network_edges(model: FlowChronicle, learnt: LearntPattern) -> list[tuple[str, str]]:
+    """(cell, the cell it depends on), named ``1.dst_port``: flow, field."""
+    cells = [
+        f"{flow + 1}.{model.columns[column].name}" for flow, column in learnt.pattern.free_cells(len(model.columns))
+    ]
+    return [
+        (cells[child], cells[parent])
+        for child, variable in enumerate(learnt.network.variables)
+        for parent in variable.parents
+    ]
+
+
+def network_dot(edges: list[tuple[str, str]]) -> str:
+    """The network as DOT; the names are fields of the flow table, nothing from a capture."""
+    lines = "".join(f'"{parent}" -> "{child}";' for child, parent in edges)
+    return (
+        f'digraph {{ rankdir=LR; bgcolor="transparent"; node [shape=box, style=rounded, fontname=Helvetica]; {lines} }}'
+    )
+
+
+def waterfall(model: FlowChronicle) -> list[tuple[str, float]]:
+    """What each pattern saves, and what they save or lose only together, down to the whole codelength."""
+    steps = [(p.id, -p.saved_bits) for p in ranked(model) if p.saved_bits and p in model.patterns]
+    rest = model.bits.total - model.bits.empty - sum(change for _, change in steps)
+    return [*steps, ("shared between patterns", rest)] if steps else steps
