@@ -1,0 +1,96 @@
+"""Delay and size laws are proper, fit planted modes, and survive the way there and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netsynth_core.models.delays import DelayLaw, DelayScale, Normal, SizeLaw, SizeScale, fit_delay_laws
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 191), st.integers(1, 500)), max_size=12))
+def test_a_fitted_law_sums_to_one_and_the_kernel_equals_the_twin(values: list[tuple[int, int]]) -> None:
+    histogram = np.zeros((1, 192))
+    for code, count in values:
+        histogram[0, code] += count
+    laws, tables = fit_delay_laws(histogram)
+    assert tables[0].sum() == pytest.approx(1)
+    assert (tables[0] > 0).all()
+    np.testing.assert_allclose(laws[0].probabilities, tables[0], rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 191), st.floats(0.2, 40)), max_size=4), st.sampled_from([192, 256])
+)
+def test_any_law_sums_to_one(parts: list[tuple[float, float, float]], codes: int) -> None:
+    total = sum(w for w, _, _ in parts) or 1.0
+    law = DelayLaw(tuple(Normal(0.99 * w / max(total, 1), m, s) for w, m, s in parts), codes)
+    assert law.probabilities.sum() == pytest.approx(1)
+    assert (law.probabilities >= 0).all()
+
+
+def test_planted_modes_are_found_again() -> None:
+    rng = np.random.default_rng(4)
+    values = np.concatenate([rng.normal(36, 2, 150), rng.normal(57, 2, 850)])
+    histogram = np.bincount(np.rint(values).astype(int), minlength=192)[None].astype(float)
+    law = fit_delay_laws(histogram)[0][0]
+    assert [round(n.mean) for n in law.normals] == pytest.approx([36, 57], abs=1)
+    assert law.normals[0].weight == pytest.approx(0.15, abs=0.02)
+
+
+def test_one_normal_is_not_split() -> None:
+    rng = np.random.default_rng(4)
+    histogram = np.bincount(np.rint(rng.normal(40, 3, 5000)).astype(int), minlength=192)[None].astype(float)
+    assert len(fit_delay_laws(histogram)[0][0].normals) == 1
+
+
+@pytest.mark.parametrize("unit", ["us", "ns", "s", ""])
+def test_delays_come_back_within_half_a_decibel(unit: str) -> None:
+    scale = DelayScale.of(unit, 10**9)
+    delays = np.array([0, 1000, 12_345, 10**6, 10**9])
+    back = scale.decode(scale.encode(delays), rng=np.random.default_rng(0))
+    assert back[0] == 0
+    assert np.abs(10 * np.log10(back[1:] / delays[1:])).max() <= 1.0
+
+
+def test_small_unknown_integers_and_decibels_are_taken_as_they_are() -> None:
+    for unit in ("", "dbus"):
+        scale = DelayScale.of(unit, 130)
+        delays = np.arange(131)
+        np.testing.assert_array_equal(scale.decode(scale.encode(delays), rng=np.random.default_rng(0)), delays)
+
+
+def test_sums_of_delays_add_time_not_decibels() -> None:
+    scale = DelayScale("dbus", "plain")
+    codes = np.array([30, 57, 0], np.int32)
+    np.testing.assert_array_equal(scale.add(codes, np.array([30, 20, 44], np.int32)), [33, 57, 44])
+
+
+def test_sampled_codes_follow_the_law() -> None:
+    law = DelayLaw((Normal(0.3, 20, 2), Normal(0.69, 50, 1.5)), 192)
+    drawn = law.sample(40_000, rng=np.random.default_rng(1))
+    seen = np.bincount(drawn, minlength=192)
+    likely = law.probabilities * 40_000 > 8
+    expected = law.probabilities[likely] * 40_000
+    statistic = ((seen[likely] - expected) ** 2 / expected).sum()
+    assert statistic < likely.sum() + 5 * np.sqrt(2 * likely.sum())
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=60))
+def test_sizes_come_back_exact_or_within_their_bin(sizes: list[int]) -> None:
+    values = np.array(sizes)
+    scale = SizeScale.of(np.concatenate([values, values, values]))
+    back = scale.decode(scale.encode(values), rng=np.random.default_rng(0))
+    own = np.isin(values, scale.points)
+    np.testing.assert_array_equal(back[own], values[own])
+    np.testing.assert_array_equal(scale.encode(back), scale.encode(values))
+    assert 2.0 ** -scale.width_bits()[scale.encode(values)].max() > 0
+
+
+def test_a_size_law_sums_to_one_and_draws_what_was_seen() -> None:
+    law = SizeLaw(((2, 9), (5, 1)), 8)
+    assert law.probabilities.sum() == pytest.approx(1)
+    assert set(law.sample(500, rng=np.random.default_rng(0)).tolist()) == {2, 5}
