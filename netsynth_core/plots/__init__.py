@@ -19,7 +19,7 @@ _HOMES = {
     "delay_histogram": "automata",
     "ecdf": "distributions",
     "label": "figure",
-    "ladder": "packets",
+    "ladder": "conversation",
     "load_over_time": "load",
     "metric_dots": "metrics",
     "next_port_heat_map": "pairs",
@@ -31,7 +31,6 @@ _HOMES = {
     "write_report": "report",
     "services_bar": "packets",
     "talkers_heat_map": "packets",
-    "theme": "theme",
     "window_strip": "patterns",
 }
 

@@ -6,12 +6,13 @@ from typing import Final
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, line, plain, share, titled
 from netsynth_core.plots.theme import LIGHT, Theme
 from netsynth_core.units import format_bytes
 
+Floats = NDArray[np.float64]
 UNIT_NS: Final = {"ns": 1.0, "us": 1e3, "s": 1e9}
 
 
@@ -79,23 +80,31 @@ def delay_histogram(
     _delay_axis(figure, x, unit)
     figure.update_yaxes(title_text="share of delays", tickformat=".0%", rangemode="tozero")
     figure.update_layout(bargap=0)
-    total = int(n.sum())
-    middle = float(x[np.searchsorted(np.cumsum(n), n.sum() / 2)])
-    mode = float(x[int(n.argmax())])
-    of = f" of {plain(name)}" if name else ""
+    law = None if fitted is None else np.asarray(fitted, np.float64)
+    more = f"n = {count(int(n.sum()))}, median {delay_text(_median(x, n), unit)}"
+    figure = dress(figure, theme, title=titled(title, more), height=300)
+    return Figure(figure, _delay_words(x, n, law, unit=unit, name=name))
+
+
+def _median(x: Floats, n: Floats) -> float:
+    return float(x[np.searchsorted(np.cumsum(n), n.sum() / 2)])
+
+
+def _delay_words(x: Floats, n: Floats, law: Floats | None, *, unit: str, name: str) -> str:
+    seen = x[n > 0]
     alt = (
-        f"Delays{of}: n = {count(total)}, median {delay_text(middle, unit)}, commonest {delay_text(mode, unit)}"
-        f" ({share(float(observed.max()))} of the delays), from {delay_text(float(x[n > 0][0]), unit)} to"
-        f" {delay_text(float(x[n > 0][-1]), unit)}."
+        f"Delays{f' of {plain(name)}' if name else ''}: n = {count(int(n.sum()))}, median"
+        f" {delay_text(_median(x, n), unit)}, commonest {delay_text(float(x[int(n.argmax())]), unit)}"
+        f" ({share(float(n.max() / n.sum()))} of the delays), from {delay_text(float(seen[0]), unit)} to"
+        f" {delay_text(float(seen[-1]), unit)}."
     )
-    if fitted is not None:
-        apart = 0.5 * float(np.abs(observed - np.asarray(fitted, np.float64)).sum())
+    if law is not None:
+        apart = 0.5 * float(np.abs(n / n.sum() - law).sum())
         alt += f" The model differs from the observed shares by {share(min(apart, 1.0))} (total variation)."
-    more = f"n = {count(total)}, median {delay_text(middle, unit)}"
-    return Figure(dress(figure, theme, title=titled(title, more), height=300), plain(alt, length=400))
+    return plain(alt, length=400)
 
 
-def _edges(x: np.ndarray, *, log: bool) -> np.ndarray:
+def _edges(x: Floats, *, log: bool) -> Floats:
     """Bin edges half way between the centres (geometrically on a log axis)."""
     if log and x[0] > 0:
         return np.asarray(np.exp(_edges(np.log(x), log=False)))
@@ -105,7 +114,7 @@ def _edges(x: np.ndarray, *, log: bool) -> np.ndarray:
     return np.concatenate([[2 * x[0] - between[0]], between, [2 * x[-1] - between[-1]]])
 
 
-def _delay_axis(figure: go.Figure, x: np.ndarray, unit: str) -> None:
+def _delay_axis(figure: go.Figure, x: Floats, unit: str) -> None:
     if unit == "dbus":
         first, last = math.floor(x[0] / 10) * 10, math.ceil(x[-1] / 10) * 10
         ticks: Sequence[float] = list(range(first, last + 1, 10))

@@ -1,6 +1,6 @@
-"""Figures of a capture: packets over time, services, who talks to whom, and the ladder of one conversation."""
+"""Figures of a capture: packets over time, services, and who talks to whom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,6 @@ from netsynth_core.plots.load import bin_width, faded, time_unit
 from netsynth_core.plots.theme import LIGHT, Theme
 from netsynth_core.units import format_bytes, format_instant
 
-MOST_STEPS: Final = 60
 MOST_HOSTS: Final = 40
 MOST_SERVICES: Final = 20
 
@@ -91,8 +90,8 @@ def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme =
         return empty(theme, title=title, why="There are no flows.")
     frame = flows.frame
     rows, columns = (_busiest(frame[c], most) for c in ("src_ip", "dst_ip"))
-    at_row = pd.Index(rows).get_indexer(frame["src_ip"])
-    at_column = pd.Index(columns).get_indexer(frame["dst_ip"])
+    at_row = pd.Index(rows).get_indexer(pd.Index(frame["src_ip"]))
+    at_column = pd.Index(columns).get_indexer(pd.Index(frame["dst_ip"]))
     inside = (at_row >= 0) & (at_column >= 0)
     size = (len(rows), len(columns))
     matrix = np.bincount(
@@ -133,70 +132,3 @@ def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme =
 def _busiest(values: "pd.Series[str]", most: int) -> list[str]:
     ranked = values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     return [str(name) for name in ranked.index[:most]]
-
-
-def ladder(
-    ts: ArrayLike,
-    forward: ArrayLike,
-    texts: Sequence[str],
-    *,
-    originator: str = "originator",
-    responder: str = "responder",
-    states: Sequence[str] | None = None,
-    theme: Theme = LIGHT,
-) -> Figure:
-    """One conversation as a ladder: an arrow per packet, time running down, the state of the automaton at the right.
-
-    Parameters
-    ----------
-    ts
-        Instants, ns.
-    forward
-        True for packets from the originator.
-    texts
-        What to write on each arrow, such as the symbol and the payload size.
-    states
-        Location of the automaton after each packet.
-    """
-    instants, along = np.asarray(ts, np.int64), np.asarray(forward, bool)
-    title = "Ladder of one conversation"
-    if not len(instants):
-        return empty(theme, title=title, why="The conversation has no packets.")
-    shown = min(len(instants), MOST_STEPS)
-    figure = go.Figure()
-    for at in (0, 1):
-        figure.add_scatter(
-            x=[at, at], y=[-0.6, shown - 0.4], mode="lines", hoverinfo="skip",
-            line={"color": theme.reference.colour, "width": 2},
-        )  # fmt: skip
-    for step in range(shown):
-        tail, head = (0, 1) if along[step] else (1, 0)
-        colour = theme.real.colour if along[step] else theme.model.colour
-        figure.add_annotation(
-            x=head, y=step, ax=tail, ay=step, xref="x", yref="y", axref="x", ayref="y", text="", showarrow=True,
-            arrowhead=2, arrowsize=1.2, arrowwidth=1.6, arrowcolor=colour,
-        )  # fmt: skip
-        figure.add_annotation(
-            x=0.5, y=step, text=label(texts[step], length=44), showarrow=False, yshift=9, font={"size": 11}
-        )
-        since = f"+{duration(int(instants[step] - instants[0]))}"
-        figure.add_annotation(x=-0.03, y=step, text=since, showarrow=False, xanchor="right", font={"size": 11})
-        if states is not None:
-            figure.add_annotation(
-                x=1.03, y=step, text=label(states[step], length=24), showarrow=False, xanchor="left", font={"size": 11}
-            )
-    for at, name in ((0, originator), (1, responder)):
-        figure.add_annotation(x=at, y=-1, text=label(name, length=34), showarrow=False, font={"size": 13})
-    figure.update_xaxes(visible=False, range=[-0.22, 1.3 if states is not None else 1.12])
-    figure.update_yaxes(visible=False, range=[shown - 0.3, -1.5])
-    span = duration(int(instants[-1] - instants[0]))
-    more = f"n = {count(len(instants))} packets in {span}"
-    more += f"; the first {shown} are shown" if shown < len(instants) else ""
-    figure.update_layout(showlegend=False)
-    words = "; ".join(
-        f"{'to' if along[i] else 'from'} responder {plain(texts[i], length=44)}" for i in range(min(shown, 12))
-    )
-    alt = f"{title} between {originator} and {responder}: {len(instants)} packets in {span}: {words}."
-    return Figure(
-        dress(figure, theme, title=titled(title, more), height=140 + 26 * (shown + 1)), plain(alt, length=900)
-    )

@@ -72,7 +72,7 @@ def _shares(x: "pd.Series[Any]", y: "pd.Series[Any]", columns: list[str], rows: 
 
 def _places(values: "pd.Series[Any]", names: list[str]) -> NDArray[np.int64]:
     """Position of each value among the names; those not named go to the last one, `OTHER`."""
-    found = np.asarray(pd.Index(names).get_indexer(values), np.int64)
+    found = np.asarray(pd.Index(names).get_indexer(pd.Index(values)), np.int64)
     return np.where(found < 0, len(names) - 1, found)
 
 
