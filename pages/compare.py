@@ -74,7 +74,7 @@ def metric_table(metrics: list[dict[str, object]]) -> dict[str, object]:
             "floor": m["floor"],
             "verdict": MARKS.get(str(m["verdict"]), str(m["verdict"])),
             "better": BETTER.get(str(m["goal"]), str(m["goal"])),
-            "n": min(m["n"].values()) if isinstance(m["n"], dict) and m["n"] else None,
+            "n": (m["n"].get("each") or m["n"].get("synthetic")) if isinstance(m["n"], dict) else None,
             "note": plain(m["note"], limit=300),
         }
         for m in metrics
@@ -111,7 +111,9 @@ def detail(metric: dict[str, object]) -> None:
         parts = metric.get("parts")
         if isinstance(parts, list) and parts:
             st.dataframe(
-                pd.DataFrame([{**part, "name": plain(part["name"], limit=120)} for part in parts]),
+                pd.DataFrame(
+                    [{"part": plain(p["name"], limit=120), "value": p["value"], "floor": p["floor"]} for p in parts]
+                ).sort_values("value", ascending=False, kind="stable"),
                 hide_index=True,
                 height=min(38 + 35 * len(parts), 260),
                 key=f"parts_{metric['name']}",
@@ -130,7 +132,7 @@ def plots(workspace: Workspace, report: Artefact, metric: dict[str, object]) -> 
     except NetsynthError as error:
         notice(error)
         return
-    choices = ["load over time", *NUMERIC, *CATEGORIES]
+    choices = ["load over time", "autocorrelation", "next port", *NUMERIC, *CATEGORIES]
     named = next((name for name in choices if str(metric["name"]).split()[-1] == name), choices[0])
     if st.session_state.get("_plotted_for") != (report.id, metric["name"]):
         st.session_state["_plotted_for"] = (report.id, metric["name"])
@@ -140,6 +142,10 @@ def plots(workspace: Workspace, report: Artefact, metric: dict[str, object]) -> 
     if what == "load over time":
         figures.show(core.load_over_time(real, made, theme=theme), key="load_flows")
         figures.show(core.load_over_time(real, made, of="bytes", theme=theme), key="load_bytes")
+    elif what == "autocorrelation":
+        figures.show(core.autocorrelation_lines(real, made, theme=theme), key="autocorrelation")
+    elif what == "next port":
+        figures.show(core.next_port_heat_map(real, made, theme=theme), key="next_port")
     elif what in CATEGORIES:
         figure = core.category_shares(real.frame[what], made.frame[what], column=what, theme=theme)
         figures.show(figure, key="shares")

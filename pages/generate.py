@@ -18,6 +18,15 @@ from pages.parts.text import md, number, plain
 
 MAX_FLOWS = 10_000_000
 MAX_DOWNLOAD = 200_000_000
+FIGURES = {
+    "flows": ("Flows", None),
+    "words": ("Words", None),
+    "packets": ("Packets", None),
+    "bytes": ("Bytes", None),
+    "drawn": ("From automata", "Flows whose packets were drawn from an automaton."),
+    "exact": ("Exact counts", "Flows that have exactly the packets the flow table asks for."),
+    "seconds": ("Took", None),
+}
 
 
 def seed_input(key: str) -> int:
@@ -106,14 +115,17 @@ def results(workspace: Workspace, synthetic: list[Artefact], stale: frozenset[st
         empty("Nothing generated yet.", "What you generate is kept here, with its seed and the models it came from.")
         return
     made = pick("Synthetic", synthetic, workspace=workspace, name="synthetic", stale=stale)
-    figures = {name: value for name, value in made.facts.items() if isinstance(value, int | float)}
-    columns = st.columns(max(min(len(figures), 5), 1))
-    for place, (name, value) in enumerate(list(figures.items())[:5]):
-        columns[place].metric(name.replace("_", " ").capitalize(), _figure(name, value))
+    shown = [name for name in FIGURES if isinstance(made.facts.get(name), int | float)]
+    for column, name in zip(st.columns(max(len(shown), 1)), shown, strict=False):
+        label, help_text = FIGURES[name]
+        column.metric(label, _figure(name, made.facts[name]), help=help_text)
     fallbacks = made.facts.get("fallbacks")
     if fallbacks:
-        st.markdown(f"**Fallbacks**: {number(sum(fallbacks.values()))} flows had no automaton of their own.")
-        rows = [{"what happened": plain(reason), "flows": count} for reason, count in fallbacks.items()]
+        st.markdown(
+            f"**Not drawn from an automaton of their own, or left out**: {number(sum(fallbacks.values()))} flows"
+        )
+        ranked = sorted(fallbacks.items(), key=lambda item: -item[1])
+        rows = [{"what happened": plain(reason), "flows": flows} for reason, flows in ranked]
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, key="fallbacks", alt="Flows without an automaton of their own"
         )

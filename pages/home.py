@@ -16,6 +16,7 @@ from pages.parts.text import md, plain
 
 SAMPLE_FOLDER = Path(__file__).parent.parent / "sample_data"
 SUFFIXES = (".pcap", ".pcapng", ".pcap.gz", ".pcapng.gz")
+SAMPLE = "office.pcap.gz"
 NEXT = {
     "Capture": "Open a capture: the sample, or one of your own.",
     "Flows": "Read the flows of your capture: who spoke with whom, when, how much.",
@@ -27,9 +28,9 @@ NEXT = {
 
 
 def sample_captures() -> list[Path]:
-    """The captures that come with netsynth, the largest first."""
+    """The captures that come with netsynth, the one for the lesson first."""
     found = [path for path in SAMPLE_FOLDER.glob("*") if path.name.endswith(SUFFIXES)]
-    return sorted(found, key=lambda path: path.stat().st_size, reverse=True)
+    return sorted(found, key=lambda path: (path.name != SAMPLE, -path.stat().st_size))
 
 
 def sample_button(workspace: Workspace, place: DeltaGenerator) -> None:
