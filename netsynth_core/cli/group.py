@@ -78,7 +78,8 @@ class NetsynthGroup(click.Group):
         except (KeyboardInterrupt, click.Abort, Cancelled):
             click.echo("Interrupted.", err=True)
             return EXIT_INTERRUPTED
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):
+            # click turns a closed pipe into SystemExit; outside its standalone mode it raises it for nothing else.
             _close_stdout()
             return 0
         return result if isinstance(result, int) else 0
