@@ -12,6 +12,7 @@ from netsynth_core.models.flowchronicle._kernels import pair_counts
 from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator
 from netsynth_core.models.flowchronicle.pattern import (
     WITHIN_STEPS,
+    Fixed,
     Free,
     PartialFlow,
     Pattern,
@@ -23,6 +24,9 @@ from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution
 
 SHARED = 0.75
 """Least share of windows in which two address cells are equal for a reuse to be proposed."""
+LEAST_SPECIAL = 0.02
+"""Least share of a pattern's windows that a value must have for a pattern of its own to be proposed."""
+MOST_SPECIAL = 24
 MOST_MERGED = 16
 """Multi-flow patterns that are tried for merging, the most used first."""
 
@@ -40,8 +44,22 @@ def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
         for cell in flow.cells:
             if pattern.covered > 1:
                 yield pattern.with_cell(j, Free(cell.column))
-    if len(pattern) > 2:
-        yield from shortened(pattern)
+    if len(pattern) > 1:
+        yield from (shorter for shorter in shortened(pattern) if shorter.covered)
+
+
+def specialisations(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
+    """The pattern with one more cell fixed at a frequent value, the most frequent first; to stand beside the pattern."""
+    pattern, index = placed.pattern, scorer.index
+    sources = pattern.sources()
+    found = []
+    for j, c in pattern.free_cells(len(index.sizes)):
+        if c not in index.categories or (j, c) in sources or not len(placed.windows):
+            continue
+        counts = np.bincount(index.codes[placed.windows[:, j], c], minlength=index.sizes[c])[: index.sizes[c]]
+        for code in np.flatnonzero((counts >= LEAST_SPECIAL * len(placed.windows)) & (counts < len(placed.windows))):
+            found.append((-int(counts[code]), pattern.with_cell(j, Fixed(c, int(code)))))
+    yield from (variant for _, variant in sorted(found)[:MOST_SPECIAL])
 
 
 def reuses(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator, cell_costs, row_types
 from netsynth_core.models.flowchronicle.index import FlowIndex
-from netsynth_core.models.flowchronicle.pattern import Pattern, constants_fixed
-from netsynth_core.models.flowchronicle.refine import merges, refinements
+from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern, constants_fixed
+from netsynth_core.models.flowchronicle.refine import merges, refinements, specialisations
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.monitor import Monitor
 
@@ -77,6 +77,7 @@ class Search:
             self._merges()
             self._singles()
             self._refinements()
+            self._specialisations()
             self._prune()
             if self.out_of_time or not self.solution.total < before - LEAST_SAVED:
                 break
@@ -99,9 +100,16 @@ class Search:
         self.tested += 1
         trial = self.scorer.solve([*patterns, pattern], base=self.solution)
         trial = self._absorbed(trial, pattern)
+        if len(pattern) > 1 and not instead_of and trial.total < self.solution.total - LEAST_SAVED:
+            trial = min(trial, self._apart(pattern), key=lambda s: s.total)
         kept = self._accept(trial)
         self._step(phase)
         return kept
+
+    def _apart(self, pattern: Pattern) -> Solution:
+        """The solution with the flows of `pattern` as patterns of their own: joining them must save more than this."""
+        parts = [Pattern((PartialFlow(flow.fixed),)) for flow in pattern.flows if flow.fixed]
+        return self.scorer.solve([*self.solution.patterns, *parts], base=self.solution)
 
     def _absorbed(self, trial: Solution, pattern: Pattern) -> Solution:
         """The trial with the pattern's constant cells fixed, when that is shorter."""
@@ -229,6 +237,20 @@ class Search:
                         break
                 if current is None:
                     break
+
+    def _specialisations(self) -> None:
+        for pattern in self.solution.patterns:
+            placed = self._placed(pattern)
+            if placed is None or len(pattern) < 2:
+                continue
+            failures = 0
+            for variant in specialisations(placed, self.scorer):
+                if self.out_of_time or failures >= PATIENCE:
+                    break
+                if variant in self.seen:
+                    continue
+                self.seen.add(variant)
+                failures = 0 if self.test(variant, phase="splitting patterns") else failures + 1
 
     def _placed(self, pattern: Pattern | None) -> Placed | None:
         return next((p for p in self.solution.placed if p.pattern == pattern), None)
