@@ -138,6 +138,14 @@ def number_messages(draft, flows, seq):
             sent[d] += 1
             echoes = kind == 8 or kind == 0 or kind == 128 or kind == 129 or (kind >= 13 and kind <= 18)
             seq[k] = identifier | np.uint32(sent[d] & 0xFFFF) if echoes else np.uint32(0)
+            if flows.proto[f] == 58:
+                # neighbour and router advertisements carry flags here, listener reports the number of their records
+                if kind == 136:
+                    seq[k] = np.uint32(0x60000000)
+                elif kind == 134:
+                    seq[k] = np.uint32(0x40000708)
+                elif kind == 143:
+                    seq[k] = np.uint32(max(draft.size[k], 0) // 20)
 
 
 @njit(cache=True, nogil=True, inline="always")

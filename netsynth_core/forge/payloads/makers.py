@@ -1,18 +1,67 @@
-"""Which maker serves which service."""
+"""Which maker serves which service, and how messages of a service span packets."""
 
 from typing import Final
 
+from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6
+from netsynth_core.forge.payloads.asn1 import kerberos, ldap, snmp
+from netsynth_core.forge.payloads.binary import mqtt, mysql, postgresql, rdp, redis, smb
+from netsynth_core.forge.payloads.datagrams import dhcp, icmp, ntp, quic, radius, tftp
+from netsynth_core.forge.payloads.dns import dns, netbios
 from netsynth_core.forge.payloads.generic import generic
+from netsynth_core.forge.payloads.http import http
+from netsynth_core.forge.payloads.lines import lines, ssdp, syslog
 from netsynth_core.forge.payloads.pattern import Made, Maker, Want
+from netsynth_core.forge.payloads.ssh import ssh
+from netsynth_core.forge.payloads.tls import tls
 
-JOINS: Final[dict[str, int]] = {}
-"""How messages of a service span packets: see `netsynth_core.forge.payloads._kernels.gather_wants`."""
+ALONE, FULL_SEGMENTS, BODIES = range(3)
 
-MAKERS: Final[dict[str, Maker]] = {}
+JOINS: Final[dict[str, int]] = {
+    "http": BODIES,
+    "tls": FULL_SEGMENTS,
+    "kerberos": FULL_SEGMENTS,
+    "smb": FULL_SEGMENTS,
+    "rdp": FULL_SEGMENTS,
+}
+"""How messages span packets: every packet is one; packets behind a full segment go on; all up to the next first word."""
+
+MAKERS: Final[dict[str, Maker]] = {
+    "dhcp": dhcp,
+    "dns": dns,
+    "ftp": lines,
+    "http": http,
+    "imap": lines,
+    "kerberos": kerberos,
+    "ldap": ldap,
+    "llmnr": dns,
+    "mdns": dns,
+    "mqtt": mqtt,
+    "mysql": mysql,
+    "netbios": netbios,
+    "ntp": ntp,
+    "pop3": lines,
+    "postgresql": postgresql,
+    "quic": quic,
+    "radius": radius,
+    "rdp": rdp,
+    "redis": redis,
+    "smb": smb,
+    "smtp": lines,
+    "snmp": snmp,
+    "ssdp": ssdp,
+    "ssh": ssh,
+    "syslog": syslog,
+    "telnet": lines,
+    "tftp": tftp,
+    "tls": tls,
+}
 
 
 def make(want: Want) -> Made:
     """The payload wanted; where the protocol has none like it, one by class alone."""
-    maker = MAKERS.get(want.service)
-    made = maker(want) if maker is not None else None
+    if want.proto in (PROTO_ICMP, PROTO_ICMP6):
+        made = icmp(want)
+    else:
+        maker = MAKERS.get(want.service)
+        made = maker(want) if maker is not None else None
     return generic(want) if made is None else made

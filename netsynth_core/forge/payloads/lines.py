@@ -1,0 +1,88 @@
+"""Protocols of text lines (SMTP, IMAP, POP3, FTP, SSH banners, syslog, SSDP): lines of exact size that begin as asked.
+
+What these protocols carry after they went over to TLS is made of records.
+"""
+
+from netsynth_core.forge.columns import ANY, FILL_TEXT, TEXT
+from netsynth_core.forge.payloads.http import http
+from netsynth_core.forge.payloads.names import word
+from netsynth_core.forge.payloads.pattern import Made, Want
+from netsynth_core.forge.payloads.tls import record
+
+_FIRST: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "smtp": (("EHLO", "MAIL", "RCPT", "DATA"), ("220", "250", "250", "354")),
+    "imap": (("a1", "a2", "a3", "a4"), ("*", "a1", "a2", "a3")),
+    "pop3": (("USER", "PASS", "STAT", "RETR"), ("+OK", "+OK", "+OK", "+OK")),
+    "ftp": (("USER", "PASS", "SYST", "TYPE"), ("220", "331", "230", "215")),
+    "telnet": (("login:", "", "", ""), ("login:", "", "", "")),
+}
+_ARGUMENT = {
+    "EHLO": "client.example",
+    "HELO": "client.example",
+    "MAIL": "FROM:<",
+    "RCPT": "TO:<",
+    "USER": "user",
+    "PASS": "secret",
+    "TYPE": "I",
+    "220": "mail.example ESMTP",
+    "250": "OK",
+    "354": "Go ahead",
+    "*": "OK",
+}
+_BARE = frozenset({"DATA", "QUIT", "RSET", "STAT", "SYST", "NOOP", "CAPA", "STLS", "STARTTLS"})
+
+
+def lines(want: Want) -> Made | None:
+    """One line, or several with running text between the first word and the line end."""
+    if want.kind not in (TEXT, ANY):
+        return record(want)
+    first = want.token
+    if not first:
+        if want.kind == TEXT and want.ordinal > 0:
+            first = ""
+        else:
+            first = _FIRST.get(want.service, (("", "", "", ""), ("", "", "", "")))[want.direction][want.ordinal]
+    line = _line(first, want)
+    if line is not None:
+        return Made(line)
+    head = (first + " " if first else "").encode("ascii")
+    if want.size < len(head) + 2:
+        return Made(head, FILL_TEXT)
+    return Made(head, FILL_TEXT, b"\r\n")
+
+
+def _line(first: str, want: Want) -> bytes | None:
+    """A short line of exact size, or None where running text serves better."""
+    if not first or want.size > 100:
+        return None
+    room = want.size - len(first) - 2
+    if room < 0:
+        return None
+    if room == 0:
+        return f"{first}\r\n".encode("ascii")
+    if first in _BARE:
+        return f"{first}{' ' * room}\r\n".encode("ascii")
+    argument = _ARGUMENT.get(first, "")
+    rest = room - 1 - len(argument)
+    if rest < 0:
+        return f"{first} {word(room - 1, want.variant, first)}\r\n".encode("ascii")
+    if argument.endswith("<"):
+        if rest < 12:
+            return f"{first} {word(room - 1, want.variant, first)}\r\n".encode("ascii")
+        return f"{first} {argument}{word(rest - 9, want.variant, first)}@example>\r\n".encode("ascii")
+    filler = " " + word(rest - 1, want.variant, first) if rest > 1 else " " * rest
+    return f"{first} {argument}{filler}\r\n".encode("ascii")
+
+
+def ssdp(want: Want) -> Made | None:
+    """SSDP: HTTP messages in datagrams."""
+    token = want.token or ("HTTP/1.1" if want.direction else "M-SEARCH")
+    return http(want._replace(token=token, kind=TEXT, rest=0, continued=False))
+
+
+def syslog(want: Want) -> Made | None:
+    """A syslog message (RFC 3164): priority and text."""
+    if want.kind not in (TEXT, ANY):
+        return None
+    head = (want.token + " " if want.token else "<30>").encode("ascii")
+    return Made(head[: want.size], FILL_TEXT)
