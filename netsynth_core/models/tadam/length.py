@@ -32,7 +32,6 @@ from netsynth_core.models.delays import DelayLaw, fit_delay_laws
 from netsynth_core.models.tadam.params import TadamParams
 from netsynth_core.models.tadam.structure import Structure, Usage
 
-
 _IMAGINED = 0.1
 
 

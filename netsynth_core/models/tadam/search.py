@@ -23,6 +23,10 @@ from netsynth_core.models.tadam.structure import FINAL, INITIAL, Structure, Usag
 from netsynth_core.monitor import Monitor
 
 OPTIMISM = 0.01
+MOST_NOISE = 0.25
+"""Most operations that may be noise (the same bound as in the published learner)."""
+MOST_SPELT = 0.01
+"""Most words that cleaning may leave without a path."""
 _WORST_LOSS = 7.0
 _MOST_ATOMS = 48
 _TRIES = 6
@@ -166,6 +170,17 @@ def _prefixes(count: int) -> Iterator[int]:
         size = min(size - 1, round(size * 0.88))
 
 
+def tolerable(tried: State, state: State) -> bool:
+    """Whether noise stays the exception: at most a quarter of the operations, and hardly a word spelt out.
+
+    Without this a few words of a rare kind would be cheapest to declare noise altogether.
+    """
+    ops = tried.usage.ops
+    words = tried.usage.accepted + tried.usage.rejected
+    spelt = max(state.usage.rejected, int(MOST_SPELT * words))
+    return ops[1:].sum() <= MOST_NOISE * ops.sum() and tried.usage.rejected <= spelt
+
+
 def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
     """Leave out transitions that noise explains for less, many at once where that helps."""
     clock.phase = "separating noise"
@@ -180,7 +195,7 @@ def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
             if made is None:
                 continue
             tried = settle(task, *made, passes=2, optimism=OPTIMISM, tick=clock.tick)
-            if tried.bits < best.bits - 1e-6:
+            if tried.bits < best.bits - 1e-6 and tolerable(tried, state):
                 best = tried
         if best is state:
             return state
@@ -233,11 +248,13 @@ def split_plans(task: Task, state: State, walk: Walks, *, depth: int) -> list[Sp
     way = walk.way
     target = structure.target[walk.transition]
     count = len(way)
-    index = np.arange(count - depth)
+    index = np.arange(max(count - depth, 0))
     unbroken = np.ones(len(index), bool)
     for step in range(1, depth + 1):
         unbroken &= ~walk.begins[index + step]
     index = index[unbroken]
+    if not len(index):
+        return []
     chain = target[index]
     for step in range(1, depth):
         chain = chain * structure.locations + target[index + step]
