@@ -1,29 +1,36 @@
 """Drafts from models: each flow's packets from the automaton chosen for it, the others by default.
 
 The order in which models are tried for a flow: those of its service and state; those of its service over all states;
-those of its service and another state. The last two must end in the flow's own state; the first are drawn again a few
-times when they do not. A model that cannot make the counts exactly, but nearly, makes fewer packets, of which some are
-emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
+those of its service and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent TCP
+(`netsynth_core.forge.drafting.coherence`); where a model has none, first coherence is given up, then the run is made
+with fewer packets, of which some are emitted again (pure acknowledgements rather than data), as the noise model of TADAM
+has it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.flows.states import STATES, state_of
 from netsynth_core.forge.columns import Draft
-from netsynth_core.forge.drafting.alphabet import Spoken, speak_model
+from netsynth_core.forge.drafting.alphabet import Spoken, speak_model, symbols_of
+from netsynth_core.forge.drafting.coherence import Coherence
 from netsynth_core.forge.drafting.defaults import draft_default, empty_draft
 from netsynth_core.forge.plan import Plan
 from netsynth_core.models.automata.automaton import TimedAutomaton
-from netsynth_core.models.automata.conditioned import NEVER, ConditionedSampler, conditioned_sampler
+from netsynth_core.models.automata.conditioned import (
+    BACKWARD,
+    FORWARD,
+    NEVER,
+    ConditionedSampler,
+    conditioned_sampler,
+)
 
-TRIES: Final = 8
-"""How often a path is drawn to end in the flow's state."""
+TABLES: Final = 256 << 20
+"""Most memory of all tables kept, bytes; older ones are made again when they are needed again."""
 MOST_AGAIN: Final = 0.25
 """Largest share of a flow's packets (two are always allowed) that are emitted again to make its counts."""
 
@@ -47,12 +54,13 @@ class PacketModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class _Voice:
-    """One model restricted to TCP or to datagrams, with its table."""
+class _How(NamedTuple):
+    """One way to draw flows from a model."""
 
-    sampler: ConditionedSampler
-    spoken: Spoken
+    model: int
+    tcp: bool
+    state: str
+    strict: bool
 
 
 @dataclass
@@ -69,7 +77,7 @@ class Drafter:
     exact: int = 0
     again: int = 0
     """Packets emitted again so that counts agree."""
-    _voices: dict[tuple[int, bool], _Voice] = field(default_factory=dict)
+    _samplers: dict[_How, ConditionedSampler] = field(default_factory=dict)
     _keys: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     @classmethod
@@ -104,10 +112,11 @@ class Drafter:
         for (service, state, is_tcp), members in sorted(groups.items()):
             rest = np.array(members, np.int64)
             chain = self._chain(service, state)
-            for number in chain:
-                rest = self._draw(draft, edges, flows, rest, number, state, is_tcp, again=False)
-            for number in chain:
-                rest = self._draw(draft, edges, flows, rest, number, state, is_tcp, again=True)
+            for again in (False, True):
+                for number in chain:
+                    for strict in (True, False) if is_tcp else (True,):
+                        how = _How(number, is_tcp, state, strict)
+                        rest = self._draw(draft, edges, flows, rest, how, again=again)
             if len(rest):
                 label = f"{service or 'unknown service'}/{state}"
                 self.fallbacks[f"counts not reachable: {label}" if chain else f"no automaton: {label}"] += len(rest)
@@ -135,27 +144,30 @@ class Drafter:
         others.sort(key=lambda i: (-self.models[i].automaton.uses, i))
         return [*own, *whole, *others]
 
-    def _voice(self, number: int, tcp: bool) -> _Voice:
-        """The sampler of a model for TCP flows or for others, with room for every flow of its service."""
-        found = self._voices.get((number, tcp))
-        if found is None:
-            plan, model, spoken = self.plan, self.models[number], self.spoken[number]
-            mine = (plan.service == model.service) & ((plan.columns.proto == 6) == tcp)
-            from netsynth_core.forge.drafting.alphabet import symbols_of
+    def _sampler(self, how: _How) -> ConditionedSampler:
+        """The sampler for flows of one kind, with room for all of them."""
+        found = self._samplers.get(how)
+        if found is not None:
+            return found
+        plan, model = self.plan, self.models[how.model]
+        symbols = symbols_of(model.automaton, name=model.service)
+        mine = (plan.service == model.service) & (plan.state == how.state) & ((plan.columns.proto == 6) == how.tcp)
 
-            symbols = symbols_of(model.automaton, name=model.service)
+        def direction(name: str) -> int:
+            symbol = symbols[name]
+            return NEVER if bool(symbol.flags) != how.tcp else FORWARD if symbol.direction == ">" else BACKWARD
 
-            def direction(name: str) -> int:
-                symbol = symbols[name]
-                return NEVER if bool(symbol.flags) != tcp else 0 if symbol.direction == ">" else 1
-
-            sampler = conditioned_sampler(
-                model.automaton,
-                direction,
-                fwd=int(plan.fwd[mine].max(initial=0)),
-                bwd=int(plan.bwd[mine].max(initial=0)),
-            )
-            found = self._voices[number, tcp] = _Voice(sampler, spoken)
+        alphabet = [symbols[name] for name in model.automaton.alphabet]
+        found = conditioned_sampler(
+            model.automaton,
+            direction,
+            fwd=int(plan.fwd[mine].max(initial=0)),
+            bwd=int(plan.bwd[mine].max(initial=0)),
+            constraint=Coherence(alphabet, state=how.state, strict=how.strict) if how.tcp else None,
+        )
+        self._samplers[how] = found
+        while len(self._samplers) > 1 and sum(sampler.beta.nbytes for sampler in self._samplers.values()) > TABLES:
+            del self._samplers[next(iter(self._samplers))]
         return found
 
     def _draw(
@@ -164,48 +176,36 @@ class Drafter:
         edges: NDArray[np.int64],
         flows: NDArray[np.int64],
         rest: NDArray[np.int64],
-        number: int,
-        state: str,
-        tcp: bool,
+        how: _How,
         *,
         again: bool,
     ) -> NDArray[np.int64]:
-        """Draw what can be drawn of the flows ``flows[rest]`` from one model; returns those that could not."""
+        """Draw what can be drawn of the flows ``flows[rest]`` in one way; returns those that could not."""
         if len(rest) == 0:
             return rest
-        voice = self._voice(number, tcp)
-        plan = self.plan
-        fwd, bwd = plan.fwd[flows[rest]], plan.bwd[flows[rest]]
+        sampler, spoken = self._sampler(how), self.spoken[how.model]
+        fwd, bwd = self.plan.fwd[flows[rest]], self.plan.bwd[flows[rest]]
+        made_f, made_b = fwd, bwd
         if again:
-            near = _nearest_below(voice.sampler, fwd, bwd)
-            made_f, made_b = near[:, 0], near[:, 1]
-        else:
-            made_f, made_b = fwd, bwd
-        can = (made_f + made_b > 0) & voice.sampler.reachable(made_f, made_b)
-        todo = np.flatnonzero(can)
-        own = self.models[number].state == state
+            made_f, made_b = _nearest_below(sampler, fwd, bwd).T
+        todo = np.flatnonzero((made_f + made_b > 0) & sampler.reachable(made_f, made_b))
+        if len(todo) == 0:
+            return rest
+        runs = sampler.draw(made_f[todo], made_b[todo], seeds=self.plan.columns.seed[flows[rest[todo]]])
         done = np.zeros(len(rest), bool)
-        for attempt in range(TRIES):
-            if len(todo) == 0:
-                break
-            seeds = plan.columns.seed[flows[rest[todo]]] + np.uint64(attempt * 7919)
-            runs = voice.sampler.draw(made_f[todo], made_b[todo], seeds=seeds)
-            right = runs.whole.copy()
-            if tcp:
-                right &= _ends_in(runs.path, runs.offsets, voice.spoken, state, runs.whole)
-            keep = right | (runs.whole & own & (attempt == TRIES - 1))
-            for i in np.flatnonzero(keep):
-                flow = rest[todo[i]]
-                part = slice(int(draft.offsets[flow]), int(draft.offsets[flow + 1]))
+        done[todo] = runs.whole
+        if again:
+            for i in np.flatnonzero(runs.whole):
+                part = slice(int(draft.offsets[rest[todo[i]]]), int(draft.offsets[rest[todo[i]] + 1]))
                 path = runs.path[runs.offsets[i] : runs.offsets[i + 1]]
                 lacking = (int(fwd[todo[i]] - made_f[todo[i]]), int(bwd[todo[i]] - made_b[todo[i]]))
-                if sum(lacking) == 0:
-                    edges[part] = path
-                elif not self._emit_again(path, lacking, voice.spoken, edges[part], draft.copy[part]):
-                    continue
-                done[todo[i]] = True
-            todo = todo[~done[todo] & (runs.whole | again)]
-        self._shape(draft, edges, flows, rest[done], voice.spoken, tcp)
+                done[todo[i]] = self._emit_again(path, lacking, spoken, edges[part], draft.copy[part])
+        else:
+            lengths = np.diff(runs.offsets)
+            place = np.repeat(draft.offsets[rest[todo]] - runs.offsets[:-1], lengths) + np.arange(len(runs.path))
+            kept = np.repeat(runs.whole, lengths)
+            edges[place[kept]] = runs.path[kept]
+        self._shape(draft, edges, flows, rest[done], spoken, how.tcp)
         self.drawn += int(done.sum())
         return rest[~done]
 
@@ -289,19 +289,3 @@ def _nearest_below(sampler: ConditionedSampler, fwd: NDArray[np.int64], bwd: NDA
         if found is not None and sum(key) - sum(found) <= max(2, MOST_AGAIN * sum(key)):
             near[i] = found
     return near
-
-
-def _ends_in(
-    path: NDArray[np.int64], offsets: NDArray[np.int64], spoken: Spoken, state: str, whole: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Which paths leave the connection in the state."""
-    from netsynth_core.forge.drafting.shaping._kernels import endpoint_states
-
-    counts = np.where(whole, np.diff(offsets), 0)
-    codes = np.zeros(len(counts), np.int64)
-    endpoint_states(path, offsets[:-1], counts, spoken.way, spoken.flags, codes)
-    names = np.array([state_of(o, r) for o in range(8) for r in range(8)], object)
-    known = codes < 64
-    right = np.zeros(len(counts), bool)
-    right[known] = names[codes[known]] == (state if state in STATES else "OTH")
-    return right

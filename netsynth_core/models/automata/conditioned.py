@@ -12,7 +12,7 @@ law only nearly.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +42,40 @@ class Runs:
     """Whether run i has the counts asked for; one that has not is cut short and must not be used."""
 
 
+class Constraint(Protocol):
+    """A deterministic machine that reads along and says which runs are wanted; its states are small integers."""
+
+    start: int
+
+    def step(self, state: int, symbol: int) -> int:
+        """The state after a symbol (its position in the alphabet), or -1 when no wanted run goes on like this."""
+        ...
+
+    def accepts(self, state: int) -> bool:
+        """Whether a run may end here."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Product:
+    """The automaton's locations together with what the constraint remembers; sorted by source."""
+
+    first: NDArray[np.int64]
+    target: NDArray[np.int64]
+    edge: NDArray[np.int64]
+    """Position of each transition in the automaton without constraint."""
+    final: int
+
+
 @dataclass(frozen=True, eq=False)
 class ConditionedSampler:
     """An automaton with its table of counts."""
 
-    flat: FlatAutomaton
+    product: _Product
     way: NDArray[np.int64]
-    """Per transition: `FORWARD`, `BACKWARD`, `LAST` for the end marker, or `NEVER`."""
+    """Per transition of the product: `FORWARD`, `BACKWARD`, `LAST` for the end marker, or `NEVER`."""
     log_p: NDArray[np.float64]
-    """Per transition: natural logarithm of its probability."""
+    """Per transition of the product: natural logarithm of its probability in the automaton."""
     beta: NDArray[np.float64]
     """(F + 1, B + 1, locations): log probability to end after exactly f and b packets more."""
     most: int
@@ -65,7 +90,7 @@ class ConditionedSampler:
         """log2 of the probability that a run has these counts; -inf where it cannot, nan beyond the table."""
         inside = self.covers(fwd, bwd)
         out = np.full(len(fwd), np.nan)
-        out[inside] = self.beta[fwd[inside], bwd[inside], self.flat.initial] / np.log(2.0)
+        out[inside] = self.beta[fwd[inside], bwd[inside], 0] / np.log(2.0)
         return out
 
     def reachable(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -86,7 +111,7 @@ class ConditionedSampler:
             None when the table holds none.
         """
         rows, columns, _ = self.beta.shape
-        here = self.beta[:, :, self.flat.initial]
+        here = self.beta[:, :, 0]
         if at_most:
             here = here[: min(rows, fwd + 1), : min(columns, bwd + 1)]
         f, b = np.nonzero(here > -np.inf)
@@ -114,15 +139,21 @@ class ConditionedSampler:
         path = np.full(int(offsets[-1]), -1, np.int64)
         made = np.zeros(len(counts), np.int64)
         walk_to_counts(
-            self.flat.first, self.flat.target, self.way, self.log_p, self.flat.initial, self.most, self.beta,
+            self.product.first, self.product.target, self.way, self.log_p, 0, self.most, self.beta,
             np.asarray(fwd, np.int64), np.asarray(bwd, np.int64), np.asarray(seeds, np.uint64), offsets, path, made,
         )  # fmt: skip
         empty = (counts == 0) & ~self.reachable(fwd, bwd)
+        path = np.where(path >= 0, self.product.edge[path], -1)
         return Runs(path, offsets, (made == counts) & ~empty)
 
 
 def conditioned_sampler(
-    automaton: TimedAutomaton, direction_of: Callable[[str], int], *, fwd: int, bwd: int
+    automaton: TimedAutomaton,
+    direction_of: Callable[[str], int],
+    *,
+    fwd: int,
+    bwd: int,
+    constraint: Constraint | None = None,
 ) -> ConditionedSampler:
     """Prepare an automaton for drawing runs with given counts.
 
@@ -135,6 +166,8 @@ def conditioned_sampler(
     fwd, bwd
         Largest counts that will be asked for; the table reaches `MARGIN` beyond them, and no further than
         `LARGEST_TABLE` packets or `TABLE_BYTES`.
+    constraint
+        What else runs must satisfy; the law is then conditioned on that as well.
 
     Raises
     ------
@@ -150,15 +183,51 @@ def conditioned_sampler(
     flat = flatten(automaton)
     if not flat.count.any():
         raise NotEnoughData("The automaton has counted no word.", hint="Learn it from at least one word.")
-    ways = np.array([direction_of(name) for name in automaton.alphabet] + [LAST], np.int64)
-    way = ways[flat.symbol]
+    ways = np.array([direction_of(name) for name in automaton.alphabet] + [LAST], np.int64)[flat.symbol]
+    product = _product(flat, ways, len(automaton.alphabet), constraint)
+    way = ways[product.edge]
     with np.errstate(divide="ignore"):
-        log_p = np.log(flat.probability)
-    most = _table_size(len(flat.location_ids), fwd + MARGIN, bwd + MARGIN)
-    shape = (min(fwd + MARGIN, most) + 1, min(bwd + MARGIN, most) + 1, len(flat.location_ids))
-    beta = np.full(shape, -np.inf)
-    backward(flat.first, flat.target, way, log_p, flat.final, most, beta)
-    return ConditionedSampler(flat, way, log_p, beta, most)
+        log_p = np.log(flat.probability)[product.edge]
+    nodes = len(product.first) - 1
+    most = _table_size(nodes, fwd + MARGIN, bwd + MARGIN)
+    beta = np.full((min(fwd + MARGIN, most) + 1, min(bwd + MARGIN, most) + 1, nodes), -np.inf)
+    backward(product.first, product.target, way, log_p, product.final, most, beta)
+    return ConditionedSampler(product, way, log_p, beta, most)
+
+
+def _product(flat: FlatAutomaton, ways: NDArray[np.int64], end: int, constraint: Constraint | None) -> _Product:
+    """Every pair of location and constraint state that a run can reach, the initial one first."""
+    begin = (flat.initial, 0 if constraint is None else constraint.start)
+    number = {begin: 0}
+    nodes = [begin]
+    rows: list[tuple[int, int, int]] = []
+    final: int | None = None
+    at = 0
+    while at < len(nodes):
+        location, state = nodes[at]
+        for edge in range(int(flat.first[location]), int(flat.first[location + 1])):
+            after = state
+            if flat.symbol[edge] == end:
+                if constraint is not None and not constraint.accepts(state):
+                    continue
+                after = 0
+            elif ways[edge] == NEVER or flat.count[edge] == 0:
+                continue
+            elif constraint is not None:
+                after = constraint.step(state, int(flat.symbol[edge]))
+                if after < 0:
+                    continue
+            node = (int(flat.target[edge]), after)
+            if node not in number:
+                number[node] = len(nodes)
+                nodes.append(node)
+                if node[0] == flat.final:
+                    final = number[node]
+            rows.append((at, number[node], edge))
+        at += 1
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    first = np.searchsorted(table[:, 0], np.arange(len(nodes) + 1)).astype(np.int64)
+    return _Product(first, table[:, 1].copy(), table[:, 2].copy(), -1 if final is None else final)
 
 
 def _table_size(locations: int, fwd: int, bwd: int) -> int:

@@ -1,7 +1,7 @@
 """Compiled shaping of drawn paths: sizes and delays from the transitions' laws, led towards the flow's bytes and duration.
 
-Promises that tests check: a size never leaves what its class allows, the order of packets stays, gaps add up to the
-duration where one is known, and a path's connection state is that of `netsynth_core.flows.metering`.
+Promises that tests check: a size never leaves what its class allows, the order of packets stays, and gaps add up to the
+duration where one is known.
 """
 
 import numpy as np
@@ -10,59 +10,9 @@ from numba import njit
 from netsynth_core.forge._kernels import mix
 from netsynth_core.forge.drafting._kernels import uniform
 
-FIN = 1
 SYN = 2
 RST = 4
-ACK = 16
-INACTIVE, PARTIAL, SYN_SENT, SYN_ACK_SENT, ESTABLISHED, CLOSED, RESET = range(7)
 TRIES = 4
-
-
-@njit(cache=True, nogil=True)
-def _heard(bits, mine, peer):
-    """The states of the sender and of the other after one packet."""
-    if bits & SYN:
-        if bits & ACK:
-            if peer == SYN_SENT:
-                mine, peer = ESTABLISHED, ESTABLISHED
-            elif mine == INACTIVE:
-                mine = SYN_ACK_SENT
-        elif mine == INACTIVE or mine == PARTIAL:
-            if peer == SYN_ACK_SENT:
-                mine, peer = ESTABLISHED, ESTABLISHED
-            else:
-                mine = SYN_SENT
-    elif not bits & RST:
-        if mine == INACTIVE:
-            mine = ESTABLISHED if peer == SYN_SENT else PARTIAL
-            if peer == SYN_SENT:
-                peer = ESTABLISHED
-        elif mine == SYN_SENT and peer == SYN_SENT:
-            mine, peer = ESTABLISHED, ESTABLISHED
-    if bits & RST:
-        if not (mine == CLOSED and peer == CLOSED):
-            mine = RESET
-    elif bits & FIN and mine != RESET:
-        mine = CLOSED
-    return mine, peer
-
-
-@njit(cache=True, nogil=True)
-def endpoint_states(path, starts, counts, way, flags, out):
-    """Endpoint states each path ends in, as 8 * originator + responder; 255 where a SYN after the end would split it."""
-    for i in range(len(counts)):
-        state = np.zeros(2, np.int64)
-        code = -1
-        for k in range(starts[i], starts[i] + counts[i]):
-            d = way[path[k]]
-            bits = flags[path[k]]
-            over = state[0] == RESET or state[1] == RESET or (state[0] == CLOSED and state[1] == CLOSED)
-            late = state[d] > SYN_ACK_SENT or state[d] == PARTIAL
-            if (bits & (SYN | ACK | RST | FIN)) == SYN and (over or late):
-                code = 255
-                break
-            state[d], state[1 - d] = _heard(bits, state[d], state[1 - d])
-        out[i] = state[0] * 8 + state[1] if code < 0 else code
 
 
 @njit(cache=True, nogil=True)
