@@ -193,6 +193,7 @@ def write_results(tmp: Path, out: Path, counts: dict, seed: int) -> None:
                 ("small", out / "small.pcap"),
             )
         },
+        "twin_and_main": measure.compare(tmp / f"{TWIN}.pcap", tmp / "office.pcap"),
         "files": {
             name: {
                 "bytes": (out / name).stat().st_size,
@@ -228,6 +229,8 @@ def main() -> None:
         finally:
             office.close()
         write_results(tmp, args.out, counts, args.seed)
+    except KeyboardInterrupt:
+        sys.exit("Interrupted: everything is removed, nothing was written.")
     finally:
         if args.keep:
             print(f"kept {tmp}")

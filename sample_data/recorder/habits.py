@@ -63,6 +63,10 @@ def browse(session: Session, rng: random.Random) -> None:
             return
 
 
+# The date of all pages (see `servers`), so that nginx answers 304.
+UNCHANGED = ("-H", "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT")
+
+
 def browse_plain(session: Session, rng: random.Random) -> None:
     """Read a site over plain HTTP; a page is asked for again with its date, and then not sent again."""
     name = rng.choice(["news.example", "weather.example", "blog.example", office_name("web")])
@@ -70,7 +74,7 @@ def browse_plain(session: Session, rng: random.Random) -> None:
         urls = [f"http://{name}/{page_of(rng)}"]
         urls += [f"http://{name}/{image_of(rng)}" for _ in range(rng.randrange(2))]
         draw = rng.random()
-        options = ["-z", "2024-01-01"] if draw < 0.2 else ["-I"] if draw < 0.25 else []
+        options = [*UNCHANGED] if draw < 0.2 else ["-I"] if draw < 0.25 else []
         if draw > 0.88:
             urls = [f"http://{name}/post"]
             options = ["--data-raw", prose(rng, rng.randint(300, 9000))]

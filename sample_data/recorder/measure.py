@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -88,7 +89,60 @@ def count(path: Path) -> dict:
     }
 
 
-def cut(path: Path, out: Path, limit: int = 290_000, window: float = 60.0) -> None:
+def compare(clean: Path, noisy: Path) -> dict[str, int]:
+    """Compare the twin with the main capture: what did the bad link do to the same packets?
+
+    Parameters
+    ----------
+    clean, noisy : Path
+        The twin, taken before the bad link, and the main capture, taken behind it.
+
+    Returns
+    -------
+    dict
+        Conversations in both and in one only; of the packets towards the core (up) how many are missing,
+        doubled or overtaken in the main capture; of those towards the branch (down) how many never arrived.
+    """
+    far = {address for host in plan.HOSTS if host.segment == "far" for address in host.v4}
+    far6 = {socket.inet_pton(socket.AF_INET6, a) for h in plan.HOSTS if h.segment == "far" for a in h.v6}
+    packets: list[dict[Key, list[tuple[bool, bytes]]]] = []
+    for path in (clean, noisy):
+        seen: dict[Key, list[tuple[bool, bytes]]] = defaultdict(list)
+        for _, record in records(path.read_bytes()):
+            frame = record[16:]
+            key = conversation(frame)
+            if key and service(key) == "http":
+                six = frame[12:14] == b"\x86\xdd"
+                up = frame[22:38] in far6 if six else ".".join(map(str, frame[26:30])) in far
+                down = frame[38:54] in far6 if six else ".".join(map(str, frame[30:34])) in far
+                if up or down:
+                    seen[key].append((up, frame[14:]))
+        packets.append(seen)
+    before, after = packets
+    out = Counter(
+        conversations_in_both=len(before.keys() & after.keys()),
+        conversations_in_twin_only=len(before.keys() - after.keys()),
+        conversations_in_main_only=len(after.keys() - before.keys()),
+    )
+    for key in before.keys() & after.keys():
+        sent, arrived = Counter(before[key]), Counter(after[key])
+        place = {packet: number for number, packet in enumerate(before[key])}
+        for packet in sent | arrived:
+            way, change = "up" if packet[0] else "down", arrived[packet] - sent[packet]
+            out[f"{way}_packets"] += max(sent[packet], min(arrived[packet], 1))
+            if change:
+                out["up_missing" if change < 0 else "up_doubled" if packet[0] else "down_missing"] += abs(
+                    change
+                )
+        latest = -1
+        for packet in dict.fromkeys(after[key]):
+            if packet[0] and packet in place:
+                out["up_overtaken"] += place[packet] < latest
+                latest = max(latest, place[packet])
+    return dict(out)
+
+
+def cut(path: Path, out: Path, limit: int = 290_000, window: float = 60.0, most: int = 24) -> None:
     """Write a small capture: whole conversations of one minute, services taken in turn.
 
     Parameters
@@ -99,32 +153,42 @@ def cut(path: Path, out: Path, limit: int = 290_000, window: float = 60.0) -> No
         Greatest size of the small file in bytes.
     window : float
         Conversations that start within so many seconds may be chosen.
+    most : int
+        Greatest number of conversations of one service.
     """
     data = path.read_bytes()
     starts: dict[Key, float] = {}
+    ends: dict[Key, float] = {}
     sizes: dict[Key, int] = Counter()
     for when, record in records(data):
         key = conversation(record[16:])
         if key:
             starts.setdefault(key, when)
+            ends[key] = when
             sizes[key] += len(record)
     begin, end = min(starts.values()), max(starts.values())
     best: list[Key] = []
     best_rank = (-1, -1)
     at = begin + 1
     while at + window < end or not best:
-        groups: dict[str, list[Key]] = defaultdict(list)
+        by_service: dict[str, list[Key]] = defaultdict(list)
         for key, when in starts.items():
             # Nothing that is long or large: the sample has room for many small ones.
-            if at <= when < at + window and sizes[key] < 16_000:
-                groups[service(key)].append(key)
+            inside = at <= when < at + window and ends[key] < at + 1.5 * window
+            if inside and sizes[key] < 12_000:
+                by_service[service(key)].append(key)
+        # A port scan must not fill it: at most so many conversations of each service.
+        groups = {name: keys[:most] for name, keys in by_service.items()}
         chosen, room = [], limit - 24
         while any(groups.values()):
             for keys in groups.values():
                 if keys and (key := keys.pop(0)) and sizes[key] <= room:
                     chosen.append(key)
                     room -= sizes[key]
-        rank = (sum(name in set(map(service, chosen)) for name in set(plan.SERVICES.values())), len(chosen))
+        each = Counter(map(service, chosen))
+        services = set(plan.SERVICES.values())
+        # First many services, then several conversations of each.
+        rank = (sum(name in each for name in services), sum(min(each[name], 8) for name in services))
         if rank > best_rank:
             best, best_rank = chosen, rank
         at += window / 4
