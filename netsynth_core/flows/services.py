@@ -252,6 +252,7 @@ def _radius(e: Evidence) -> Mask:
 
 RULES: Final = (
     Rule("ssdp", (), (1900,), _ssdp),
+    Rule("rtsp", (554,), (), lambda e: e.orig.starts(b"OPTIONS rtsp", b"DESCRIBE rtsp") | e.resp.starts(b"RTSP/1.0")),
     Rule("http", (80, 3128, 8000, 8080, 8888), (), _http),
     Rule("ssh", (22,), (), lambda e: e.either(lambda s: s.starts(b"SSH-"))),
     Rule("tls", (443, 465, 636, 853, 990, 993, 995, 8443), (), lambda e: (e.proto == PROTO_TCP) & e.either(_tls)),
@@ -269,7 +270,6 @@ RULES: Final = (
     Rule("bittorrent", (), (), lambda e: e.either(lambda s: s.starts(b"\x13BitTorrent protocol"))),
     Rule("amqp", (5672,), (), lambda e: e.orig.starts(b"AMQP")),
     Rule("sip", (5060,), (5060,), lambda e: e.either(_sip)),
-    Rule("rtsp", (554,), (), lambda e: e.orig.starts(b"OPTIONS rtsp", b"DESCRIBE rtsp") | e.resp.starts(b"RTSP/1.0")),
     Rule("xmpp", (5222, 5269), (), lambda e: e.orig.starts(b"<?xml ", b"<stream:") & _ports(e, 5222, 5269)),
     Rule("irc", (6667,), (), lambda e: e.orig.starts(b"NICK ", b"USER ", b"CAP LS") & (e.port != 21)),
     Rule("dcerpc", (135,), (), lambda e: e.either(lambda s: s.starts(b"\5\0") & _mask(s.byte(2) <= 19))),

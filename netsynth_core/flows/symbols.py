@@ -13,7 +13,7 @@ FLAG_ORDER: Final = "SFRPAU"
 """Letters of the flags in a symbol, in this order; ECE and CWR are left out."""
 
 _CLASSES: Final = ("Empty", "Text", "Random", "Replay")
-_SYMBOL: Final = re.compile(r"^(?:([SFRPAU]*)_)?([<>])_(Empty|Text|Random|Replay)(?:-([A-Za-z0-9.+/_*]{1,10}))?$")
+_SYMBOL: Final = re.compile(r"^(?:([SFRPAU]+)_)?([<>])_(Empty|Text|Random|Replay)(?:-([A-Za-z0-9.+/_*]{1,10}))?$")
 
 
 class Symbol(NamedTuple):

@@ -102,6 +102,8 @@ def write_flow_table(path: str | Path, table: FlowTable) -> None:
 
 def format_seconds(ns: NDArray[np.int64]) -> NDArray[np.object_]:
     """Decimal seconds of nanoseconds: exact, at least 3 and at most 9 decimals."""
+    if len(ns) == 0:
+        return np.zeros(0, dtype=object)
     whole, rest = np.divmod(np.abs(ns), NS_PER_S)
     digits = np.strings.ljust(np.strings.rstrip(np.strings.zfill(rest.astype("U9"), 9), "0"), 3, "0")
     text = np.strings.add(np.strings.add(whole.astype("U20"), "."), digits)
@@ -175,11 +177,18 @@ class _Column:
             hint=hint,
         )
 
+    def _texts(self) -> "pd.Series[str]":
+        """The cells as texts without spaces around them, empty where there is none."""
+        cells = self.cells
+        if cells.dtype != "str":
+            cells = cells.astype(object).where(cells.notna(), "").astype("str")
+        return cells.fillna("").str.strip()
+
     def _integers(self, empty: int, most: int, needed: str, hint: str) -> NDArray[np.int64]:
         if pd.api.types.is_integer_dtype(self.cells.dtype):
             values = self.cells.to_numpy(dtype=np.int64)
         else:
-            texts = self.cells.fillna("").astype("str").str.strip().str.replace(r"\.0*$", "", regex=True)
+            texts = self._texts().str.replace(r"\.0*$", "", regex=True)
             blank = (texts == "").to_numpy(dtype=bool)
             shaped = texts.str.fullmatch(r"\d{1,18}").to_numpy(dtype=bool)
             self.refuse(~(shaped | blank), needed, hint)
@@ -199,7 +208,7 @@ class _Column:
     def _time(self) -> NDArray[np.generic]:
         if pd.api.types.is_integer_dtype(self.cells.dtype):
             return self.cells.to_numpy(dtype=np.int64)
-        texts = self.cells.fillna("").astype("str").str.strip()
+        texts = self._texts()
         blank = (texts == "").to_numpy(dtype=bool)
         parts = texts.str.extract(_DECIMAL)
         whole, fraction = parts[1].fillna(""), parts[2].fillna("")
@@ -228,7 +237,7 @@ class _Column:
         ns[odd] = np.rint(values * NS_PER_S).astype(np.int64)
 
     def _proto(self) -> NDArray[np.generic]:
-        texts = self.cells.fillna("").astype("str").str.strip().str.lower()
+        texts = self._texts().str.lower()
         distinct = {text: _protocol(text) for text in texts.unique()}
         unknown = {text for text, name in distinct.items() if name is None}
         self.refuse(
@@ -239,7 +248,7 @@ class _Column:
         return texts.map(distinct).to_numpy(dtype=object)
 
     def _flags(self) -> NDArray[np.generic]:
-        texts = self.cells.fillna("").astype("str").str.strip().str.upper()
+        texts = self._texts().str.upper()
         distinct = {text: _flag_text(text) for text in texts.unique()}
         unknown = {text for text, name in distinct.items() if name is None}
         self.refuse(
@@ -250,7 +259,7 @@ class _Column:
         return texts.map(distinct).to_numpy(dtype=object)
 
     def _text(self) -> NDArray[np.generic]:
-        texts = self.cells.fillna("").astype("str").str.strip()
+        texts = self._texts()
         if self.name in ("src_ip", "dst_ip"):
             self.refuse(
                 (texts == "").to_numpy(dtype=bool), "an address", "Fill in the address of every flow, or drop the row."

@@ -9,8 +9,9 @@ direction is a body and begins with anything. The word is the first one, but for
 - SSH banners: ``SSH``; syslog lines: none, they begin with a number and a date;
 - protocols whose commands are free of case (mail, file transfer, IMAP): upper case.
 
-A token is kept where it recurs: in at least `LEAST_CONVERSATIONS` conversations of its service and in `LEAST_SHARE` of
-those that hold texts, at most `MOST_TOKENS` a service. Every other text is plain ``Text``.
+A token is kept when it is a command of its service (`VOCABULARY`) or a three-digit reply code of one, or when it
+recurs: in at least `LEAST_CONVERSATIONS` conversations of the service and in `LEAST_SHARE` of those that hold texts, at
+most `MOST_TOKENS` a service. Every other text is plain ``Text``.
 """
 
 import re
@@ -28,11 +29,38 @@ LEAST_CONVERSATIONS: Final = 3
 LEAST_SHARE: Final = 0.01
 MOST_TOKENS: Final = 24
 
+_COMMANDS: Final = """
+http GET POST HEAD PUT DELETE OPTIONS CONNECT PATCH HTTP/1.0 HTTP/1.1
+smtp EHLO HELO MAIL RCPT DATA QUIT RSET NOOP AUTH STARTTLS VRFY
+imap * + OK NO BAD CAPABILITY LOGIN LOGOUT SELECT EXAMINE FETCH STORE SEARCH UID IDLE DONE NOOP STARTTLS LIST
+imap LSUB STATUS APPEND EXPUNGE CLOSE COPY MOVE ID NAMESPACE ENABLE
+pop3 +OK _ERR USER PASS APOP CAPA STAT LIST RETR DELE UIDL TOP NOOP RSET QUIT STLS AUTH
+ftp USER PASS SYST FEAT PWD CWD CDUP TYPE PASV EPSV PORT EPRT LIST NLST RETR STOR SIZE QUIT
+redis GET SET DEL INCR EXPIRE EXISTS HGET HSET PING AUTH SELECT QUIT +OK +PONG bulk int error array null
+ssh SSH
+ssdp M_SEARCH NOTIFY HTTP/1.1
+sip INVITE ACK BYE CANCEL REGISTER OPTIONS SIP/2.0
+"""
+
+
+def _vocabulary() -> dict[str, frozenset[str]]:
+    """The lines of `_COMMANDS` by service."""
+    table: dict[str, frozenset[str]] = {}
+    for line in _COMMANDS.strip().splitlines():
+        service, *words = line.split()
+        table[service] = table.get(service, frozenset()) | frozenset(words)
+    return table
+
+
+VOCABULARY: Final = _vocabulary()
+"""Commands and answers that are tokens however rare they are."""
+
 _WORDS: Final = 3
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9.+/_*]")
 _CODE: Final = re.compile(r"^\d{3}-")
 _TAG: Final = re.compile(r"^[A-Za-z]{0,4}\d{1,6}$")
 _CASELESS: Final = frozenset({"smtp", "imap", "pop3", "ftp"})
+_REPLY: Final = re.compile(r"^[1-5]\d\d$")
 _RESP: Final = {
     "$": "bulk",
     ":": "int",
@@ -82,7 +110,7 @@ def text_tokens(
     for name in sorted(set(service[flow].tolist())):
         mine = np.flatnonzero(service[flow] == name)
         tokens, which = _tokens_of(words[mine], str(name))
-        kept = _recurring(tokens, which, flow[mine])
+        kept = _recurring(tokens, which, flow[mine]) | _spoken(tokens, str(name))
         for token in sorted(kept):
             if token not in place:
                 place[token] = len(names)
@@ -142,6 +170,12 @@ def _tokens_of(words: NDArray[np.uint8], service: str) -> tuple[list[str], NDArr
     names = sorted(set(tokens))
     code = {name: i for i, name in enumerate(names)}
     return names, np.array([code[token] for token in tokens], np.int64)[which]
+
+
+def _spoken(tokens: list[str], service: str) -> set[str]:
+    """The tokens that are commands or reply codes of a service."""
+    replies = {token for token in tokens if _REPLY.match(token)} if service in ("smtp", "ftp") else set()
+    return replies | (VOCABULARY.get(service, frozenset()) & set(tokens))
 
 
 def _recurring(tokens: list[str], which: NDArray[np.int64], flow: NDArray[np.int64]) -> set[str]:

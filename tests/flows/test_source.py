@@ -1,0 +1,84 @@
+"""Sources: captures and flow tables are told apart by what they hold; splits share out every flow once."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netsynth_core.errors import NotEnoughData, UnknownFormat
+from netsynth_core.flows.metering import MeterParams
+from netsynth_core.flows.source import kind_of, read_flows
+from netsynth_core.flows.splits import split_halves, split_time_blocks
+from netsynth_core.flows.table_io import write_flow_table
+from tests.capture.traffic import START, mixed, pcap, pcapng, web
+
+
+def test_kinds_are_told_by_content_not_by_name(tmp_path: Path) -> None:
+    capture = tmp_path / "flows.csv"
+    capture.write_bytes(gzip.compress(pcapng(mixed())))
+    source = read_flows(capture)
+    assert len(source.flows) == 6 and source.metered is not None and source.packets is not None
+    assert [report.format for report in source.reports] == ["gzip pcapng"]
+    for name in ("capture.pcap", "t.csv.gz", "t.parquet"):
+        write_flow_table(tmp_path / name, source.flows)
+        again = read_flows([tmp_path / name])
+        assert again.flows.frame.equals(source.flows.frame)
+        assert again.packets is None and again.metered is None and again.reports == []
+
+
+def test_several_inputs_are_one_table(tmp_path: Path) -> None:
+    for k in range(2):
+        (tmp_path / f"{k}.pcap").write_bytes(pcap(web(START + (2 - k) * 10**9, port=40000 + k)))
+        write_flow_table(tmp_path / f"{k}.csv", read_flows(tmp_path / f"{k}.pcap").flows)
+    captures = read_flows([tmp_path / "0.pcap", tmp_path / "1.pcap"])
+    tables = read_flows([tmp_path / "0.csv", tmp_path / "1.csv"])
+    assert captures.flows.frame["src_port"].tolist() == [40001, 40000]
+    assert tables.flows.frame.equals(captures.flows.frame)
+
+
+def test_parameters_reach_the_meter(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(pcap(web(gap=2 * 10**9)))
+    assert len(read_flows(tmp_path / "a").flows) == 1
+    assert len(read_flows(tmp_path / "a", MeterParams(idle_timeout_tcp=1)).flows) == 10
+
+
+def test_mixing_kinds_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(pcap(web()))
+    write_flow_table(tmp_path / "b.csv", read_flows(tmp_path / "a.pcap").flows)
+    with pytest.raises(UnknownFormat, match=r"a\.pcap is a capture and .*b\.csv a flow table"):
+        read_flows([tmp_path / "a.pcap", tmp_path / "b.csv"])
+    with pytest.raises(NotEnoughData):
+        read_flows([])
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b'{"a": 1}', b"no commas here\n", b"\0\1\2\3" * 10])
+def test_what_is_neither_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(UnknownFormat, match="neither a capture nor a flow table"):
+        kind_of(tmp_path / "x")
+
+
+def test_splits_share_out_every_flow_once(tmp_path: Path) -> None:
+    frames = [f for k in range(21) for f in web(START + k * 10**9, port=40000 + k)]
+    (tmp_path / "a").write_bytes(pcap(frames))
+    flows = read_flows(tmp_path / "a").flows
+    for split in (split_halves, split_time_blocks):
+        one, other = split(flows, rng=np.random.default_rng(3))
+        ports = one.frame["src_port"].tolist() + other.frame["src_port"].tolist()
+        assert sorted(ports) == list(range(40000, 40021))
+        assert abs(len(one) - len(other)) <= (1 if split is split_halves else 4)
+        again, _ = split(flows, rng=np.random.default_rng(3))
+        assert again.frame.equals(one.frame)
+    first, second = split_time_blocks(flows, blocks=2, rng=np.random.default_rng(3))
+    spans = sorted([(t.frame["ts"].min(), t.frame["ts"].max()) for t in (first, second)])
+    assert spans[0][1] < spans[1][0]
+
+
+def test_splits_need_enough_flows(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(pcap(web()))
+    flows = read_flows(tmp_path / "a").flows
+    with pytest.raises(NotEnoughData, match="there are 1"):
+        split_halves(flows, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="even number"):
+        split_time_blocks(flows, blocks=3, rng=np.random.default_rng(0))
