@@ -2,7 +2,7 @@
 
 ``rows``: n real rows A, n other real rows B (from the hold-out when there is one), n synthetic rows S; the value is
 metric(A, S), the floor metric(A, B). ``segments``: the same with stretches of time. ``whole``: metric(synthetic) beside
-metric(real or hold-out).
+metric(real or hold-out). ``held-out``: metric(A, B, S) with B from the hold-out.
 """
 
 import math
@@ -101,6 +101,8 @@ def measure(metric: Metric, bench: Bench) -> MetricResult:
     """One row of the report; never raises for what the data are."""
     if metric.draw == "whole":
         return _whole(metric, bench)
+    if metric.draw == "held-out":
+        return _held_out(metric, bench)
     drawn = bench.rows if metric.draw == "rows" else bench.load
     if isinstance(drawn, str):
         return failed(metric, bench.counts, drawn)
@@ -121,6 +123,24 @@ def measure(metric: Metric, bench: Bench) -> MetricResult:
         with suppress(NotApplicable):
             notes.append(metric.remark(bench.views[0], bench.views[1]))
     return _row(metric, values, floors, n=n, note=" ".join(note for note in notes if note))
+
+
+def _held_out(metric: Metric, bench: Bench) -> MetricResult:
+    """The value with synthetic rows as the third side; the floor with held-out rows there, all sides half as large."""
+    n = bench.counts | {"each": bench.rows[0].each, "repeats": len(bench.rows)}
+    if bench.views[2] is None:
+        return failed(metric, n, "It needs a hold-out: real flows that the generator never saw.")
+    halves = np.array_split(np.arange(bench.rows[0].each), 2)
+    try:
+        values = [_once(metric, draw.a, draw.b, draw.s) for draw in bench.rows if draw.b is not None]
+        if not values:
+            return failed(metric, n, "Too few flows in the hold-out.")
+        floors = [
+            _once(metric, draw.a.take(halves[0]), draw.b.take(halves[0]), draw.b.take(halves[1])) for draw in bench.rows
+        ]
+    except NotApplicable as why:
+        return failed(metric, n, str(why))
+    return _row(metric, values, floors, n=n, note="")
 
 
 def _whole(metric: Metric, bench: Bench) -> MetricResult:

@@ -65,11 +65,13 @@ class Metric:
         Unique; column metrics end in the column name: ``jsd dst_port``.
     function
         ``(reference, other) -> float | Measured``, of two views for `draw` ``rows``, of two arrays of load segments for
-        ``segments``; ``(table) -> float | Measured`` for ``whole``. It raises `NotApplicable` where it has no meaning.
+        ``segments``; of one table for ``whole``; of training, held-out and other views for ``held-out``. It raises
+        `NotApplicable` where it has no meaning.
     draw
         ``rows``: equally many rows of both sides, drawn several times (the metric is biased by n);
         ``segments``: equally many stretches of time of equal length; ``whole``: a figure of one table, taken from the
-        synthetic one (value) and from the real one (floor).
+        synthetic one (value) and from the real one (floor); ``held-out``: equally many rows of three sides, only with
+        a hold-out.
     tolerance
         The difference to the floor that does not matter in practice, in the unit of the metric; used by `verdict`.
     """
@@ -83,7 +85,7 @@ class Metric:
     meaning: str
     """What the number is, as the beginning of a sentence: ``The shares of dst_port differ by``."""
     function: Callable[..., float | Measured]
-    draw: Literal["rows", "segments", "whole"] = "rows"
+    draw: Literal["rows", "segments", "whole", "held-out"] = "rows"
     tolerance: float = 0.05
     unit: str = ""
     """``share`` and ``points`` (differences of shares) are written in percent; others stand behind the number."""
@@ -166,7 +168,8 @@ def verdict(result: MetricResult) -> Verdict:
     With ``excess`` = value - floor (floor - value for goal ``up``, its absolute value for ``match``):
 
     - *within the floor*: excess <= 2 * sqrt(sd**2 + floor_sd**2): real data split in two differ as much;
-    - *near*: excess <= tolerance of the metric, or <= the floor itself (at most twice the noise) for goal ``down``;
+    - *near*: excess <= tolerance of the metric, or <= the floor itself (at most twice the noise) for goal ``down``
+      (not for the unit ``AUC``, whose floor is 0.5 and no noise);
     - *far*: more than that;
     - *no floor*: there is nothing to compare the value with; *not computed*: there is no value.
     """
@@ -177,6 +180,6 @@ def verdict(result: MetricResult) -> Verdict:
     if worse <= 2 * spread + 1e-12:
         return Verdict.WITHIN
     near = result.tolerance
-    if result.goal == "down" and result.floor is not None:
+    if result.goal == "down" and result.floor is not None and result.unit != "AUC":
         near = max(near, result.floor)
     return Verdict.NEAR if worse <= near else Verdict.FAR

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from netsynth_core.errors import NetsynthError
-from netsynth_core.evaluate import dependence, interflow, marginals, novelty, rules
+from netsynth_core.evaluate import dependence, detection, interflow, marginals, novelty, rules
 from netsynth_core.evaluate.interflow import PatternSource, window_starts
 from netsynth_core.evaluate.measure import measure, set_up
 from netsynth_core.evaluate.metric import Metric, MetricResult, Verdict
@@ -22,7 +22,9 @@ from netsynth_core.monitor import SILENT, Monitor
 METRICS: Final[tuple[Metric, ...]] = (
     *marginals.METRICS,
     *dependence.METRICS,
+    detection.ONE_FLOW,
     *interflow.METRICS,
+    detection.NEIGHBOURS,
     *rules.METRICS,
     *novelty.METRICS,
 )

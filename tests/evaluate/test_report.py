@@ -39,7 +39,7 @@ def test_fresh_traffic_of_the_same_source_is_within_the_floor(table: FlowTable) 
 
 
 def test_shuffled_columns_break_dependence_and_rules_but_no_marginal(table: FlowTable) -> None:
-    report = evaluate(table, shuffled_columns(table, seed=1), rng=rng())
+    report = evaluate(table, shuffled_columns(table, seed=1), rng=rng(), repeats=3)
     assert far(report, "marginals") == set()
     assert far(report, "dependence") == {r.name for r in report.family("dependence")}
     assert "any rule" in far(report, "rules")
@@ -47,14 +47,14 @@ def test_shuffled_columns_break_dependence_and_rules_but_no_marginal(table: Flow
 
 
 def test_shuffled_starts_break_the_order_only(table: FlowTable) -> None:
-    report = evaluate(table, shuffled_starts(table, seed=1), rng=rng())
+    report = evaluate(table, shuffled_starts(table, seed=1), rng=rng(), repeats=3)
     for family in ("marginals", "dependence", "rules"):
         assert far(report, family) == set()
     assert {"next of source in 1 s", "jsd next port", "wasserstein next of source"} <= far(report, "inter-flow")
 
 
 def test_copying_the_training_flows_is_seen(table: FlowTable) -> None:
-    report = evaluate(table, table, rng=rng())
+    report = evaluate(table, table, rng=rng(), repeats=3)
     assert far(report, "novelty") >= {"copies", "copies with start", "copied runs of 5"}
     assert "100.00%" in report["copies"].note
     assert all(r.verdict == Verdict.WITHIN for r in report.family("dependence"))
@@ -62,7 +62,7 @@ def test_copying_the_training_flows_is_seen(table: FlowTable) -> None:
 
 def test_a_hold_out_is_the_floor_when_given(table: FlowTable) -> None:
     other = shuffled_columns(table, seed=3)
-    report = evaluate(table, table, holdout=other, rng=rng())
+    report = evaluate(table, table, holdout=other, rng=rng(), repeats=2)
     contingency = report["contingency difference"]
     assert contingency.value is not None and contingency.floor is not None
     assert contingency.floor > 5 * contingency.value
@@ -71,15 +71,15 @@ def test_a_hold_out_is_the_floor_when_given(table: FlowTable) -> None:
 
 
 def test_floor_and_value_are_drawn_with_equally_many_rows(table: FlowTable) -> None:
-    report = evaluate(table, network(50, seed=4), rng=rng())
-    assert report["jsd dst_ip"].n == {"real": 1200, "synthetic": 100, "each": 100, "repeats": 5}
-    report = evaluate(table, network(3000, seed=4), rng=rng())
+    report = evaluate(table, network(50, seed=4), rng=rng(), repeats=2)
+    assert report["jsd dst_ip"].n == {"real": 1200, "synthetic": 100, "each": 100, "repeats": 2}
+    report = evaluate(table, network(1000, seed=4), rng=rng(), repeats=2)
     assert report["jsd dst_ip"].n["each"] == 600
 
 
 def test_same_seed_same_bytes_other_seed_other_draws(table: FlowTable) -> None:
-    synthetic = network(300, seed=9)
-    texts = [json.dumps(evaluate(table, synthetic, rng=np.random.default_rng(s)).to_json()) for s in (5, 5, 6)]
+    made = network(300, seed=9)
+    texts = [json.dumps(evaluate(table, made, rng=np.random.default_rng(s), repeats=2).to_json()) for s in (5, 5, 6)]
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -111,9 +111,10 @@ def test_degenerate_tables_give_rows_with_notes_and_json_without_nan(a: str, b: 
 def test_identical_whole_tables_have_distance_0() -> None:
     """With a hold-out equal to the real flows nothing is split, so equal tables are at 0 from each other."""
     table = network(40, seed=1)
-    report = evaluate(table, table, holdout=table, rng=rng())
+    by_chance = {"classifier, one flow", "classifier, with neighbours", "nearer to training"}
+    report = evaluate(table, table, holdout=table, rng=rng(), repeats=2)
     for result in report:
-        if result.value is not None and result.goal == "down":
+        if result.value is not None and result.goal == "down" and result.name not in by_chance:
             assert result.value == pytest.approx(result.floor, abs=1e-9), result.name
             if result.family != "rules":
                 assert result.value == pytest.approx(0, abs=1e-9), result.name
@@ -127,7 +128,7 @@ class Refusing:
 
 
 def test_a_pattern_set_that_fails_is_a_note(table: FlowTable) -> None:
-    result = evaluate(table, table, patterns=Refusing(), rng=rng())["pattern windows"]
+    result = evaluate(table, table, patterns=Refusing(), rng=rng(), repeats=1)["pattern windows"]
     assert result.value is None
     assert "nothing fits" in result.note
 
@@ -152,7 +153,7 @@ def test_registry_is_complete_and_names_are_unique() -> None:
 
 
 def test_report_as_frame_and_file(table: FlowTable, tmp_path: Path) -> None:
-    report = evaluate(table, table, rng=rng())
+    report = evaluate(table, table, rng=rng(), repeats=1)
     frame = report.to_frame()
     assert list(frame["name"]) == [m.name for m in METRICS]
     assert frame["value"].isna().sum() == sum(r.value is None for r in report)
