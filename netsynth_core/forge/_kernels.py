@@ -237,9 +237,97 @@ def _payload(out, at, size, pattern, patterns, word, seed, text):
 
 
 @njit(cache=True, nogil=True)
+def _network(out, p, flows, hosts, f, source, sink, proto, transport, counters):
+    """Write the IPv4 or IPv6 header; returns the sum of the addresses for the pseudo header."""
+    if flows.ipv6[f]:
+        _put32(out, p, 0x60000000)
+        _put16(out, p + 4, transport)
+        out[p + 6] = proto
+        out[p + 7] = hosts.ttl[source]
+        for b in range(16):
+            out[p + 8 + b] = hosts.address[source, b]
+            out[p + 24 + b] = hosts.address[sink, b]
+        return _sum16(out, p + 8, p + 40)
+    _put16(out, p, 0x4500)
+    _put16(out, p + 2, 20 + transport)
+    _put16(out, p + 4, np.int64(counters[source]))
+    counters[source] += np.uint16(1)
+    _put16(out, p + 6, 0x4000)
+    out[p + 8] = hosts.ttl[source]
+    out[p + 9] = proto
+    _put16(out, p + 10, 0)
+    for b in range(4):
+        out[p + 12 + b] = hosts.address[source, 12 + b]
+        out[p + 16 + b] = hosts.address[sink, 12 + b]
+    _put16(out, p + 10, _fold(_sum16(out, p, p + 20)))
+    return _sum16(out, p + 12, p + 20)
+
+
+@njit(cache=True, nogil=True)
+def _segment(out, q, frames, flows, i, f, d, extra, options, mss_at, stamp_at):
+    """Write the TCP header with its options, the checksum left 0."""
+    _put16(out, q, np.int64(flows.ports[f, d]))
+    _put16(out, q + 2, np.int64(flows.ports[f, 1 - d]))
+    _put32(out, q + 4, np.int64(frames.seq[i]))
+    _put32(out, q + 8, np.int64(frames.ack[i]))
+    out[q + 12] = np.uint8((5 + extra // 4) << 4)
+    out[q + 13] = frames.flags[i]
+    _put16(out, q + 14, np.int64(frames.window[i]))
+    _put32(out, q + 16, 0)
+    kind = frames.layout[i]
+    for b in range(extra):
+        out[q + 20 + b] = options[kind, b]
+    if mss_at[kind] >= 0:
+        _put16(out, q + 20 + mss_at[kind], 1440 if flows.ipv6[f] else 1460)
+    if stamp_at[kind] >= 0:
+        _put32(out, q + 20 + stamp_at[kind], np.int64(frames.stamp[i]))
+        _put32(out, q + 24 + stamp_at[kind], np.int64(frames.echo[i]))
+
+
+@njit(cache=True, nogil=True)
+def _quote(out, body, size, flows, hosts, f, d):
+    """Turn the packet an ICMP error quotes into one of this flow's: from the receiver of the error to its sender."""
+    v6 = flows.ipv6[f]
+    kind = flows.messages[f, d, 0]
+    errors = kind >= 1 and kind <= 4 if v6 else kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12
+    width = 16 if v6 else 4
+    at = body + (8 if v6 else 12)
+    if not errors or at + 2 * width > body + size:
+        return
+    for b in range(width):
+        out[at + b] = hosts.address[flows.ends[f, 1 - d], 16 - width + b]
+        out[at + width + b] = hosts.address[flows.ends[f, d], 16 - width + b]
+    if not v6:
+        _put16(out, body + 10, 0)
+        _put16(out, body + 10, _fold(_sum16(out, body, body + 20)))
+
+
+@njit(cache=True, nogil=True)
+def _check(out, q, check, transport, proto, pseudo):
+    """Write the transport checksum; that of ICMP has no pseudo header, and UDP writes 0 as 0xFFFF (RFC 768)."""
+    total = _sum16(out, q, q + transport)
+    if proto != 1:
+        total += pseudo + np.uint64(proto) + np.uint64(transport)
+    value = _fold(total)
+    if proto == 17 and value == 0:
+        value = 0xFFFF
+    _put16(out, check, value)
+
+
+@njit(cache=True, nogil=True)
+def _record(out, at, ts, length):
+    """Write the pcap record header."""
+    seconds = ts // 1000000000
+    _put32_little(out, at, seconds)
+    _put32_little(out, at + 4, ts - seconds * 1000000000)
+    _put32_little(out, at + 8, length)
+    _put32_little(out, at + 12, length)
+
+
+@njit(cache=True, nogil=True)
 def emit(
     order, low, frames, flows, hosts, patterns, text, options, option_sizes, mss_at, stamp_at, counters, out, ends
-):
+):  # fmt: skip
     """Write the frames ``order[low:]`` with their pcap record headers into `out` until it is full.
 
     Parameters: `options` (layouts, 40) bytes, `option_sizes` their lengths, `mss_at` and `stamp_at` where MSS and
@@ -261,83 +349,35 @@ def emit(
         length = 14 + network + transport
         if at + 16 + length > len(out):
             break
-        seconds = frames.ts[i] // 1000000000
-        _put32_little(out, at, seconds)
-        _put32_little(out, at + 4, frames.ts[i] - seconds * 1000000000)
-        _put32_little(out, at + 8, length)
-        _put32_little(out, at + 12, length)
+        _record(out, at, frames.ts[i], length)
         at += 16
-        source = flows.ends[f, d]
-        sink = flows.ends[f, 1 - d]
+        source, sink = flows.ends[f, d], flows.ends[f, 1 - d]
         for b in range(6):
             out[at + b] = hosts.mac[sink, b]
             out[at + 6 + b] = hosts.mac[source, b]
-        p = at + 14
-        if flows.ipv6[f]:
-            _put16(out, at + 12, 0x86DD)
-            _put32(out, p, 0x60000000)
-            _put16(out, p + 4, transport)
-            out[p + 6] = proto
-            out[p + 7] = hosts.ttl[source]
-            for b in range(16):
-                out[p + 8 + b] = hosts.address[source, b]
-                out[p + 24 + b] = hosts.address[sink, b]
-            pseudo = _sum16(out, p + 8, p + 40)
-        else:
-            _put16(out, at + 12, 0x0800)
-            _put16(out, p, 0x4500)
-            _put16(out, p + 2, 20 + transport)
-            _put16(out, p + 4, np.int64(counters[source]))
-            counters[source] += np.uint16(1)
-            _put16(out, p + 6, 0x4000)
-            out[p + 8] = hosts.ttl[source]
-            out[p + 9] = proto
-            _put16(out, p + 10, 0)
-            for b in range(4):
-                out[p + 12 + b] = hosts.address[source, 12 + b]
-                out[p + 16 + b] = hosts.address[sink, 12 + b]
-            _put16(out, p + 10, _fold(_sum16(out, p, p + 20)))
-            pseudo = _sum16(out, p + 12, p + 20)
-        q = p + network
+        _put16(out, at + 12, 0x86DD if flows.ipv6[f] else 0x0800)
+        pseudo = _network(out, at + 14, flows, hosts, f, source, sink, proto, transport, counters)
+        q = at + 14 + network
+        body, check = q + 8, q + 2
         if proto == 6:
-            _put16(out, q, np.int64(flows.ports[f, d]))
-            _put16(out, q + 2, np.int64(flows.ports[f, 1 - d]))
-            _put32(out, q + 4, np.int64(frames.seq[i]))
-            _put32(out, q + 8, np.int64(frames.ack[i]))
-            out[q + 12] = np.uint8((5 + extra // 4) << 4)
-            out[q + 13] = frames.flags[i]
-            _put16(out, q + 14, np.int64(frames.window[i]))
-            _put32(out, q + 16, 0)
-            kind = frames.layout[i]
-            for b in range(extra):
-                out[q + 20 + b] = options[kind, b]
-            if mss_at[kind] >= 0:
-                _put16(out, q + 20 + mss_at[kind], 1440 if flows.ipv6[f] else 1460)
-            if stamp_at[kind] >= 0:
-                _put32(out, q + 20 + stamp_at[kind], np.int64(frames.stamp[i]))
-                _put32(out, q + 24 + stamp_at[kind], np.int64(frames.echo[i]))
+            _segment(out, q, frames, flows, i, f, d, extra, options, mss_at, stamp_at)
             body, check = q + 20 + extra, q + 16
         elif proto == 17:
             _put16(out, q, np.int64(flows.ports[f, d]))
             _put16(out, q + 2, np.int64(flows.ports[f, 1 - d]))
             _put16(out, q + 4, transport)
             _put16(out, q + 6, 0)
-            body, check = q + 8, q + 6
+            check = q + 6
         else:
             out[q] = flows.messages[f, d, 0]
             out[q + 1] = flows.messages[f, d, 1]
             _put16(out, q + 2, 0)
             _put32(out, q + 4, np.int64(frames.seq[i]))
-            body, check = q + 8, q + 2
         if size > 0:
             _payload(out, body, size, frames.pattern[i], patterns, frames.word[i], frames.filler[i], text)
-        total = _sum16(out, q, q + transport)
-        if proto != 1:
-            total += pseudo + np.uint64(proto) + np.uint64(transport)
-        value = _fold(total)
-        if proto == 17 and value == 0:
-            value = 0xFFFF
-        _put16(out, check, value)
+            if proto == 1 or proto == 58:
+                _quote(out, body, size, flows, hosts, f, d)
+        _check(out, q, check, transport, proto, pseudo)
         at += length
         lengths += length
         k += 1

@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from netsynth_core.errors import NotEnoughData
 from netsynth_core.files import atomic_path
 from netsynth_core.flows.table import FlowTable
+from netsynth_core.forge.addresses import STAND_INS
 from netsynth_core.forge.columns import Draft, Frames
 from netsynth_core.forge.drafting.models import Drafter, PacketModel
 from netsynth_core.forge.payloads.assign import Payloads
@@ -75,8 +77,8 @@ def forge_capture(
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         writer = Writer(handle, plan.columns, host_columns(hosts.hi, hosts.lo, hosts.mac, hosts.ttl), counters)
         writer.open()
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
-            monitor.step("forging packets", int(low), len(plan), packets=writer.packets)
+        for low, high in pairwise(bounds.tolist()):
+            monitor.step("forging packets", low, len(plan), packets=writer.packets)
             chosen = np.arange(low, high, dtype=np.int64)
             draft = drafter.draft(chosen)
             frames = _frames(plan, draft, chosen, payloads)
@@ -130,7 +132,7 @@ def _notes(plan: Plan, drafter: Drafter, payloads: Payloads) -> list[str]:
     strangers = plan.hosts.stand_ins
     if strangers:
         notes.append(
-            f"{len(strangers)} host names are no addresses (such as {strangers[0]}); they have stand-ins in 198.18.0.0/15."
+            f"{len(strangers)} host names (such as {strangers[0]}) are no addresses; they have stand-ins in {STAND_INS}."
         )
     if payloads.resized:
         notes.append(f"{payloads.resized} payloads have the nearest size their protocol allows.")

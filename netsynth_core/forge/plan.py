@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6, PROTO_NAMES, PROTO_TCP, PROTO_UDP
@@ -39,6 +40,8 @@ class Plan:
     duration: NDArray[np.int64]
     """ns; -1 = unknown."""
     service: NDArray[np.object_]
+    group: NDArray[np.object_]
+    """The service models are chosen by: the protocol in lower case where the service is unknown."""
     state: NDArray[np.object_]
     state_code: NDArray[np.int64]
     """Position in `netsynth_core.flows.states.STATES`."""
@@ -105,6 +108,7 @@ def plan_flows(table: FlowTable, *, seed: int) -> Plan:
         bytes=octets,
         duration=durations if known else np.full(len(rows), -1, np.int64),
         service=service,
+        group=np.where(service == "", frame["proto"].str.lower().to_numpy(object), service),
         state=state,
         state_code=np.array(
             [STATES.index(name) if name in STATES else STATES.index("OTH") for name in state], np.int64
@@ -130,13 +134,13 @@ def _number(name: str) -> int:
 
 
 def _forgeable(
-    frame: object, proto: NDArray[np.int64], source6: NDArray[np.bool_], destination6: NDArray[np.bool_]
+    frame: pd.DataFrame, proto: NDArray[np.int64], source6: NDArray[np.bool_], destination6: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
     """Which flows can be forged, and how many cannot by reason."""
-    packets = frame["fwd_packets"].to_numpy() + frame["bwd_packets"].to_numpy()  # type: ignore[index]
+    packets = frame["fwd_packets"].to_numpy() + frame["bwd_packets"].to_numpy()
     reasons = np.full(len(proto), "", object)
     other = ~np.isin(proto, (PROTO_TCP, PROTO_UDP, PROTO_ICMP, PROTO_ICMP6))
-    names = frame["proto"].to_numpy(object)  # type: ignore[index]
+    names = frame["proto"].to_numpy(object)
     reasons[other] = np.array([f"left out: protocol {name}" for name in names[other]], object)
     reasons[source6 != destination6] = "left out: one end IPv4, the other IPv6"
     reasons[packets <= 0] = "left out: no packet"
@@ -145,21 +149,21 @@ def _forgeable(
     return kept, {str(reason): int(count) for reason, count in zip(found, counts, strict=True)}
 
 
-def _known_bytes(frame: object, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.int64]:
+def _known_bytes(frame: pd.DataFrame, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.int64]:
     """IP bytes of each direction; -1 where fewer than the headers need."""
     columns = []
     for name, packets in (("fwd_bytes", fwd), ("bwd_bytes", bwd)):
-        octets = frame[name].to_numpy(np.int64)  # type: ignore[index]
+        octets = frame[name].to_numpy(np.int64)
         columns.append(np.where((octets < 20 * packets) | (packets == 0), np.where(packets == 0, 0, -1), octets))
     return np.stack(columns, axis=1)
 
 
 def _states(
-    frame: object, proto: NDArray[np.int64], fwd: NDArray[np.int64], bwd: NDArray[np.int64]
+    frame: pd.DataFrame, proto: NDArray[np.int64], fwd: NDArray[np.int64], bwd: NDArray[np.int64]
 ) -> NDArray[np.object_]:
     """The state of each flow: the table's, else what counts and flags make likely."""
-    given = frame["state"].to_numpy(object)  # type: ignore[index]
-    flags = frame["flags"].to_numpy(object)  # type: ignore[index]
+    given = frame["state"].to_numpy(object)
+    flags = frame["flags"].to_numpy(object)
     states = np.empty(len(given), object)
     for i, (name, text) in enumerate(zip(given, flags, strict=True)):
         states[i] = name or state_of_flags(text, int(proto[i]), int(fwd[i]), int(bwd[i]))
@@ -193,11 +197,11 @@ def state_of_flags(flags: str, proto: int, fwd: int, bwd: int) -> str:
     return "S1" if syn else "OTH"
 
 
-def _services(frame: object, proto: NDArray[np.int64]) -> NDArray[np.object_]:
+def _services(frame: pd.DataFrame, proto: NDArray[np.int64]) -> NDArray[np.object_]:
     """The service of each flow: the table's, else that of its port."""
-    names = frame["service"].to_numpy(object).copy()  # type: ignore[index]
-    ports = frame["dst_port"].to_numpy(np.int64)  # type: ignore[index]
-    table = {}
+    names = frame["service"].to_numpy(object).copy()
+    ports = frame["dst_port"].to_numpy(np.int64)
+    table: dict[tuple[int, int], str] = {}
     for rule in reversed(RULES):
         table |= {(PROTO_TCP, port): rule.name for port in rule.tcp} | {
             (PROTO_UDP, port): rule.name for port in rule.udp
@@ -233,11 +237,11 @@ def _levels(
 
 
 def _ports(
-    frame: object, proto: NDArray[np.int64], source: NDArray[np.int64], rows: NDArray[np.int64], seed: int
+    frame: pd.DataFrame, proto: NDArray[np.int64], source: NDArray[np.int64], rows: NDArray[np.int64], seed: int
 ) -> NDArray[np.uint16]:
-    """Both ports; an unset source port is the host's next ephemeral one, so that no connection is mixed up with another."""
-    own = frame["src_port"].to_numpy(np.int64).copy()  # type: ignore[index]
-    other = frame["dst_port"].to_numpy(np.int64)  # type: ignore[index]
+    """Both ports; an unset source port is the host's next ephemeral one, so that connections stay apart."""
+    own = frame["src_port"].to_numpy(np.int64).copy()
+    other = frame["dst_port"].to_numpy(np.int64)
     width = EPHEMERAL[1] - EPHEMERAL[0] + 1
     unset = np.flatnonzero((own < 0) & ((proto == PROTO_TCP) | (proto == PROTO_UDP)))
     if len(unset):
@@ -249,10 +253,10 @@ def _ports(
     return np.stack([np.clip(own, 0, 65535), np.clip(other, 0, 65535)], axis=1).astype(np.uint16)
 
 
-def _messages(frame: object, proto: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _messages(frame: pd.DataFrame, proto: NDArray[np.int64]) -> NDArray[np.uint8]:
     """ICMP type and code of each direction: echo where the table does not say."""
-    kind = frame["src_port"].to_numpy(np.int64)  # type: ignore[index]
-    code = frame["dst_port"].to_numpy(np.int64)  # type: ignore[index]
+    kind = frame["src_port"].to_numpy(np.int64)
+    code = frame["dst_port"].to_numpy(np.int64)
     table = np.zeros((len(kind), 2, 2), np.uint8)
     for i in np.flatnonzero((proto == PROTO_ICMP) | (proto == PROTO_ICMP6)):
         echo = 8 if proto[i] == PROTO_ICMP else 128

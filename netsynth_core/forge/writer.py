@@ -42,13 +42,13 @@ class Writer:
     def add(self, frames: Frames, patterns: Patterns, *, until: int | None) -> None:
         """Take a batch and write every frame that came before `until` (all, when it is None)."""
         batches = [*self._waiting, frames]
-        joined = Frames(*(np.concatenate([getattr(b, name) for b in batches]) for name in Frames._fields))
+        joined = Frames._make(np.concatenate([getattr(b, name) for b in batches]) for name in Frames._fields)
         order = np.argsort(joined.ts, kind="stable")
         count = len(order) if until is None else int(np.searchsorted(joined.ts[order], until, side="left"))
         self._emit(order[:count], joined, patterns)
         # kept in the order given, so that equal instants keep the order of their flows
         rest = np.sort(order[count:])
-        self._waiting = [Frames(*(column[rest] for column in joined))] if len(rest) else []
+        self._waiting = [Frames._make(column[rest] for column in joined)] if len(rest) else []
 
     def _emit(self, order: NDArray[np.int64], frames: Frames, patterns: Patterns) -> None:
         from netsynth_core.forge._kernels import emit
@@ -66,7 +66,7 @@ class Writer:
                 order, low, frames, self.flows, self.hosts, patterns, running_text(),
                 options, sizes, mss_at, stamp_at, self.counters, self._buffer, ends,
             )  # fmt: skip
-            self.handle.write(memoryview(self._buffer)[:used])
+            self.handle.write(self._buffer[:used].data)
             low += count
             self.packets += count
             self.bytes += int(ends[0])

@@ -44,12 +44,12 @@ def _only_opening(state, fwd, bwd, direction, flags, at):
         for _ in range(bwd):
             at = _put(direction, flags, at, 1, RST | ACK)
         return 1
-    if (state == RSTOS0 or state == SH) and bwd == 0 and fwd > 1:
+    if state in (RSTOS0, SH) and bwd == 0 and fwd > 1:
         for _ in range(fwd - 1):
             at = _put(direction, flags, at, 0, SYN)
         _put(direction, flags, at, 0, RST if state == RSTOS0 else FIN | ACK)
         return 1
-    if (state == RSTRH or state == SHR) and fwd == 0 and bwd > 1:
+    if state in (RSTRH, SHR) and fwd == 0 and bwd > 1:
         for _ in range(bwd - 1):
             at = _put(direction, flags, at, 1, SYN | ACK)
         _put(direction, flags, at, 1, RST if state == RSTRH else FIN | ACK)
@@ -133,7 +133,7 @@ def interleave(fwd, bwd, direction, at):
 
 @njit(cache=True, nogil=True)
 def spread_bytes(total, least, limit, chosen, count, size, weights):
-    """Share `total` payload bytes over the chosen packets, none below `least` or over `limit`, exactly where possible."""
+    """Share `total` payload bytes over the chosen packets, each `least` to `limit`, exactly where possible."""
     whole = 0.0
     for c in range(count):
         whole += weights[c]

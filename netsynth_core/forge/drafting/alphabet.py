@@ -1,4 +1,4 @@
-"""A model's transitions as the forge takes them: direction, flags, payload class, first word, pools of sizes and delays.
+"""A model's transitions as the forge takes them: direction, flags, payload class, first word, sizes and delays.
 
 The laws of delays and sizes enter through pools: `POOL` draws a transition, made once from the capture's seed. A flow
 then picks from them by its own stream, so what it gets depends on nothing but the seed and its row.
@@ -81,9 +81,7 @@ def least_size(kind: int, token: str) -> int:
     return max(1, len(token) + 1 if token else 1)
 
 
-def speak_model(
-    automaton: TimedAutomaton, tokens: dict[str, int], *, name: str, rng: np.random.Generator
-) -> Spoken:
+def speak_model(automaton: TimedAutomaton, tokens: dict[str, int], *, name: str, rng: np.random.Generator) -> Spoken:
     """Everything the forge needs of a model's transitions; new first words are added to `tokens`."""
     symbols = symbols_of(automaton, name=name)
     flat = flatten(automaton)

@@ -1,10 +1,10 @@
 """Drafts from models: each flow's packets from the automaton chosen for it, the others by default.
 
 The order in which models are tried for a flow: those of its service and state; those of its service over all states;
-those of its service and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent TCP
-(`netsynth_core.forge.drafting.coherence`); where a model has none, first coherence is given up, then the run is made
-with fewer packets, of which some are emitted again (pure acknowledgements rather than data), as the noise model of TADAM
-has it.
+those of its service and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent
+TCP (`netsynth_core.forge.drafting.coherence`); where a model has none, first coherence is given up, then the run is
+made with fewer packets, of which some are emitted again (pure acknowledgements rather than data), as the noise model of
+TADAM has it.
 """
 
 from collections import Counter, defaultdict
@@ -58,6 +58,7 @@ class _How(NamedTuple):
     """One way to draw flows from a model."""
 
     model: int
+    group: str
     tcp: bool
     state: str
     strict: bool
@@ -106,7 +107,7 @@ class Drafter:
         edges = np.full(len(draft.size), -1, np.int64)
         tcp = plan.columns.proto[flows] == 6
         groups: dict[tuple[str, str, bool], list[int]] = defaultdict(list)
-        for i, key in enumerate(zip(plan.service[flows], plan.state[flows], tcp.tolist(), strict=True)):
+        for i, key in enumerate(zip(plan.group[flows], plan.state[flows], tcp.tolist(), strict=True)):
             groups[key].append(i)
         left: list[NDArray[np.int64]] = []
         for (service, state, is_tcp), members in sorted(groups.items()):
@@ -115,10 +116,10 @@ class Drafter:
             for again in (False, True):
                 for number in chain:
                     for strict in (True, False) if is_tcp else (True,):
-                        how = _How(number, is_tcp, state, strict)
+                        how = _How(number, service, is_tcp, state, strict)
                         rest = self._draw(draft, edges, flows, rest, how, again=again)
             if len(rest):
-                label = f"{service or 'unknown service'}/{state}"
+                label = f"{service}/{state}"
                 self.fallbacks[f"counts not reachable: {label}" if chain else f"no automaton: {label}"] += len(rest)
                 left.append(rest)
         if left:
@@ -151,7 +152,7 @@ class Drafter:
             return found
         plan, model = self.plan, self.models[how.model]
         symbols = symbols_of(model.automaton, name=model.service)
-        mine = (plan.service == model.service) & (plan.state == how.state) & ((plan.columns.proto == 6) == how.tcp)
+        mine = (plan.group == how.group) & (plan.state == how.state) & ((plan.columns.proto == 6) == how.tcp)
 
         def direction(name: str) -> int:
             symbol = symbols[name]

@@ -25,7 +25,7 @@ def _integer(value: int) -> bytes:
 
 
 def _exactly(build: Callable[[int, int], bytes], size: int) -> bytes | None:
-    """What `build(free, extra)` gives when it is `size` bytes long; the nearest below when no length is; None if too long."""
+    """What `build(free, extra)` gives when it is `size` bytes long, or nearly; None when it is longer at least."""
     least = build(0, 0)
     if len(least) > size:
         return None

@@ -51,37 +51,46 @@ def mqtt(want: Want) -> Made | None:
     return Made(_publish(size, want.variant))
 
 
+_REPLIES = {"bulk": "$", "int": ":", "error": "-ERR", "array": "*1\r\n$", "null": "$-1", "": ""}
+
+
 def redis(want: Want) -> Made | None:
     """RESP: arrays of bulk strings from the originator, simple and bulk strings back; always text."""
     if want.kind not in (TEXT, ANY):
         return None
     if want.direction == 0:
         return _command(want)
-    token = want.token or ("$" if want.size > 40 else "+OK")
-    if token.startswith("$"):
-        for digits in (1, 2, 3, 4):
-            length = want.size - 5 - digits
-            if length >= 0 and len(str(length)) == digits:
-                return Made(f"${length}\r\n".encode("ascii"), FILL_TEXT, b"\r\n")
-        return None
+    token = _REPLIES.get(want.token, want.token) or ("$" if want.size > 40 else "+OK")
+    if token.endswith("$"):
+        return _bulk(token, want.size)
     room = want.size - len(token) - 2
     if room < 0:
         return None
-    extra = " " + word(room - 1, want.variant) if room and token[0] in "+-" else "0" * room
+    extra = " " + word(room - 1, want.variant) if room and token[0] in "+-" else "1" * room
     return Made(f"{token}{extra}\r\n".encode("ascii"))
 
 
-def _command(want: Want) -> Made | None:
-    count = int(want.token[1:]) if want.token[:1] == "*" and want.token[1:].isdigit() else 2
-    if not 1 <= count <= 64:
-        return None
-    names = ["PING"] if count == 1 else ["GET" if count == 2 else "SET", *["k"] * (count - 2)]
-    head = f"*{count}\r\n" + "".join(f"${len(name)}\r\n{name}\r\n" for name in names[: count - 1])
+def _bulk(head: str, size: int) -> Made | None:
+    """`head`, the length of a bulk string, and the string, in `size` bytes."""
     for digits in (1, 2, 3, 4):
-        length = want.size - len(head) - 5 - digits
+        length = size - len(head) - digits - 4
         if length >= 0 and len(str(length)) == digits:
-            return Made((head + f"${length}\r\n").encode("ascii"), FILL_TEXT, b"\r\n")
+            return Made(f"{head}{length}\r\n".encode("ascii"), FILL_TEXT, b"\r\n")
     return None
+
+
+_ARGUMENTS = {"PING": 0, "QUIT": 0, "SET": 2, "HGET": 2, "HSET": 3, "EXPIRE": 2}
+
+
+def _command(want: Want) -> Made | None:
+    """A command whose last argument takes what is left."""
+    names = [want.token] if want.token.isalpha() else ["GET"]
+    count = _ARGUMENTS.get(names[0], 1)
+    names += ["k"] * (count - 1)
+    head = f"*{count + 1}\r\n" + "".join(f"${len(name)}\r\n{name}\r\n" for name in names)
+    if count == 0:
+        return Made(head.encode("ascii")) if len(head) == want.size else None
+    return _bulk(head + "$", want.size)
 
 
 def postgresql(want: Want) -> Made | None:
@@ -156,7 +165,7 @@ def smb(want: Want) -> Made | None:
     if want.size == 4 and not want.rest:
         return Made(b"\x85\0\0\0")
     total = want.size + want.rest - 4
-    if total < 52 + 16 or want.size < 56:
+    if total < 52 + 64 or want.size < 56:
         return None
     head = b"\0" + total.to_bytes(3, "big") + b"\xfdSMB" + digest(32, "smb", want.variant, want.ordinal)
     head += struct.pack("<IHHQ", total - 52, 0, 1, 0x400000000001 + want.variant)

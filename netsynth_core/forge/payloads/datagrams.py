@@ -18,9 +18,12 @@ def ntp(want: Want) -> Made | None:
         body = b"\x23\0\6\x20" + bytes(36)
         tail = struct.pack(">I", 1 + want.variant) if size == 68 else b""
         fill = FILL_RANDOM
-        return Made(body, fill, size=size) if size == 48 else Made(body + digest(8, want.variant) + tail, fill, size=size)
+        return (
+            Made(body, fill, size=size) if size == 48 else Made(body + digest(8, want.variant) + tail, fill, size=size)
+        )
     body = b"\x24\2\6\xe9" + digest(2, "delay", want.variant).rjust(4, b"\0") + bytes(2) + b"\1\x10" + b"\xcb\0\x71\5"
-    stamps = b"".join(b"\xec\x20" + digest(6, "stamp", want.variant, i) for i in range(4))
+    fine = 2 if want.kind == REPLAY else 6
+    stamps = b"".join(b"\xec\x20" + digest(fine, "stamp", want.variant, i).ljust(6, b"\0") for i in range(4))
     tail = struct.pack(">I", 1 + want.variant) if size == 68 else b""
     return Made((body + stamps)[:48] + tail, FILL_RANDOM, size=size)
 
@@ -32,7 +35,9 @@ def dhcp(want: Want) -> Made | None:
     number = digest(4, "xid", want.variant)
     given = b"\xc0\0\2" + bytes([20 + want.variant]) if reply else bytes(4)
     mac = b"\2" + digest(5, "mac", want.variant)
-    head = struct.pack(">BBBB", 2 if reply else 1, 1, 6, 0) + number + bytes(8) + given + bytes(8) + mac.ljust(16, b"\0")
+    head = (
+        struct.pack(">BBBB", 2 if reply else 1, 1, 6, 0) + number + bytes(8) + given + bytes(8) + mac.ljust(16, b"\0")
+    )
     options = b"\x63\x82\x53\x63" + bytes([53, 1, kind]) + b"\xff"
     whole = head + bytes(192) + options
     return Made(whole, FILL_ZERO, size=max(want.size, len(whole)))
@@ -105,9 +110,7 @@ def _quoted(want: Want) -> Made:
     if want.proto == 1:
         source, sink = int.from_bytes(b"\xc0\0\2\1", "big"), int.from_bytes(b"\xc6\x33\x64\1", "big")
         raw = build(IPV4, length=size, ttl=1, proto=17, source=source, destination=sink)
-        raw = build(
-            IPV4, length=size, ttl=1, proto=17, source=source, destination=sink, checksum=checksum(raw)
-        )
+        raw = build(IPV4, length=size, ttl=1, proto=17, source=source, destination=sink, checksum=checksum(raw))
     else:
         base = 0x20010DB8 << 96
         raw = build(IPV6, payload_length=size - 40, next=17, hop_limit=1, source=base | 1, destination=base | 2)
@@ -133,5 +136,3 @@ def _neighbour(want: Want) -> Made:
     if want.port in (130, 131, 132):
         return Made(b"\xff\2" + bytes(13) + b"\1", size=16)
     return Made(b"", FILL_ZERO)
-
-

@@ -25,7 +25,7 @@ def http(want: Want) -> Made | None:
 
 
 def _fit(first: str, lines: list[str], size: int) -> bytes | None:
-    """A head of exactly `size` bytes: as many of the lines as fit, and padding; None when the first line does not fit."""
+    """A head of exactly `size` bytes: as many of the lines as fit, and padding; None where there is none."""
     head = first + "\r\n"
     if len(head) + 2 > size:
         return None

@@ -11,7 +11,7 @@ from netsynth_core.forge.payloads.tls import record
 
 _FIRST: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "smtp": (("EHLO", "MAIL", "RCPT", "DATA"), ("220", "250", "250", "354")),
-    "imap": (("a1", "a2", "a3", "a4"), ("*", "a1", "a2", "a3")),
+    "imap": (("LOGIN", "SELECT", "FETCH", "LOGOUT"), ("*", "OK", "OK", "OK")),
     "pop3": (("USER", "PASS", "STAT", "RETR"), ("+OK", "+OK", "+OK", "+OK")),
     "ftp": (("USER", "PASS", "SYST", "TYPE"), ("220", "331", "230", "215")),
     "telnet": (("login:", "", "", ""), ("login:", "", "", "")),
@@ -37,11 +37,9 @@ def lines(want: Want) -> Made | None:
     if want.kind not in (TEXT, ANY):
         return record(want)
     first = want.token
-    if not first:
-        if want.kind == TEXT and want.ordinal > 0:
-            first = ""
-        else:
-            first = _FIRST.get(want.service, (("", "", "", ""), ("", "", "", "")))[want.direction][want.ordinal]
+    if not first and (want.kind == ANY or want.ordinal == 0):
+        first = _FIRST.get(want.service, (("", "", "", ""), ("", "", "", "")))[want.direction][want.ordinal]
+    first = spelt(want.service, first, want.ordinal)
     line = _line(first, want)
     if line is not None:
         return Made(line)
@@ -49,6 +47,19 @@ def lines(want: Want) -> Made | None:
     if want.size < len(head) + 2:
         return Made(head, FILL_TEXT)
     return Made(head, FILL_TEXT, b"\r\n")
+
+
+def spelt(service: str, token: str, ordinal: int) -> str:
+    """How a token of `netsynth_core.flows.tokens` stands on the wire.
+
+    >>> spelt("imap", "LOGIN", 0), spelt("pop3", "_ERR", 1)
+    ('a1 LOGIN', '-ERR')
+    """
+    if service == "imap" and token not in ("", "*", "+"):
+        return f"a{1 + ordinal} {token}"
+    if token.startswith("_"):
+        return "-" + token[1:]
+    return token.replace("M_SEARCH", "M-SEARCH")
 
 
 def _line(first: str, want: Want) -> bytes | None:
@@ -76,7 +87,7 @@ def _line(first: str, want: Want) -> bytes | None:
 
 def ssdp(want: Want) -> Made | None:
     """SSDP: HTTP messages in datagrams."""
-    token = want.token or ("HTTP/1.1" if want.direction else "M-SEARCH")
+    token = spelt("ssdp", want.token, 0) or ("HTTP/1.1" if want.direction else "M-SEARCH")
     return http(want._replace(token=token, kind=TEXT, rest=0, continued=False))
 
 

@@ -23,7 +23,7 @@ JOINS: Final[dict[str, int]] = {
     "smb": FULL_SEGMENTS,
     "rdp": FULL_SEGMENTS,
 }
-"""How messages span packets: every packet is one; packets behind a full segment go on; all up to the next first word."""
+"""How messages span packets: each is one; those behind a full segment go on; all go on up to the next first word."""
 
 MAKERS: Final[dict[str, Maker]] = {
     "dhcp": dhcp,

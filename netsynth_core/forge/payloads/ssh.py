@@ -6,10 +6,12 @@ starts the key exchange and says NEWKEYS, where it has room to.
 
 import struct
 
-from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, REPLAY, TEXT
+from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, RANDOM, REPLAY, TEXT
 from netsynth_core.forge.payloads.names import digest, word
 from netsynth_core.forge.payloads.pattern import Made, Want
 
+_LEAST = 28
+"""Bytes of the shortest packet with its authentication tag."""
 _KEX = "curve25519-sha256"
 _HOST_KEY = "ssh-ed25519"
 _CIPHER = "chacha20-poly1305@openssh.com"
@@ -36,7 +38,9 @@ def _kexinit(size: int, variant: int) -> bytes | None:
     # unknown methods behind the known ones take what is left
     more = f",{word(spare - 1, variant)}" if spare > 1 else ""
     lists = (_KEX + more, _HOST_KEY, _CIPHER, _CIPHER, _MAC, _MAC, "none", "none", "", "")
-    body = b"\x14" + digest(16, "cookie", variant) + b"".join(_string(name.encode("ascii")) for name in lists) + bytes(5)
+    body = (
+        b"\x14" + digest(16, "cookie", variant) + b"".join(_string(name.encode("ascii")) for name in lists) + bytes(5)
+    )
     return _packet(body, size)
 
 
@@ -52,7 +56,9 @@ def _exchange(want: Want) -> bytes | None:
         key = _string(b"ssh-ed25519") + _string(digest(32, "host", want.variant))
         signature = _string(b"ssh-ed25519") + _string(digest(64, "signature", want.variant))
         body = b"\x1f" + _string(key) + _string(digest(32, "point2", want.variant)) + _string(signature)
-        first = _packet(body, min(size, 5 + len(body) + 8))
+        # padding takes what is left, unless that is more than it may; then encrypted packets follow
+        room = size - 5 - len(body)
+        first = _packet(body, size if room <= 255 else 5 + len(body) + 8)
     if first is None:
         return None
     return first + newkeys
@@ -77,4 +83,8 @@ def ssh(want: Want) -> Made | None:
         made = _exchange(want)
         if made is not None:
             return Made(made, fill)
-    return Made(b"", fill) if want.size < 5 else Made(struct.pack(">IB", want.size - 4, 4) + b"\x02", fill)
+    if want.kind == RANDOM and want.ordinal == 3 and want.size >= _LEAST:
+        return Made(b"", fill)
+    # messages to be ignored stand for all that comes in clear and is not told apart
+    size = max(want.size, _LEAST)
+    return Made(struct.pack(">IBBI", size - 4, 4, 2, size - 14), fill, size=size)

@@ -32,7 +32,9 @@ def _client_hello(want: Want, total: int) -> Made | None:
         suites = (_SUITES * 2)[: 2 + spare - spare % 2]
         if spare % 2:
             return None
-        body = b"\x03\x03" + digest(32, "hello", want.variant) + b"\0" + struct.pack(">H", len(suites)) + suites + b"\1\0"
+        body = (
+            b"\x03\x03" + digest(32, "hello", want.variant) + b"\0" + struct.pack(">H", len(suites)) + suites + b"\1\0"
+        )
         return _whole(b"\1" + len(body).to_bytes(3, "big") + body)
     name = ".".join(host_labels(18 + want.variant, want.variant)).encode("ascii")
     server_name = _extension(0, struct.pack(">HBH", len(name) + 3, 0, len(name)) + name)
@@ -72,7 +74,9 @@ def _server_hello(want: Want, total: int) -> Made | None:
     left = total - len(flight)
     if left < 5 + 17:
         return None
-    return Made(flight + b"\x17\x03\x03" + struct.pack(">H", left - 5), FILL_LOW if want.kind == REPLAY else FILL_RANDOM)
+    return Made(
+        flight + b"\x17\x03\x03" + struct.pack(">H", left - 5), FILL_LOW if want.kind == REPLAY else FILL_RANDOM
+    )
 
 
 def record(want: Want) -> Made | None:

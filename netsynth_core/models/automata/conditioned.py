@@ -84,7 +84,8 @@ class ConditionedSampler:
     def covers(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which counts lie within the table."""
         rows, columns = self.beta.shape[:2]
-        return (fwd + bwd <= self.most) & (fwd < rows) & (bwd < columns)
+        inside: NDArray[np.bool_] = (fwd + bwd <= self.most) & (fwd < rows) & (bwd < columns)
+        return inside
 
     def log2_probability(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.float64]:
         """log2 of the probability that a run has these counts; -inf where it cannot, nan beyond the table."""
@@ -95,7 +96,8 @@ class ConditionedSampler:
 
     def reachable(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which counts runs can have; those beyond the table are taken to be so until a walk fails."""
-        return ~np.isneginf(self.log2_probability(fwd, bwd))
+        impossible: NDArray[np.bool_] = np.isneginf(self.log2_probability(fwd, bwd))
+        return ~impossible
 
     def nearest(self, fwd: int, bwd: int, *, at_most: bool = False) -> tuple[int, int] | None:
         """The counts nearest to these (least sum of differences, then the likelier) that runs can have.

@@ -1,4 +1,4 @@
-"""Compiled shaping of drawn paths: sizes and delays from the transitions' laws, led towards the flow's bytes and duration.
+"""Compiled shaping of drawn paths: sizes and delays from the transitions' laws, led to the flow's bytes and duration.
 
 Promises that tests check: a size never leaves what its class allows, the order of packets stays, and gaps add up to the
 duration where one is known.
