@@ -25,7 +25,11 @@ def open_form(workspace: Workspace, *, expanded: bool) -> None:
     with st.expander("Open a capture", icon=":material/folder_open:", expanded=expanded):
         by_path, by_upload = st.tabs(["By path", f"Upload (up to {MAX_UPLOAD_MB} MB)"])
         with by_path, st.form("open_path", border=False):
-            text = st.text_input("Path of a pcap, pcapng (also .gz) or flow table", placeholder="/data/office.pcap.gz")
+            text = st.text_input(
+                "Path of a pcap, pcapng (also .gz) or flow table",
+                placeholder="/data/office.pcap.gz",
+                key="capture_path",
+            )
             copy = st.checkbox("Keep a copy in the workspace", help="Without a copy the file is read where it lies.")
             if st.form_submit_button("Open", type="primary"):
                 if text.strip():

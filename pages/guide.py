@@ -9,7 +9,7 @@ STEPS = (
         "Open the sample capture",
         "pages/home.py",
         "Go to Home",
-        "On Home, press *Open the sample capture*. Its flows are read at once; the job in the sidebar shows how far it is.",
+        "On Home, press *Open the sample capture*. Its flows are read at once; the sidebar shows how far the job is.",
     ),
     (
         "Was it read rightly?",
@@ -21,7 +21,7 @@ STEPS = (
         "Look at one conversation",
         "pages/flows.py",
         "Go to Flows",
-        "Filter for the service http and select a row: the ladder shows each packet as a symbol, such as `PA_>_Text-GET`.",
+        "Filter for the service http and select a row: each packet is shown as a symbol, such as `PA_>_Text-GET`.",
     ),
     (
         "Mine the patterns",

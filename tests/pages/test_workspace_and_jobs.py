@@ -1,0 +1,124 @@
+"""The open workspace, bad input, and jobs, as the app shows them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from netsynth_core.workspace import JobState, Workspace, wait_job
+from netsynth_core.workspace.jobs import jobs
+from tests.app_workspace import SMALL
+
+Opener = Callable[..., AppTest]
+BIDI = "\u202e"
+
+
+def test_a_link_opens_a_workspace(empty: Workspace, filled: Workspace, open_page: Opener) -> None:
+    app = open_page(empty, "home", ws=str(filled.folder))
+    assert any(text.value == "filled" for text in app.text)
+
+
+def test_a_link_never_makes_a_workspace(empty: Workspace, tmp_path: Path, open_page: Opener) -> None:
+    target = tmp_path / "not-there"
+    app = open_page(empty, "home", ws=str(target))
+    assert not app.exception
+    assert "is no netsynth workspace" in app.error[0].value.replace("\\", "")
+    assert not target.exists()
+
+
+def test_a_broken_workspace_is_a_notice(tmp_path: Path, open_page: Opener) -> None:
+    broken = Workspace.create(tmp_path / "broken")
+    (broken.folder / "workspace.json").write_text("{")
+    for page in ("home", "automata"):
+        app = open_page(broken, page)
+        assert not app.exception
+        assert "is broken" in app.error[0].value
+
+
+def test_a_broken_artefact_is_named_and_the_rest_stays(filled: Workspace, open_page: Opener) -> None:
+    capture = filled.artefacts("capture")[0]
+    (filled.path(capture.id) / "artefact.json").write_text("[]")
+    app = open_page(filled, "home")
+    assert not app.exception
+    assert any("cannot be read" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize(
+    "path, message",
+    [("/not/there.pcap", "does not exist"), ("", "Write the path"), (str(Path(__file__).parent), "is a directory")],
+)
+def test_a_bad_path_is_a_notice(path: str, message: str, empty: Workspace, open_page: Opener) -> None:
+    app = open_page(empty, "capture")
+    app.text_input(key="capture_path").set_value(path)
+    next(b for b in app.button if b.label == "Open" and b.proto.form_id == "open_path").click().run()
+    assert not app.exception
+    said = [e.value for e in (*app.error, *app.warning)]
+    assert any(message in text.replace("\\", "") for text in said)
+
+
+def test_a_capture_opened_by_path_is_read_by_a_job(empty: Workspace, open_page: Opener) -> None:
+    app = open_page(empty, "capture")
+    app.text_input(key="capture_path").set_value(str(SMALL))
+    next(b for b in app.button if b.label == "Open" and b.proto.form_id == "open_path").click().run()
+    assert not app.exception and not app.error
+    (job,) = jobs(empty)
+    done = wait_job(empty, job.id, timeout_s=60)
+    assert done.status.state is JobState.DONE
+    app.run()
+    assert [m.value for m in app.metric if m.label == "Frames left out"] == ["0"]
+
+
+def test_a_failed_job_says_what_to_do(empty: Workspace, tmp_path: Path, open_page: Opener) -> None:
+    path = tmp_path / "noise.pcap"
+    path.write_bytes(b"no capture at all, but long enough to look at")
+    app = open_page(empty, "capture")
+    app.text_input(key="capture_path").set_value(str(path))
+    next(b for b in app.button if b.label == "Open" and b.proto.form_id == "open_path").click().run()
+    (job,) = jobs(empty)
+    assert wait_job(empty, job.id, timeout_s=60).status.state is JobState.FAILED
+    app.run()
+    assert not app.exception
+    assert "**What to do:**" in app.error[0].value
+    history = open_page(empty, "history")
+    assert "**What to do:**" in history.error[0].value
+
+
+def test_hostile_names_are_shown_as_text(filled: Workspace, open_page: Opener) -> None:
+    hostile = f"[click](javascript:alert(1)) <script>alert(1)</script> $x$ :red[y] {BIDI}gpj.exe"
+    for artefact in filled.artefacts():
+        filled.rename(artefact.id, hostile)
+    for page in ("home", "capture", "flows", "patterns", "automata", "generate", "compare", "history"):
+        app = open_page(filled, page)
+        assert not app.exception
+        shown = [str(e.value) for kind in ("markdown", "caption", "subheader", "warning") for e in app.get(kind)]
+        assert not any("[click](" in text or "<script" in text or BIDI in text for text in shown)
+
+
+def test_rename_delete_and_restore(filled: Workspace, open_page: Opener) -> None:
+    app = open_page(filled, "home")
+    report = filled.artefacts("report")[0].id
+    app.selectbox(key="home_item").select(report).run()
+    app.button(key="home_delete").click().run()
+    assert not filled.artefacts("report")
+    app.button(key="home_restore").click().run()
+    assert [a.id for a in filled.artefacts("report")] == [report]
+
+
+def test_a_bad_duration_is_a_notice(filled: Workspace, open_page: Opener) -> None:
+    app = open_page(filled, "generate")
+    app.session_state["how"] = "a stretch of time"
+    app.run()
+    app.text_input(key="duration").set_value("ten minutes")
+    next(b for b in app.button if b.label == "Generate flows").click().run()
+    assert not app.exception
+    assert "is no duration" in app.error[0].value
+    assert not jobs(filled)
+
+
+def test_the_metrics_are_sorted_worst_first(filled: Workspace, open_page: Opener) -> None:
+    app = open_page(filled, "compare")
+    verdicts = [verdict.split(" ", 1)[1] for verdict in app.dataframe[0].value["verdict"]]
+    order = ["far", "near", "within the floor", "not computed"]
+    assert verdicts == sorted(verdicts, key=order.index)
+    assert len(verdicts) > 20
