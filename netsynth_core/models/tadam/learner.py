@@ -18,9 +18,10 @@ from netsynth_core.models.delays import DelayScale, SizeScale
 from netsynth_core.models.tadam.alignment import explicit_bits, sum_table
 from netsynth_core.models.tadam.data import Observations, deduplicate, encode_words
 from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_of_counts
+from netsynth_core.models.tadam.moves import Clock
 from netsynth_core.models.tadam.noise import NoiseModel
 from netsynth_core.models.tadam.params import TadamParams
-from netsynth_core.models.tadam.search import Clock, search
+from netsynth_core.models.tadam.search import search
 from netsynth_core.models.tadam.state import State, Task, settle
 from netsynth_core.models.tadam.structure import (
     INITIAL,
