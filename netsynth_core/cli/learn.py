@@ -36,7 +36,8 @@ def fit_command(
     from netsynth_core.models.document import write_document
     from netsynth_core.models.generator import Level
     from netsynth_core.models.registry import get_kind
-    from netsynth_core.workspace.steps import fit_model, words_of_path
+    from netsynth_core.workspace.fitting import fit_model
+    from netsynth_core.workspace.steps import words_of_path
 
     output_file(output, (".json",))
     entry = get_kind(kind)

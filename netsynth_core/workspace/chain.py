@@ -19,7 +19,7 @@ from netsynth_core.models.document import write_document
 from netsynth_core.models.generator import Generator, Level
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.units import format_bits, format_bytes
-from netsynth_core.workspace import contents, steps
+from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import open_model
 from netsynth_core.workspace.groups import group_words
@@ -245,7 +245,9 @@ def _learn_patterns(material: _Material, made: Path, result: ChainResult, seed: 
         result.patterns = _summary(material.patterns) | {"learnt": False}
         write_document(path, material.patterns.to_document())
         return material.patterns
-    fitted = steps.fit_model("flowchronicle", material.flows, {}, seed=seed, monitor=steps.within(monitor, "patterns"))
+    fitted = fitting.fit_model(
+        "flowchronicle", material.flows, {}, seed=seed, monitor=fitting.within(monitor, "patterns")
+    )
     write_document(path, fitted.document)
     result.patterns = fitted.summary() | {"learnt": True}
     return fitted.model
@@ -255,7 +257,7 @@ def _learn_automata(
     material: _Material, made: Path, result: ChainResult, seed: int, monitor: Monitor
 ) -> list[AnyModel]:
     missing = [w for w in material.groups if contents.group_name(w.service, w.state) not in material.automata]
-    learnt = {fitted.name: fitted for fitted in steps.fit_automata(missing, seed=seed, monitor=monitor)}
+    learnt = {fitted.name: fitted for fitted in fitting.fit_automata(missing, seed=seed, monitor=monitor)}
     models: list[AnyModel] = []
     names = [contents.group_name(words.service, words.state) for words in material.groups]
     for name in [*names, *sorted(set(material.automata) - set(names))]:

@@ -15,7 +15,7 @@ from netsynth_core.models.document import write_document
 from netsynth_core.models.generator import Level
 from netsynth_core.models.registry import get_kind
 from netsynth_core.monitor import SILENT, Monitor
-from netsynth_core.workspace import contents, steps
+from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import open_model
 from netsynth_core.workspace.groups import MINIMUM, group_words
@@ -140,23 +140,21 @@ def _fit(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefac
     entry.params_class().checked(values["settings"])
     if entry.level is Level.FLOW:
         flows = contents.flows_of(workspace, source.id)
-        fitted = steps.fit_model(entry.name, flows, values["settings"], seed=recipe.seed, monitor=monitor)
+        fitted = fitting.fit_model(entry.name, flows, values["settings"], seed=recipe.seed, monitor=monitor)
         return [_add_model(workspace, recipe, fitted, {}, name=f"{entry.name} of {workspace.label(source.id).name}")]
     names = values["groups"] or [contents.group_name(e["service"], e["state"]) for e in source.facts.get("files", [])]
-    made = []
-    for done, name in enumerate(names):
-        words = contents.words_of(workspace, source.id, name)[0]
-        part = steps.within(monitor, f"automaton {done + 1} of {len(names)}, {name}")
-        part.step("starting", 0)
-        fitted = steps.fit_model(entry.name, words, values["settings"], seed=recipe.seed, name=name, monitor=part)
-        one = recipe.model_copy(update={"parameters": {**values, "groups": [name]}})
-        facts = {"group": name, "service": words.service, "state": words.state}
-        made.append(_add_model(workspace, one, fitted, facts, name=name))
-    return made
+    groups = [contents.words_of(workspace, source.id, name)[0] for name in names]
+    made: dict[int, Artefact] = {}
+    learnt = fitting.fit_each(groups, values["settings"], seed=recipe.seed, kind=entry.name, monitor=monitor)
+    for place, fitted in learnt:
+        one = recipe.model_copy(update={"parameters": {**values, "groups": [names[place]]}})
+        facts = {"group": names[place], "service": groups[place].service, "state": groups[place].state}
+        made[place] = _add_model(workspace, one, fitted, facts, name=names[place])
+    return [made[place] for place in range(len(names))]
 
 
 def _add_model(
-    workspace: Workspace, recipe: Recipe, fitted: steps.Fitted, facts: dict[str, Any], *, name: str
+    workspace: Workspace, recipe: Recipe, fitted: fitting.Fitted, facts: dict[str, Any], *, name: str
 ) -> Artefact:
     def fill(folder: Path) -> dict[str, Any]:
         write_document(folder / LEARNED, fitted.document)

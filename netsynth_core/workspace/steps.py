@@ -4,9 +4,7 @@ Commands call these on files, `doing` on artefacts. Each takes a monitor and ret
 unless its name says so.
 """
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,7 @@ import numpy as np
 
 from netsynth_core.errors import InvalidParameter, NotEnoughData
 from netsynth_core.files import require_file
-from netsynth_core.models.document import Document
 from netsynth_core.models.generator import Generator, Level
-from netsynth_core.models.registry import get_kind
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.workspace.contents import group_name
 from netsynth_core.workspace.groups import join_words
@@ -28,97 +24,6 @@ if TYPE_CHECKING:
     from netsynth_core.forge.report import ForgeReport
 
 AnyModel = Generator[Any, Any, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A model and what learning it took."""
-
-    name: str
-    """Of the group it learnt from, such as ``http/SF``; ``flows`` for a flow-level model."""
-    model: AnyModel
-    document: Document
-    """With seed and seconds in its card."""
-    seconds: float
-
-    def summary(self) -> dict[str, Any]:
-        """Kind, seconds, codelength and the figures of size."""
-        card = self.model.describe()
-        return {
-            "kind": card.kind,
-            "seconds": self.seconds,
-            "codelength": card.codelength.to_json(),
-            **card.size,
-            "warnings": list(card.warnings),
-        }
-
-
-def fit_model(
-    kind: str,
-    data: "FlowTable | Words",
-    settings: Mapping[str, Any] | Sequence[str] = (),
-    *,
-    seed: int,
-    name: str = "",
-    monitor: Monitor = SILENT,
-) -> Fitted:
-    """Learn one model of a registered kind.
-
-    Parameters
-    ----------
-    settings
-        Parameters by name, or texts ``name=value``.
-
-    Raises
-    ------
-    InvalidParameter
-        When the kind or a setting is unknown or out of range.
-    NotEnoughData
-        When nothing can be learnt from the data.
-    """
-    entry = get_kind(kind)
-    schema = entry.params_class()
-    params = schema.checked(dict(settings)) if isinstance(settings, Mapping) else schema.from_settings(settings)
-    begun = time.monotonic()
-    model = entry.model_class().fit(data, params, rng=np.random.default_rng(seed), monitor=monitor)
-    seconds = round(time.monotonic() - begun, 3)
-    document = model.to_document()
-    document = replace(document, card={**document.card, "seed": seed, "seconds": seconds})
-    return Fitted(name or entry.level.value, model, document, seconds)
-
-
-@dataclass
-class _Within:
-    """A monitor that says which of several parts is at work."""
-
-    monitor: Monitor
-    part: str
-
-    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
-        self.monitor.step(f"{self.part}: {phase}", done, total, **facts)
-
-
-def within(monitor: Monitor, part: str) -> Monitor:
-    """The monitor with `part` before every phase."""
-    return _Within(monitor, part)
-
-
-def fit_automata(
-    groups: "Sequence[Words]",
-    settings: Mapping[str, Any] | Sequence[str] = (),
-    *,
-    seed: int,
-    kind: str = "tadam",
-    monitor: Monitor = SILENT,
-) -> list[Fitted]:
-    """Learn one packet-level model per group, in their order; the seed of a group does not depend on the others."""
-    found = []
-    for done, words in enumerate(groups):
-        name = group_name(words.service, words.state)
-        part = within(monitor, f"automaton {done + 1} of {len(groups)}, {name}")
-        part.step("starting", 0)
-        found.append(fit_model(kind, words, settings, seed=seed, name=name, monitor=part))
-    return found
 
 
 def words_of_path(
@@ -261,11 +166,14 @@ def forge_flows(
 ) -> "ForgeReport":
     """Forge a capture from flows (`netsynth_core.forge.forge_capture`).
 
+    Flows whose service no model speaks take the model of their protocol (`tcp`, `udp`, `icmp` ...) where there is one.
+
     Raises
     ------
     InvalidParameter
         When a model is not of packet level.
     """
+    from netsynth_core.flows.table import FlowTable
     from netsynth_core.forge.forge import forge_capture
 
     for model in models:
@@ -274,4 +182,8 @@ def forge_flows(
                 f"A {model.kind} model makes flows, not words.", hint="Forge with packet-level models, such as tadam."
             )
     speakers: Any = list(models)
-    return forge_capture(flows, speakers, path=path, rng=np.random.default_rng(seed), monitor=monitor)
+    spoken = {model.service for model in speakers}
+    protocol = flows.frame["proto"].str.lower()
+    by_protocol = ~flows.frame["service"].isin(spoken) & protocol.isin(spoken)
+    named = FlowTable(flows.frame.assign(service=flows.frame["service"].mask(by_protocol, protocol)))
+    return forge_capture(named, speakers, path=path, rng=np.random.default_rng(seed), monitor=monitor)
