@@ -92,14 +92,15 @@ def _group(
     starts = np.zeros(len(flows) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     index = np.repeat(offsets[:-1][flows] - starts[:-1], lengths) + np.arange(starts[-1])
-    used, local = np.unique(codes[index], return_inverse=True)
-    texts = [names[code] for code in used.tolist()]
-    order = sorted(range(len(texts)), key=texts.__getitem__)
-    place = np.empty(len(order), np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
+    mine = codes[index]
+    used = np.flatnonzero(np.bincount(mine, minlength=len(names)))
+    alphabet = sorted(names[code] for code in used.tolist())
+    place = np.zeros(len(names), np.int32)
+    rank = {name: k for k, name in enumerate(alphabet)}
+    place[used] = [rank[names[code]] for code in used.tolist()]
     return Words(
-        alphabet=tuple(texts[k] for k in order),
-        symbols=place[local] if len(local) else np.zeros(0, np.int32),
+        alphabet=tuple(alphabet),
+        symbols=place[mine],
         delays=delays[index],
         offsets=starts,
         sizes=sizes[index],
@@ -119,7 +120,9 @@ def _symbols(packets: PacketTable, metered: Metered) -> tuple[NDArray[np.int64],
     flags = np.where(packets.proto[rows] == PROTO_TCP, packets.flags[rows] & 63, 0).astype(np.int64)
     way = metered.conversations.direction.astype(np.int64)
     joint = ((token * 4 + classes) * 2 + way) * 64 + flags
-    distinct, codes = np.unique(joint, return_inverse=True)
+    distinct = np.flatnonzero(np.bincount(joint))
+    place = np.zeros(len(tokens) * 512, np.int64)
+    place[distinct] = np.arange(len(distinct))
     texts = []
     for value in distinct.tolist():
         bits = value & 63
@@ -128,4 +131,4 @@ def _symbols(packets: PacketTable, metered: Metered) -> tuple[NDArray[np.int64],
         texts.append(
             format_symbol(Symbol(letters, "<" if value >> 6 & 1 else ">", CLASS_NAMES[kind], tokens[value >> 9]))
         )
-    return codes.astype(np.int64), texts
+    return place[joint], texts

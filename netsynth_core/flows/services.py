@@ -43,8 +43,12 @@ class Side:
 
     def at(self, position: int, text: bytes) -> Mask:
         """Which hold `text` at `position`."""
-        part = self.head[:, position : position + len(text)]
-        return _mask(np.all(part == np.frombuffer(text, np.uint8), axis=1))
+        rows = np.flatnonzero(self.head[:, position] == text[0])
+        for k in range(1, len(text)):
+            rows = rows[self.head[rows, position + k] == text[k]]
+        hit = np.zeros(len(self.head), dtype=np.bool_)
+        hit[rows] = True
+        return hit
 
     def byte(self, position: int) -> NDArray[np.int64]:
         """One byte of each."""
@@ -64,6 +68,11 @@ class Evidence:
     port: NDArray[np.int64]
     """Responder port."""
     proto: NDArray[np.uint8]
+
+    def take(self, rows: NDArray[np.int64]) -> "Evidence":
+        """The evidence of some of the flows."""
+        orig, resp = (Side(side.head[rows], side.size[rows]) for side in (self.orig, self.resp))
+        return Evidence(orig, resp, self.port[rows], self.proto[rows])
 
     def either(self, test: Callable[[Side], Mask]) -> Mask:
         """Which flows pass the test on one side at least."""
@@ -337,13 +346,18 @@ def label_services(
     names[carried] = by_port[(proto[carried] == PROTO_UDP).astype(np.int64), np.clip(port[carried], 0, 65535)]
     evidence = _gather(packets, conversations, port, proto)
     seen = carried & ((evidence.orig.size > 0) | (evidence.resp.size > 0))
-    told = ~seen
+    left = np.flatnonzero(seen)
+    evidence = evidence.take(left)
+    told = np.zeros(len(left), dtype=np.bool_)
     for rule in RULES:
         if rule.payload is None:
             continue
         hit = rule.payload(evidence) & ~told
-        names[hit] = rule.name
+        names[left[hit]] = rule.name
         told |= hit
+        if 4 * np.count_nonzero(told) > len(told):
+            # what is told need not be looked at again
+            left, evidence, told = left[~told], evidence.take(np.flatnonzero(~told)), told[~told]
     return names
 
 

@@ -18,6 +18,7 @@ import re
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PacketTable
@@ -56,6 +57,7 @@ VOCABULARY: Final = _vocabulary()
 """Commands and answers that are tokens however rare they are."""
 
 _WORDS: Final = 3
+_WIDTH: Final = 16
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9.+/_*]")
 _CODE: Final = re.compile(r"^\d{3}-")
 _TAG: Final = re.compile(r"^[A-Za-z]{0,4}\d{1,6}$")
@@ -100,15 +102,17 @@ def text_tokens(
     )
     where = np.flatnonzero(is_text & begins)
     flow = conversations.flow_of()[where]
-    words = np.empty((len(where), _WORDS, LONGEST + 1), np.uint8)
+    words = np.empty((len(where), _WORDS, _WIDTH), np.uint8)
     _kernels.first_words(
         packets.data, packets.payload_offset, packets.payload_captured, conversations.packets[where], words
     )
     out = np.zeros(len(is_text), np.int64)
     names: list[str] = [""]
     place = {"": 0}
-    for name in sorted(set(service[flow].tolist())):
-        mine = np.flatnonzero(service[flow] == name)
+    of_flow, services = pd.factorize(service)
+    groups = of_flow[flow]
+    for code, name in sorted(enumerate(services), key=lambda pair: str(pair[1])):
+        mine = np.flatnonzero(groups == code)
         tokens, which = _tokens_of(words[mine], str(name))
         kept = _recurring(tokens, which, flow[mine]) | _spoken(tokens, str(name))
         for token in sorted(kept):
@@ -121,7 +125,7 @@ def text_tokens(
 
 
 def token_of(words: tuple[bytes, ...], service: str) -> str:
-    """The token of a text from its first words (each at most `LONGEST` + 1 bytes).
+    """The token of a text from its first words.
 
     >>> token_of((b"a12", b"login", b"ann"), "imap")
     'LOGIN'
@@ -158,15 +162,16 @@ def _resp_token(text: list[str]) -> str:
 def _tokens_of(words: NDArray[np.uint8], service: str) -> tuple[list[str], NDArray[np.int64]]:
     """The distinct tokens of some texts, and which of them each text has."""
     used = _WORDS if service in ("imap", "redis") else 1
-    raw = np.ascontiguousarray(words[:, :used]).reshape(len(words), -1).view(f"S{used * (LONGEST + 1)}").ravel()
-    distinct, which = np.unique(raw, return_inverse=True)
-    width = LONGEST + 1
+    which = np.zeros(len(words), np.int64)
+    for column in np.ascontiguousarray(words[:, :used]).reshape(len(words), used * _WIDTH).view(np.uint64).T:
+        codes, values = pd.factorize(column)
+        which = pd.factorize(which * max(len(values), 1) + codes)[0].astype(np.int64)
+    first = np.empty(int(which.max()) + 1 if len(which) else 0, np.int64)
+    first[which[::-1]] = np.arange(len(which))[::-1]
     tokens = []
-    for joint in distinct.tolist():
-        padded = joint.ljust(_WORDS * width, b"\0")
-        tokens.append(
-            token_of(tuple(padded[k * width : (k + 1) * width].rstrip(b"\0") for k in range(_WORDS)), service)
-        )
+    for row in words[first, :used]:
+        texts = [bytes(word).rstrip(b"\0") for word in row]
+        tokens.append(token_of((*texts, *[b""] * (_WORDS - used)), service))
     names = sorted(set(tokens))
     code = {name: i for i, name in enumerate(names)}
     return names, np.array([code[token] for token in tokens], np.int64)[which]
@@ -180,9 +185,11 @@ def _spoken(tokens: list[str], service: str) -> set[str]:
 
 def _recurring(tokens: list[str], which: NDArray[np.int64], flow: NDArray[np.int64]) -> set[str]:
     """The tokens that recur over conversations."""
-    pairs = np.unique(np.stack([which, flow]), axis=1)
-    conversations = np.bincount(pairs[0], minlength=len(tokens))
-    least = max(LEAST_CONVERSATIONS, LEAST_SHARE * len(np.unique(pairs[1])))
+    if not tokens:
+        return set()
+    pairs = pd.unique(flow * len(tokens) + which)
+    conversations = np.bincount(pairs % len(tokens), minlength=len(tokens))
+    least = max(LEAST_CONVERSATIONS, LEAST_SHARE * len(pd.unique(flow)))
     order = np.argsort(-conversations, kind="stable")
     kept = [tokens[k] for k in order.tolist() if tokens[k] and conversations[k] >= least]
     return set(kept[:MOST_TOKENS])
