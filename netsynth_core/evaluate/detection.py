@@ -1,9 +1,9 @@
 """Detection: can a classifier tell synthetic flows from real ones? What it finds, no single metric need have named.
 
-A classifier two-sample test: extremely randomised trees on the columns (pooled categories, sizes on a log scale), area
-under the ROC curve on out-of-bag rows. 0.5 = it cannot tell; 1 = it always can; far below 0.5 = rows of one side are
-copies of rows of the other (a row left out is known by its twin, which has the other label). Two of them: the columns of
-one flow alone, and with what the flow knows of its neighbours.
+A classifier two-sample test: extremely randomised trees on the columns (pooled categories, sizes on a log scale),
+scored on out-of-bag rows by 2 AUC - 1: 0 = it tells them by chance, 1 = always; far below 0 = rows of one side are copies
+of rows of the other (a row left out is known by its twin, which has the other label). Two of them: the columns of one
+flow alone, and with what the flow knows of its neighbours.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def neighbour_features(view: View) -> Floats:
 
 
 def detectability(features: Callable[[View], Floats]) -> Callable[[View, View], float]:
-    """Area under the ROC curve of telling other rows from the reference, 0..1; the same rows give the same value."""
+    """2 AUC - 1 of telling other rows from the reference, -1..1; the same rows give the same value."""
 
     def measure(reference: View, other: View) -> float:
         n = min(len(reference), len(other), MOST_ROWS)
@@ -48,7 +48,7 @@ def detectability(features: Callable[[View], Floats]) -> Callable[[View, View], 
         trees = ExtraTreesClassifier(
             TREES, min_samples_leaf=5, bootstrap=True, oob_score=True, random_state=0, n_jobs=1
         ).fit(x, y)
-        return float(roc_auc_score(y, trees.oob_decision_function_[:, 1]))
+        return 2 * float(roc_auc_score(y, trees.oob_decision_function_[:, 1])) - 1
 
     return measure
 
@@ -58,12 +58,11 @@ def _metric(name: str, family: Family, features: Callable[[View], Floats], words
         name=name,
         family=family,
         goal="down",
-        range=(0.0, 1.0),
+        range=(-1.0, 1.0),
         source=SOURCE,
-        meaning=f"A classifier that sees {words} tells synthetic from real flows (0.5 = by chance, 1 = always):",
+        meaning=f"A classifier that sees {words} tells synthetic from real flows (0 = by chance, 1 = always):",
         function=detectability(features),
-        tolerance=0.1,
-        unit="AUC",
+        tolerance=0.2,
     )
 
 

@@ -168,8 +168,7 @@ def verdict(result: MetricResult) -> Verdict:
     With ``excess`` = value - floor (floor - value for goal ``up``, its absolute value for ``match``):
 
     - *within the floor*: excess <= 2 * sqrt(sd**2 + floor_sd**2): real data split in two differ as much;
-    - *near*: excess <= tolerance of the metric, or <= the floor itself (at most twice the noise) for goal ``down``
-      (not for the unit ``AUC``, whose floor is 0.5 and no noise);
+    - *near*: excess <= tolerance of the metric, or <= the floor itself (at most twice the noise) for goal ``down``;
     - *far*: more than that;
     - *no floor*: there is nothing to compare the value with; *not computed*: there is no value.
     """
@@ -180,6 +179,6 @@ def verdict(result: MetricResult) -> Verdict:
     if worse <= 2 * spread + 1e-12:
         return Verdict.WITHIN
     near = result.tolerance
-    if result.goal == "down" and result.floor is not None and result.unit != "AUC":
+    if result.goal == "down" and result.floor is not None:
         near = max(near, result.floor)
     return Verdict.NEAR if worse <= near else Verdict.FAR

@@ -8,6 +8,9 @@ from netsynth_core.evaluate.report import Report
 from netsynth_core.plots.figure import Figure, count, dress, empty, label, plain, titled
 from netsynth_core.plots.theme import LIGHT, Theme
 
+SHORT = {"share": "share", "points": "share"}
+"""Units that are written in a figure; the others are left to the words."""
+
 
 def metric_dots(report: Report, family: Family, *, theme: Theme = LIGHT) -> Figure:
     """Values of one family as dots (± 2 sd) on bands of real against real; the verdict stands at the right."""
@@ -32,7 +35,7 @@ def metric_dots(report: Report, family: Family, *, theme: Theme = LIGHT) -> Figu
         marker={"color": theme.synthetic.colour, "symbol": "diamond", "size": 10},
         error_x={
             "array": [2 * (r.sd or 0) for r in results],
-            "arrayminus": [min(2 * (r.sd or 0), r.value or 0) for r in results],
+            "arrayminus": [_below(r) for r in results],
             "color": theme.synthetic.colour, "thickness": 1.5, "width": 3,
         },
         text=[label(r.sentence, length=200) for r in results], hovertemplate="%{text}<extra></extra>",
@@ -40,10 +43,13 @@ def metric_dots(report: Report, family: Family, *, theme: Theme = LIGHT) -> Figu
     for place, result in zip(places, results, strict=True):
         figure.add_annotation(
             x=1.01, xref="paper", y=place, xanchor="left", showarrow=False, font={"size": 12},
-            text=f"{figure_text(result.value, '' if result.unit == 'decades' else result.unit)}, {result.verdict}",
+            text=f"{figure_text(result.value, SHORT.get(result.unit, ''))}, {result.verdict}",
         )  # fmt: skip
     highest = max([_high(r) for r in results] + [(r.value or 0) + 2 * (r.sd or 0) for r in results])
-    figure.update_xaxes(range=[-0.02 * highest or -0.01, 1.05 * highest or 1], title_text="value, in the unit of each")
+    lowest = min([0.0] + [r.value or 0 for r in results])
+    figure.update_xaxes(
+        range=[lowest - 0.02 * highest or -0.01, 1.05 * highest or 1], title_text="value, in the unit of each"
+    )
     if all(r.unit == "share" for r in results):
         figure.update_xaxes(tickformat=".0%" if highest > 0.1 else ".1%", title_text="share of flows")
     figure.update_yaxes(tickvals=places, ticktext=[label(r.name) for r in results], range=[-0.6, len(results) - 0.4])
@@ -55,9 +61,15 @@ def metric_dots(report: Report, family: Family, *, theme: Theme = LIGHT) -> Figu
     return Figure(figure, plain(f"{title}. {words}.", length=1500))
 
 
+def _below(result: MetricResult) -> float:
+    """Two deviations, no further than 0 for what cannot be negative."""
+    spread = 2 * (result.sd or 0.0)
+    return spread if result.range[0] < 0 else min(spread, result.value or 0.0)
+
+
 def _low(result: MetricResult) -> float:
     if result.goal == "down":
-        return 0.0
+        return min(0.0, result.floor or 0.0)
     return max(0.0, (result.floor or 0.0) - 2 * (result.floor_sd or 0.0))
 
 

@@ -52,10 +52,10 @@ _STYLE: Final = """
 @media (prefers-color-scheme: dark) {
   :root { --bg: %(dark_bg)s; --fg: %(dark_fg)s; --line: %(dark_grid)s; --soft: #a3a8b0; }
 }
-body { background: var(--bg); color: var(--fg); font: 15px/1.5 %(font)s; max-width: 62rem; margin: 2rem auto;
+body { background: var(--bg); color: var(--fg); font: 15px/1.5 %(font)s; max-width: 72rem; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem; }
-p.lead, p.alt, td.note, caption { color: var(--soft); } p.alt { font-size: .85rem; margin: .2rem 0 1.4rem; }
+p.lead, .alt, td.note, caption { color: var(--soft); } .alt { font-size: .85rem; margin: .2rem 0 1.4rem; }
 table { border-collapse: collapse; width: 100%%; table-layout: fixed; font-size: .9rem; margin: .6rem 0 1rem; }
 th, td { text-align: left; padding: .28rem .6rem .28rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -138,7 +138,7 @@ def report_html(
         specs[name] = {"light": _spec(light), "dark": _spec(dark)}
         blocks.append(
             f'<figure><div id="{name}" role="img" aria-label="{html.escape(light.alt)}"></div>'
-            f'<p class="alt">{html.escape(light.alt)}</p></figure>'
+            f'<details class="alt"><summary>in words</summary>{html.escape(light.alt)}</details></figure>'
         )
     counts = ", ".join(f"{count(n)} {html.escape(side)}" for side, n in report.rows.items())
     style = _STYLE % {
@@ -205,13 +205,13 @@ def _summary(report: Report) -> str:
 
 
 COLUMNS: Final = (
-    ("metric", 17, False),
-    ("value", 15, True),
+    ("metric", 16, False),
+    ("value", 13, True),
     ("floor", 8, True),
-    ("verdict", 14, False),
-    ("goal", 9, False),
-    ("n a side", 8, True),
-    ("in words", 29, False),
+    ("verdict", 13, False),
+    ("goal", 8, False),
+    ("n a side", 7, True),
+    ("in words", 35, False),
 )
 """Heading, width in percent, whether numbers stand in it."""
 

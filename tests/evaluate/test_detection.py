@@ -13,14 +13,14 @@ one_flow, with_neighbours = detectability(flow_features), detectability(neighbou
 def test_fresh_flows_are_told_by_chance_and_shuffled_columns_always() -> None:
     table = network(400, seed=1)
     real, fresh, loose = prepare([table, network(400, seed=2), shuffled_columns(table, seed=0)])
-    assert one_flow(real, fresh) == pytest.approx(0.5, abs=0.07)
-    assert one_flow(real, loose) > 0.95
+    assert one_flow(real, fresh) == pytest.approx(0, abs=0.14)
+    assert one_flow(real, loose) > 0.9
 
 
 def test_order_is_seen_through_the_neighbours_only() -> None:
     real, mixed = prepare([network(400, seed=1), shuffled_starts(network(400, seed=2), seed=0)])
-    assert one_flow(real, mixed) < 0.6
-    assert with_neighbours(real, mixed) > 0.85
+    assert one_flow(real, mixed) < 0.2
+    assert with_neighbours(real, mixed) > 0.7
 
 
 def test_the_same_rows_give_the_same_value() -> None:
