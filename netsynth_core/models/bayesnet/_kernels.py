@@ -154,7 +154,7 @@ def node_bits(
             for a in range(nats.shape[0]):
                 nats[a] += totals_table[a, totals[c]]
     _cell_nats(counts, values, cells, weights, rising, nats)
-    return nats.min() * LOG2_E
+    return float(nats.min() * LOG2_E)
 
 
 @njit(cache=True, nogil=True)

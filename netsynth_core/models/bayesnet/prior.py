@@ -57,8 +57,8 @@ class Prior:
 def share_bits(counts: NDArray[np.integer]) -> float:
     """Bits to send how often each value of a column occurs, the number of samples n known.
 
-    log2 V for the number r of values that occur (of V), log2 C(V, r) for which, log2 C(n - 1, r - 1) for n as a sum of r
-    positive counts.
+    log2 V for the number r of values that occur (of V), log2 C(V, r) for which, log2 C(n - 1, r - 1) for n as a sum of
+    r positive counts.
     """
     n, size, used = int(counts.sum()), len(counts), int((counts > 0).sum())
     if n == 0 or size == 0:

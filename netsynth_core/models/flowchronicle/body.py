@@ -13,7 +13,7 @@ from netsynth_core.errors import DocumentError, InvalidEdit
 from netsynth_core.models.bayesnet.network import Network, Variable
 from netsynth_core.models.bayesnet.scores import MAX_PARENTS
 from netsynth_core.models.flowchronicle.columns import CATEGORIES, KNOTS, NUMBERS, Column, ColumnKind
-from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern
+from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, NUMBER_KNOTS, LearntPattern, NumberLaw
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, Reused, check_pattern
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts
@@ -64,6 +64,13 @@ class FlowBody(_Strict):
     reused: dict[str, ReusedBody]
 
 
+class NumberLawBody(_Strict):
+    """Values behind the codes of one number cell; see `NumberLaw`."""
+
+    codes: list[int]
+    knots: list[list[int]]
+
+
 class PatternBody(_Strict):
     """One learnt pattern; see `LearntPattern`."""
 
@@ -78,6 +85,7 @@ class PatternBody(_Strict):
     saved_bits: FiniteFloat
     starts: list[int] = Field(min_length=1, max_length=100_000)
     delays: list[list[int]]
+    numbers: list[NumberLawBody]
     parents: list[list[int]]
 
 
@@ -233,6 +241,7 @@ def pattern_to_body(learnt: LearntPattern, columns: tuple[Column, ...]) -> dict[
         "saved_bits": learnt.saved_bits,
         "starts": learnt.starts.counts.tolist(),
         "delays": [knots.tolist() for knots in learnt.delays],
+        "numbers": [{"codes": law.codes.tolist(), "knots": law.knots.tolist()} for law in learnt.numbers],
         "parents": learnt.parents.tolist(),
     }
 
@@ -279,8 +288,34 @@ def pattern_from_body(body: PatternBody, columns: tuple[Column, ...]) -> LearntP
         saved_bits=body.saved_bits,
         starts=StartRate(_ints(body.starts, where, low=0, high=LIMIT)),
         delays=delays,
+        numbers=_number_laws(body, pattern, columns, where),
         parents=parents,
     )
+
+
+def _number_laws(body: PatternBody, pattern: Pattern, columns: tuple[Column, ...], where: str) -> tuple[NumberLaw, ...]:
+    """The laws of the number cells, with a quantile function for every code that can be drawn."""
+    numbers = [i for i, c in enumerate(columns) if c.kind == "number"]
+    if len(body.numbers) != len(pattern) * len(numbers):
+        raise _broken(where, "a law for every number cell is needed")
+    laws = []
+    drawn = {cell: item.alphabet for cell, item in zip(pattern.free_cells(len(columns)), body.network, strict=False)}
+    for place, item in enumerate(body.numbers):
+        flow, column = place // len(numbers), numbers[place % len(numbers)]
+        codes = _ints(item.codes, where, low=0, high=columns[column].size - 1, dtype=np.int32)
+        rows = [_ints(row, where, low=0, high=LIMIT) for row in item.knots]
+        cell = pattern.flows[flow].cell(column)
+        needed = [cell.code] if isinstance(cell, Fixed) else drawn.get((flow, column), [])
+        sound = (
+            len(rows) == len(codes)
+            and all(len(row) == NUMBER_KNOTS and bool((np.diff(row) >= 0).all()) for row in rows)
+            and bool((np.diff(codes) > 0).all())
+            and (body.usage == 0 or set(needed) <= set(item.codes))
+        )
+        if not sound:
+            raise _broken(where, f"{NUMBER_KNOTS} ascending values are needed for every code of a number cell")
+        laws.append(NumberLaw(codes, np.stack(rows) if rows else np.zeros((0, NUMBER_KNOTS), np.int64)))
+    return tuple(laws)
 
 
 def _network(body: PatternBody, sizes: list[int], where: str) -> Network:

@@ -71,16 +71,8 @@ class Column:
     def decode_numbers(self, codes: NDArray[np.int32], *, rng: np.random.Generator) -> NDArray[np.int64]:
         """Values of a number column's codes: drawn from the quantile function of each bin, so that tails keep their
         shape and values that fill a bin come out exactly."""
-        spot = rng.random(len(codes)) * (KNOTS - 1)
-        if len(self.knots) == 0:
-            return np.zeros(len(codes), np.int64)
-        low = np.minimum(spot.astype(np.int64), KNOTS - 2)
-        row = np.maximum(codes, 1) - 1
-        left, right = self.knots[row, low].astype(np.float64), self.knots[row, low + 1].astype(np.float64)
-        ratio = np.maximum(right, 1.0) / np.maximum(left, 1.0)
-        drawn = np.where(left > 0, left * ratio ** (spot - low), left + (right - left) * (spot - low))
-        drawn = np.where(left == right, left, np.clip(np.rint(drawn / self.step) * self.step, left, right))
-        return np.where(codes == 0, 0, drawn).astype(np.int64)
+        zero = np.zeros((1, KNOTS), np.int64)
+        return draw_numbers(codes, np.concatenate((zero, self.knots)), self.step, rng=rng)
 
     def text(self, code: int) -> str:
         """A code as a person reads it."""
@@ -94,6 +86,25 @@ class Column:
         if self.name == "duration":
             return f"{low / 1e9:.3g} s" if low == high else f"{low / 1e9:.3g}-{high / 1e9:.3g} s"
         return f"{low}" if low == high else f"{low}-{high}"
+
+
+def quantile_knots(values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """`count` quantiles of values, the smallest and the largest among them."""
+    ordered = np.sort(values)
+    return np.asarray(ordered[np.rint(np.linspace(0, len(ordered) - 1, count)).astype(np.int64)], np.int64)
+
+
+def draw_numbers(
+    rows: NDArray[np.int32] | NDArray[np.int64], knots: NDArray[np.int64], step: int, *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Values drawn from the quantile functions ``knots[rows]``, log-linear between knots, as multiples of `step`."""
+    spot = rng.random(len(rows)) * (knots.shape[1] - 1)
+    low = np.minimum(spot.astype(np.int64), knots.shape[1] - 2)
+    left, right = knots[rows, low].astype(np.float64), knots[rows, low + 1].astype(np.float64)
+    ratio = np.maximum(right, 1.0) / np.maximum(left, 1.0)
+    drawn = np.where(left > 0, left * ratio ** (spot - low), left + (right - left) * (spot - low))
+    drawn = np.where(left == right, left, np.clip(np.rint(drawn / step) * step, left, right))
+    return np.asarray(drawn, np.int64)
 
 
 def learn_columns(flows: FlowTable, *, bins: int) -> tuple[Column, ...]:
@@ -124,16 +135,31 @@ def _number_column(name: str, values: NDArray[np.int64], bins: int) -> Column:
     stops = np.append(starts[1:], len(positive))
     knots = np.empty((len(edges), KNOTS), np.int64)
     for k, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        at = np.rint(np.linspace(start, stop - 1, KNOTS)).astype(np.int64)
-        knots[k] = positive[at]
+        knots[k] = quantile_knots(positive[start:stop], KNOTS)
     step = 1
     while step < 10**9 and not (positive % (step * 10)).any():
         step *= 10
     return Column(name, "number", edges=np.append(edges, positive[-1]), knots=knots, step=step)
 
 
+def numbers_of(flows: FlowTable) -> NDArray[np.int64]:
+    """The number columns of a flow table, flows x numbers."""
+    return np.ascontiguousarray(flows.frame[list(NUMBERS)].to_numpy(np.int64))
+
+
 def encode_flows(columns: tuple[Column, ...], flows: FlowTable) -> NDArray[np.int32]:
-    """Codes of a flow table, flows x columns."""
+    """Codes of a flow table, flows x columns.
+
+    Addresses that training did not have get a code each, from `Column.other` on, so that reuse still compares them.
+    """
     if not len(flows):
         return np.zeros((0, len(columns)), np.int32)
-    return np.ascontiguousarray(np.stack([c.encode(flows.frame[c.name]) for c in columns], axis=1))
+    codes = np.stack([c.encode(flows.frame[c.name]) for c in columns], axis=1)
+    hosts = [i for i, c in enumerate(columns) if c.kind == "host"]
+    unseen = {i: codes[:, i] == columns[i].other for i in hosts}
+    if any(rows.any() for rows in unseen.values()):
+        names = {i: flows.frame[columns[i].name].astype(str).to_numpy(dtype=object)[rows] for i, rows in unseen.items()}
+        strangers = np.unique(np.concatenate(list(names.values())).astype(str))
+        for i, rows in unseen.items():
+            codes[rows, i] = columns[i].other + np.searchsorted(strangers, names[i].astype(str))
+    return np.ascontiguousarray(codes, np.int32)

@@ -28,6 +28,8 @@ class FlowIndex:
     """The address columns."""
     categories: tuple[int, ...]
     """The columns that are no numbers."""
+    numbers: NDArray[np.int64]
+    """The values of the number columns, which are the last columns: flows x numbers."""
 
     def __len__(self) -> int:
         return len(self.ts)

@@ -9,12 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.network import Network
+from netsynth_core.models.flowchronicle.columns import draw_numbers, quantile_knots
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.models.flowchronicle.times import StartRate, delay_knots
 
 EMPTY_ID = "empty"
+NUMBER_KNOTS = 9
+"""Points of the quantile function of each code of a number cell."""
 EMPTY_PATTERN = Pattern((PartialFlow(),))
+
+
+@dataclass(frozen=True, eq=False)
+class NumberLaw:
+    """The values behind the codes of one number cell of a pattern, as quantile functions of its own windows."""
+
+    codes: NDArray[np.int32]
+    """Codes that occurred, ascending."""
+    knots: NDArray[np.int64]
+    """Codes x `NUMBER_KNOTS`, each row ascending."""
+
+    @classmethod
+    def fit(cls, codes: NDArray[np.int32], values: NDArray[np.int64]) -> "NumberLaw":
+        """The quantiles of the values of each code."""
+        found, group = np.unique(codes, return_inverse=True)
+        knots = [quantile_knots(values[group == g], NUMBER_KNOTS) for g in range(len(found))]
+        return cls(found, np.stack(knots) if knots else np.zeros((0, NUMBER_KNOTS), np.int64))
+
+    def draw(self, codes: NDArray[np.int32], step: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Values of codes that occurred."""
+        return draw_numbers(np.searchsorted(self.codes, codes), self.knots, step, rng=rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +64,8 @@ class LearntPattern:
     starts: StartRate
     delays: tuple[NDArray[np.int64], ...]
     """For each gap, quantiles of its delays, ns."""
+    numbers: tuple[NumberLaw, ...]
+    """How the codes of its number cells become values: one a flow and number column, flow by flow."""
     parents: NDArray[np.int64]
     """Parents of each free cell, padded with -1; kept also when there is no window to count."""
 
@@ -65,7 +91,18 @@ def learn_pattern(
         saved_bits=saved_bits,
         starts=StartRate.fit(starts[:, 0], *span),
         delays=tuple(delay_knots(gaps[:, g]) for g in range(len(placed.pattern) - 1)),
+        numbers=_number_laws(placed, scorer),
         parents=placed.structure.parents,
+    )
+
+
+def _number_laws(placed: Placed, scorer: Scorer) -> tuple[NumberLaw, ...]:
+    index = scorer.index
+    first = len(index.sizes) - index.numbers.shape[1]
+    return tuple(
+        NumberLaw.fit(index.codes[rows, first + number], index.numbers[rows, number])
+        for rows in placed.windows.T
+        for number in range(index.numbers.shape[1])
     )
 
 

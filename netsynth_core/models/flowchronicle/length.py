@@ -1,30 +1,36 @@
-"""The codelength, term by term, all in bits. Sender and receiver share the dictionaries of the columns and n, the rows.
+"""The codelength, term by term, all in bits.
 
-1. **Instants.** The starts of all rows are sent first, once, in order: the span, then the gaps between neighbours by a
-   Krichevsky-Trofimov (KT) code over their doubling bins and uniformly inside a bin, at the resolution of the data.
-   Every model of the same data pays the same for them. So no pattern can pay by chaining rows that merely lie close
-   in time: it must make up, by values it need not send, for saying which rows belong together (term 4).
+Sender and receiver share the dictionaries of the columns and the number of rows n.
 
-2. **Model.** L(M) = L_N(\\|M\\| + 1) + sum over patterns L(p) + L(B_0), with L_N Rissanen's universal code. For a
-pattern of k
-   flows over C columns:
-   L(p) = L_N(k) + (k - 1) log2 W + sum over flows [ log2(C + 1) + log2 C(C, f) + sum over fixed cells log2 \\|V_c\\|
-   + (log2(a + 1) + log2 C(a, u) + u log2 S, when a and S > 0) ] + L(B_p):
-   f fixed cells, their values out of the column's \\|V_c\\|; a address cells that are not fixed, u of them reused,
-   each of one of the S free address cells of earlier flows; W possible limits for each gap.
+1. **Common.** The starts of all rows are sent first, in order: the gaps between neighbours by a Dirichlet code over
+   their doubling bins and uniformly inside a bin, at the resolution of the data (the first start is taken as known).
+   Then, for each column, how often each value occurs: log2 V + log2 C(V, r) + log2 C(n - 1, r - 1) for r of V values.
+   Every model of the same table pays the same for both. Because the instants are known before any pattern is named, no
+   pattern pays by chaining rows that merely lie close in time: it has to make up, by values it need not send, for
+   saying which rows belong together (term 4).
 
-3. **Labels.** Rows are labelled in order of time. A row that no open window claims starts something new: which
-pattern, or
-   none, is sent by a KT code over \\|M\\| + 1 labels.
+2. **Model.** L(M) = L_N(m + 1) + sum over the m patterns of L(p) + L(B_0), L_N being Rissanen's universal code.
+   A pattern of k flows over C columns costs L(p) = L_N(k) + (k - 1) log2 W + L(B_p) plus, for each flow,
+   log2(C + 1) + log2 C(C, f) for which f of its cells are fixed, log2 V_c for the value of each, and, when it has a > 0
+   address cells that are not fixed and earlier flows have s > 0 free ones,
+   log2(a + 1) + log2 C(a, u) + u log2 s for which u of them are reused, and of which. W limits of a gap are possible.
 
-4. **Continuations.** While a window waits for its next flow, each following row is asked whether it is the one: a KT
-code
-   of yes and no for each pattern, gap and doubling bin of the delay so far. This is the delay model: the learnt
-   hazard of each delay. A window costs little when its next row comes at a usual delay with few others between.
+3. **Labels.** Rows are labelled in order of time. A row that no open window claims begins something new: a window of
+   one of the patterns, or a row of the empty pattern. This is sent by a Krichevsky-Trofimov (KT) code over the
+   m + 1 labels.
 
-5. **Values.** The free cells of a pattern's windows, and all cells of the rows left, by the pattern's Bayesian network:
-   structure log2(min(3, v) + 1) + log2 C(v, parents) for the variable with v before it; alphabet log2 \\|V_c\\| +
-   log2 C(\\|V_c\\|, r) for the r values that occur; values by a KT code for each configuration of the parents.
+4. **Continuations.** While a window waits for its next flow, each row that follows is asked whether it is the one: a
+   KT code of yes and no for each pattern, gap and doubling bin of the delay so far, hence a learnt hazard of the delay.
+   A window is cheap when its next row comes at a usual delay with few others between.
+
+5. **Values.** The free cells of a pattern's windows, and all cells of the rows left, by a Bayesian network over them.
+   Its v-th variable (from 0) costs log2(min(3, v) + 1) + log2 C(v, parents) for its parents, and 2 bits for the
+   strength s of its prior. Its values are sent by (n_x + s q_x) / (n + s) for each configuration of the parents, q
+   being the column's shares of term 1 (`netsynth_core.models.bayesnet.scores`).
+
+Differences from the paper: labels and continuations replace the uniform code of the start of every window and the
+universal code of delays, which reward any chaining of near rows; the alphabets of columns are paid for, once; addresses
+may be fixed.
 """
 
 from math import log2

@@ -20,7 +20,7 @@ from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Arrays, Document, Migration, decode_body, migrate
 from netsynth_core.models.edits import Edit, EditEffect
 from netsynth_core.models.flowchronicle import body as bodies
-from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns
+from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns, numbers_of
 from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
 from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
 from netsynth_core.models.flowchronicle.edits import DropPattern, EditCell, RenamePattern, RestorePattern
@@ -35,13 +35,14 @@ from netsynth_core.models.flowchronicle.learnt import (
 from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
-from netsynth_core.models.flowchronicle.sampling import choose_windows, decode, draw_codes, draw_starts
+from netsynth_core.models.flowchronicle.sampling import choose_windows, decode, draw_codes, draw_starts, draw_values
 from netsynth_core.models.flowchronicle.search import Search
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
 from netsynth_core.models.flowchronicle.times import period_of
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
 
+Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 MIGRATIONS: dict[int, Migration] = {}
 MOST_SAMPLED = 50_000_000
 
@@ -94,7 +95,7 @@ class FlowChronicle:
             raise NotEnoughData("There is no flow to learn from.", hint="Give a capture or flow table with flows.")
         monitor.step("encoding flows", 0, len(data))
         columns = learn_columns(data, bins=params.bins)
-        index = _index(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64))
+        index = _index(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64), numbers_of(data))
         search = Search(
             index,
             least=params.least_rows,
@@ -214,7 +215,8 @@ class FlowChronicle:
         return Codelength(solution.model_bits, solution.data_bits, scorer.empty().total)
 
     def _encoded(self, flows: FlowTable) -> FlowIndex:
-        return _index(self.columns, encode_flows(self.columns, flows), flows.frame["ts"].to_numpy(np.int64))
+        ts = flows.frame["ts"].to_numpy(np.int64)
+        return _index(self.columns, encode_flows(self.columns, flows), ts, numbers_of(flows))
 
     def _cover(self, index: FlowIndex) -> Cover:
         claimed = np.zeros(len(index), np.bool_)
@@ -249,7 +251,7 @@ class FlowChronicle:
         for learnt, count in zip(sources, choose_windows(sources, n, rng=rng), strict=True):
             offsets = learnt.starts.sample(int(count), span, rng=rng)
             batches.append(self._windows_from(learnt, self.trained_on["first"] + offsets, rng))
-            monitor.step("sampling flows", sum(len(ts) for _, ts in batches), n)
+            monitor.step("sampling flows", sum(len(batch[-1]) for batch in batches), n)
         return self._decoded(batches, n, rng)
 
     def sample_for(
@@ -281,25 +283,25 @@ class FlowChronicle:
             moments = np.concatenate(starts)
             moments = begin + moments[(moments >= 0) & (moments < duration)]
             batches.append(self._windows_from(learnt, moments, rng))
-            monitor.step("sampling flows", sum(len(ts) for _, ts in batches), None)
-        kept = [(codes[ts < begin + duration], ts[ts < begin + duration]) for codes, ts in batches]
+            monitor.step("sampling flows", sum(len(batch[-1]) for batch in batches), None)
+        kept: list[Batch] = []
+        for codes, numbers, ts in batches:
+            inside = ts < begin + duration
+            kept.append((codes[inside], numbers[inside], ts[inside]))
         return self._decoded(kept, None, rng)
 
-    def _windows_from(
-        self, learnt: LearntPattern, first: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Codes (flows x columns) and starts of windows that start at `first`."""
+    def _windows_from(self, learnt: LearntPattern, first: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        """Codes (flows x columns), numbers and starts of windows that start at `first`."""
         codes = draw_codes(learnt, len(first), len(self.columns), rng=rng)
         starts = draw_starts(learnt, first, rng=rng)
         step = self.trained_on["resolution"]
-        return codes.reshape(-1, len(self.columns)), (starts // step * step).reshape(-1)
+        numbers = draw_values(learnt, codes, self.columns, rng=rng)
+        flat = codes.reshape(-1, len(self.columns)), numbers.reshape(-1, numbers.shape[2])
+        return (*flat, (starts // step * step).reshape(-1))
 
-    def _decoded(
-        self, batches: list[tuple[NDArray[np.int32], NDArray[np.int64]]], n: int | None, rng: np.random.Generator
-    ) -> FlowTable:
-        codes = np.concatenate([codes for codes, _ in batches])[:n]
-        ts = np.concatenate([ts for _, ts in batches])[:n]
-        return decode(codes, ts, self.columns, self.rules, self.source_ports, rng=rng)
+    def _decoded(self, batches: list[Batch], n: int | None, rng: np.random.Generator) -> FlowTable:
+        codes, numbers, ts = (np.concatenate(parts)[:n] for parts in zip(*batches, strict=True))
+        return decode(codes, numbers, ts, self.columns, self.rules, self.source_ports, rng=rng)
 
     def describe(self) -> ModelCard:
         """The model card."""
@@ -383,7 +385,11 @@ class FlowChronicle:
             "seconds": self.seconds,
             "warnings": list(self.warnings),
         }
-        arrays: Arrays = {} if self.training is None else {"codes": self.training.codes, "ts": self.training.ts}
+        arrays: Arrays = (
+            {}
+            if self.training is None
+            else {"codes": self.training.codes, "ts": self.training.ts, "numbers": self.training.numbers}
+        )
         return Document(self.kind, self.version, summary, encoded, arrays)
 
     @classmethod
@@ -414,13 +420,16 @@ class FlowChronicle:
         )
 
 
-def _index(columns: tuple[Column, ...], codes: NDArray[np.int32], ts: NDArray[np.int64]) -> FlowIndex:
+def _index(
+    columns: tuple[Column, ...], codes: NDArray[np.int32], ts: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> FlowIndex:
     return FlowIndex(
         codes,
         ts,
         tuple(c.size for c in columns),
         tuple(i for i, c in enumerate(columns) if c.kind == "host"),
         tuple(i for i, c in enumerate(columns) if c.kind != "number"),
+        numbers,
     )
 
 
@@ -431,8 +440,8 @@ def _empty(solution: Solution, scorer: Scorer) -> LearntPattern:
 
 def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[str, Any]) -> FlowIndex | None:
     """The training flows of a document's arrays, checked; None when it has none."""
-    codes, ts = document.arrays.get("codes"), document.arrays.get("ts")
-    if codes is None or ts is None:
+    codes, ts, numbers = (document.arrays.get(name) for name in ("codes", "ts", "numbers"))
+    if codes is None or ts is None or numbers is None:
         return None
     sizes = np.array([c.size for c in columns])
     sound = (
@@ -440,6 +449,9 @@ def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[
         and ts.dtype == np.int64
         and codes.shape == (trained_on["rows"], len(columns))
         and ts.shape == (trained_on["rows"],)
+        and numbers.dtype == np.int64
+        and numbers.shape == (trained_on["rows"], sum(c.kind == "number" for c in columns))
+        and bool((numbers >= 0).all())
         and bool((codes >= 0).all())
         and bool((codes < sizes).all())
         and not pd.Series(ts).diff().lt(0).any()
@@ -449,4 +461,4 @@ def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[
             "The arrays of the flowchronicle document do not fit its columns.",
             hint="Restore the .npz that was written with the model.",
         )
-    return _index(columns, np.ascontiguousarray(codes), np.ascontiguousarray(ts))
+    return _index(columns, *(np.ascontiguousarray(array) for array in (codes, ts, numbers)))

@@ -49,7 +49,7 @@ def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
 
 
 def specialisations(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
-    """The pattern with one more cell fixed at a frequent value, the most frequent first; to stand beside the pattern."""
+    """The pattern with one more cell fixed at a frequent value, the most frequent first; to stand beside it."""
     pattern, index = placed.pattern, scorer.index
     sources = pattern.sources()
     found = []

@@ -53,6 +53,20 @@ def draw_codes(learnt: LearntPattern, n: int, columns: int, *, rng: np.random.Ge
     return codes
 
 
+def draw_values(
+    learnt: LearntPattern, codes: NDArray[np.int32], columns: Sequence[Column], *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Values of the number cells: windows x flows x numbers."""
+    numbers = [c for c, column in enumerate(columns) if column.kind == "number"]
+    values = np.zeros((*codes.shape[:2], len(numbers)), np.int64)
+    if len(codes):
+        for place, law in enumerate(learnt.numbers):
+            flow, number = divmod(place, len(numbers))
+            column = numbers[number]
+            values[:, flow, number] = law.draw(codes[:, flow, column], columns[column].step, rng=rng)
+    return values
+
+
 def draw_starts(learnt: LearntPattern, first: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
     """Starts (ns, windows x flows) of windows whose first flows start at `first`."""
     starts = np.empty((len(first), len(learnt.pattern)), np.int64)
@@ -64,6 +78,7 @@ def draw_starts(learnt: LearntPattern, first: NDArray[np.int64], *, rng: np.rand
 
 def decode(
     codes: NDArray[np.int32],
+    numbers: NDArray[np.int64],
     ts: NDArray[np.int64],
     columns: Sequence[Column],
     rules: Rules,
@@ -71,13 +86,13 @@ def decode(
     *,
     rng: np.random.Generator,
 ) -> FlowTable:
-    """The flow table of sampled codes (flows x columns) and starts (ns)."""
+    """The flow table of sampled codes (flows x columns), numbers (flows x numbers) and starts (ns)."""
     order = np.argsort(ts, kind="stable")
-    codes, ts = codes[order], ts[order]
+    codes, numbers, ts = codes[order], numbers[order], ts[order]
     values: dict[str, object] = {"ts": ts}
     for c, column in enumerate(columns):
         if column.kind == "number":
-            values[column.name] = column.decode_numbers(codes[:, c], rng=rng)
+            values[column.name] = numbers[:, c - len(columns)]
         elif column.kind == "port":
             values[column.name] = np.array([int(v) for v in column.values], np.int64)[codes[:, c]]
         else:

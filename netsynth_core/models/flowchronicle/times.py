@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from netsynth_core.models.flowchronicle.columns import draw_numbers, quantile_knots
 from netsynth_core.units import NS_PER_S
 
 DAY = 86400 * NS_PER_S
@@ -48,21 +49,12 @@ class StartRate:
 
 def delay_knots(delays: NDArray[np.int64]) -> NDArray[np.int64]:
     """Quantiles of the delays (ns) of one gap."""
-    if not len(delays):
-        return np.zeros(DELAY_KNOTS, np.int64)
-    ordered = np.sort(delays)
-    at = np.rint(np.linspace(0, len(ordered) - 1, DELAY_KNOTS)).astype(np.int64)
-    return np.asarray(ordered[at], np.int64)
+    return quantile_knots(delays, DELAY_KNOTS) if len(delays) else np.zeros(DELAY_KNOTS, np.int64)
 
 
 def draw_delays(knots: NDArray[np.int64], n: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
     """`n` delays (ns, >= 0) between the first and the last knot."""
-    spot = rng.random(n) * (len(knots) - 1)
-    low = np.minimum(spot.astype(np.int64), len(knots) - 2)
-    left, right = knots[low].astype(np.float64), knots[low + 1].astype(np.float64)
-    ratio = np.maximum(right, 1.0) / np.maximum(left, 1.0)
-    drawn = np.where(left > 0, left * ratio ** (spot - low), (spot - low) * right)
-    return np.asarray(np.rint(np.clip(drawn, left, right)), np.int64)
+    return draw_numbers(np.zeros(n, np.int64), knots[None, :], 1, rng=rng)
 
 
 def period_of(span: int) -> int:

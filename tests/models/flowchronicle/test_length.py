@@ -1,0 +1,61 @@
+"""The terms of the codelength: proper codes, and sums that agree with the parts."""
+
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+
+from netsynth_core.models.codelength import universal_integer
+from netsynth_core.models.flowchronicle.length import (
+    hazard_bits,
+    instant_bits,
+    label_bits,
+    pattern_bits,
+    resolution,
+)
+from netsynth_core.models.flowchronicle.pattern import WITHIN_STEPS, Fixed, PartialFlow, Pattern, Reused
+
+DOMAINS = np.array([2, 3, 3])
+HOSTS = (1, 2)
+
+
+def flows_of(free_before: list[tuple[int, int]]) -> list[PartialFlow]:
+    """Every partial flow there is after flows with these free address cells."""
+    flows = []
+    for cells in product(*(["free", *range(size)] for size in DOMAINS)):
+        fixed = tuple(Fixed(c, v) for c, v in enumerate(cells) if v != "free")
+        addresses = [c for c in HOSTS if cells[c] == "free"]
+        choices = [[None, *free_before] for _ in addresses]
+        for sources in product(*choices):
+            reused = tuple(Reused(c, *s) for c, s in zip(addresses, sources, strict=True) if s is not None)
+            flows.append(PartialFlow(fixed, reused))
+    return flows
+
+
+def test_the_code_of_patterns_of_two_flows_sums_to_the_code_of_their_length() -> None:
+    """Summed over all patterns of two flows and all limits, 2^-L(p) is 2^-L_N(2)."""
+    total = 0.0
+    for first in flows_of([]):
+        free = [(0, c) for c in HOSTS if c not in first.bound]
+        for second in flows_of(free):
+            total += WITHIN_STEPS * 2 ** -pattern_bits(Pattern((first, second), (0,)), DOMAINS, HOSTS)
+    assert total == pytest.approx(2 ** -universal_integer(2))
+
+
+def test_the_code_of_continuations_sums_to_one() -> None:
+    """Over all sequences of five questions in one bin."""
+    total = sum(comb(5, yes) * 2 ** -hazard_bits(np.array([[yes, 5 - yes]])) for yes in range(6))
+    assert total == pytest.approx(1.0)
+
+
+def test_the_code_of_labels_sums_to_one() -> None:
+    total = sum(2 ** -label_bits(np.bincount(w, minlength=3)) for w in product(range(3), repeat=4))
+    assert total == pytest.approx(1.0)
+
+
+def test_instants_cost_the_same_whatever_the_unit() -> None:
+    ts = np.cumsum(np.random.default_rng(0).integers(1, 900, 50)) * 10**6
+    assert resolution(ts) == 10**6
+    assert instant_bits(ts) == pytest.approx(instant_bits(ts // 1000))
+    assert instant_bits(ts[:1]) == 0.0
