@@ -1,9 +1,9 @@
 """Detection: can a classifier tell synthetic flows from real ones? What it finds, no single metric need have named.
 
 A classifier two-sample test: extremely randomised trees on the columns (pooled categories, sizes on a log scale),
-scored on out-of-bag rows by 2 AUC - 1: 0 = it tells them by chance, 1 = always; far below 0 = rows of one side are copies
-of rows of the other (a row left out is known by its twin, which has the other label). Two of them: the columns of one
-flow alone, and with what the flow knows of its neighbours.
+scored on out-of-bag rows by 2 AUC - 1: 0 = it tells them by chance, 1 = always; far below 0 = rows of one side are
+copies of rows of the other (a row left out is known by its twin, which has the other label). Two of them: the columns
+of one flow alone, and with what the flow knows of its neighbours.
 """
 
 from collections.abc import Callable

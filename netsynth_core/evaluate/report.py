@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from netsynth_core.errors import NetsynthError
+from netsynth_core.errors import DocumentError, NetsynthError, NewerDocument
 from netsynth_core.evaluate import dependence, detection, interflow, marginals, novelty, rules
 from netsynth_core.evaluate.interflow import PatternSource, window_starts
 from netsynth_core.evaluate.measure import measure, set_up
@@ -70,6 +71,33 @@ class Report:
             "metrics": [result.to_json() for result in self.metrics],
         }
 
+    @classmethod
+    def from_json(cls, content: Any) -> "Report":
+        """The report that `to_json` wrote.
+
+        Raises
+        ------
+        NewerDocument
+            When a newer version of netsynth wrote it.
+        DocumentError
+            When it is no report, or a broken one.
+        """
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DocumentError("This is no netsynth report.", hint="Give a file written by netsynth evaluate.")
+        if isinstance(content.get("version"), int) and content["version"] > VERSION:
+            raise NewerDocument(
+                f"The report has version {content['version']}; this netsynth knows {VERSION}.", hint="Update netsynth."
+            )
+        try:
+            stored = _Stored.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise DocumentError(
+                f"The report is broken at {place}: {first['msg']}.", hint="Evaluate again to write a new one."
+            ) from error
+        return cls(stored.metrics, stored.rows)
+
     def to_frame(self) -> pd.DataFrame:
         """One row per metric; value, floor and their deviations are NaN where there is none."""
         return pd.DataFrame(
@@ -104,6 +132,14 @@ class Report:
             When the file cannot be written.
         """
         write_text(path, dump_json(self.to_json()))
+
+
+class _Stored(BaseModel):
+    """A report as it is written; verdicts are written for readers and worked out again."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+    rows: dict[str, int]
+    metrics: tuple[MetricResult, ...]
 
 
 def _nan(value: float | None) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netsynth_core.errors import NotEnoughData
+from netsynth_core.errors import DocumentError, NewerDocument, NotEnoughData
 from netsynth_core.evaluate import FAMILIES, METRICS, MetricResult, Report, Verdict, evaluate, verdict
 from netsynth_core.evaluate.interflow import PatternCover
 from netsynth_core.flows.table import FlowTable
@@ -159,6 +159,28 @@ def test_report_as_frame_and_file(table: FlowTable, tmp_path: Path) -> None:
     assert frame["value"].isna().sum() == sum(r.value is None for r in report)
     report.write(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == report.to_json()
+
+
+def test_a_report_comes_back_from_its_json(table: FlowTable) -> None:
+    report = evaluate(table, network(50, seed=3), rng=rng(), repeats=2)
+    again = Report.from_json(json.loads(json.dumps(report.to_json())))
+    assert again == report
+    assert again.to_json() == report.to_json()
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ([], DocumentError),
+        ({"format": "netsynth/tadam"}, DocumentError),
+        ({"format": "netsynth/report", "version": 2}, NewerDocument),
+        ({"format": "netsynth/report", "version": 1, "rows": {}, "metrics": [{"name": "x"}]}, DocumentError),
+        ({"format": "netsynth/report", "version": 1, "rows": {"real": "many"}, "metrics": []}, DocumentError),
+    ],
+)
+def test_a_strange_report_is_refused(content: object, error: type[DocumentError]) -> None:
+    with pytest.raises(error):
+        Report.from_json(content)
 
 
 def result(value: float | None, floor: float | None, **more: object) -> MetricResult:
