@@ -1,0 +1,190 @@
+"""Recipes make artefacts that name what they came from; the same recipe makes the same thing."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netsynth_core.capture import read_capture
+from netsynth_core.errors import Cancelled, InvalidParameter, StorageError, WorkspaceError
+from netsynth_core.flows.table_io import write_flow_table
+from netsynth_core.models.edits import parse_edit
+from netsynth_core.monitor import CallbackMonitor
+from netsynth_core.workspace import Artefact, ArtefactKind, Recipe, Step, Workspace, contents, stale
+from netsynth_core.workspace.chain import generate_chain
+from netsynth_core.workspace.doing import do_recipe
+from netsynth_core.workspace.edited import apply_edit, open_model
+from tests.factories import flow_table, office_pcap
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.create(tmp_path / "ws")
+
+
+@pytest.fixture
+def pcap(tmp_path: Path) -> Path:
+    return office_pcap(tmp_path / "office.pcap", 40)
+
+
+def do(workspace: Workspace, step: str, *inputs: str, **parameters: object) -> list[Artefact]:
+    return do_recipe(workspace, Recipe(step=Step(step), inputs=inputs, parameters=parameters))
+
+
+def test_a_capture_by_reference_knows_when_its_file_changed(workspace: Workspace, pcap: Path) -> None:
+    held = do(workspace, "capture", path=str(pcap))[-1]
+    assert held.files == () and held.facts["size"] == pcap.stat().st_size
+    assert contents.capture_path(workspace, held.id) == pcap and stale(workspace) == {}
+    flows = do(workspace, "flows", held.id)[-1]
+    os.utime(pcap, ns=(1, 1))
+    assert contents.capture_path(workspace, held.id) == pcap
+    office_pcap(pcap, 5)
+    assert set(stale(workspace)) == {held.id, flows.id}
+    with pytest.raises(StorageError, match="was changed since"):
+        contents.capture_path(workspace, held.id)
+    pcap.unlink()
+    assert "no longer there" in stale(workspace)[held.id][0].sentence
+    with pytest.raises(StorageError, match="does not exist"):
+        contents.capture_path(workspace, held.id)
+
+
+def test_a_copied_capture_needs_its_original_no_more(workspace: Workspace, pcap: Path) -> None:
+    held = do(workspace, "capture", path=str(pcap), copy=True)[-1]
+    content = pcap.read_bytes()
+    pcap.unlink()
+    assert contents.capture_path(workspace, held.id).read_bytes() == content and stale(workspace) == {}
+    assert do(workspace, "flows", held.id)[-1].facts["flows"] == 80
+
+
+def test_flows_keep_their_conversations_and_packets_can_be_shown(workspace: Workspace, pcap: Path) -> None:
+    capture = do(workspace, "capture", path=str(pcap))[-1]
+    flows = do(workspace, "flows", capture.id, idle_timeout_tcp=60)[-1]
+    assert flows.inputs[0].id == capture.id and flows.facts["services"] == {"dns": 40, "http": 40}
+    metered, packets = contents.metered_of(workspace, flows.id), contents.packets_of(workspace, flows.id)
+    assert len(metered.flows) == len(metered.conversations) == 80
+    assert np.array_equal(packets.ts, read_capture(pcap).packets.ts)
+    rows = metered.conversations.rows(1)
+    assert len(rows) == 10 and int(packets.ts[rows[0]]) == int(metered.flows.frame["ts"].iloc[1])
+    (report,) = contents.reports_of(workspace, flows.id)
+    assert report.packets == 480 and report.path == str(pcap)
+
+
+def test_words_remember_their_flows(workspace: Workspace, pcap: Path) -> None:
+    flows = do(workspace, "flows", do(workspace, "capture", path=str(pcap))[-1].id)[-1]
+    words = do(workspace, "words", flows.id)[-1]
+    assert [entry["path"] for entry in words.facts["files"]] == ["dns-SF.txt", "http-SF.txt"]
+    (http,) = contents.words_of(workspace, words.id, "http/SF")
+    assert http.flow_rows is not None and http.service == "http"
+    services = contents.flows_of(workspace, flows.id).frame["service"].to_numpy()[http.flow_rows]
+    assert set(services) == {"http"}
+    with pytest.raises(WorkspaceError, match="no group 'smtp'"):
+        contents.words_of(workspace, words.id, "smtp")
+
+
+def test_the_whole_chain_in_a_workspace(workspace: Workspace, pcap: Path) -> None:
+    capture = do(workspace, "capture", path=str(pcap))[-1]
+    made = do(workspace, "generate", capture.id, flows=50)
+    kinds = [artefact.kind.value for artefact in made]
+    assert kinds == ["flows", "model", "words", "model", "model", "synthetic", "synthetic", "report"]
+    assert stale(workspace) == {}
+    synthetic, forged = made[5], made[6]
+    assert synthetic.facts["content"] == "flows" and len(contents.flows_of(workspace, synthetic.id)) == 50
+    assert forged.facts["content"] == "pcap" and len(contents.flows_of(workspace, forged.id)) > 0
+    report = made[-1]
+    assert workspace.path(report.id, "report.html").exists() and report.inputs[1].id == synthetic.id
+    assert [a.id for a in do(workspace, "generate", capture.id, flows=50)] == [a.id for a in made]
+    assert len(workspace.artefacts()) == len(made) + 1
+
+
+def test_a_flow_log_has_no_packets(workspace: Workspace, tmp_path: Path) -> None:
+    write_flow_table(tmp_path / "log.csv", flow_table())
+    flows = do(workspace, "flows", do(workspace, "capture", path=str(tmp_path / "log.csv"))[-1].id)[-1]
+    assert contents.reports_of(workspace, flows.id) == [] and flows.facts["conversations"] == 0
+    with pytest.raises(WorkspaceError, match="flow log"):
+        contents.metered_of(workspace, flows.id)
+    with pytest.raises(WorkspaceError, match="flow log"):
+        do(workspace, "words", flows.id)
+
+
+def test_a_model_of_words_is_sampled_as_words(workspace: Workspace, pcap: Path) -> None:
+    flows = do(workspace, "flows", do(workspace, "capture", path=str(pcap))[-1].id)[-1]
+    words = do(workspace, "words", flows.id)[-1]
+    (model,) = do(workspace, "fit", words.id, kind="tadam", groups=["http/SF"])
+    assert workspace.label(model.id).name == "http/SF" and model.facts["level"] == "packet"
+    spoken = do(workspace, "sample", model.id, n=4)[-1]
+    (drawn,) = contents.words_of(workspace, spoken.id)
+    assert len(drawn) == 4 and drawn.service == "http"
+
+
+def test_superseding_marks_what_was_made_from_the_old_one(workspace: Workspace, pcap: Path) -> None:
+    capture = do(workspace, "capture", path=str(pcap))[-1]
+    old = do(workspace, "flows", capture.id)[-1]
+    words = do(workspace, "words", old.id)[-1]
+    new = do_recipe(
+        workspace,
+        Recipe(step="flows", inputs=(capture.id,), parameters={"idle_timeout_udp": 5}, supersedes=old.id),
+    )[-1]
+    assert new.id != old.id
+    marks = stale(workspace)
+    assert set(marks) == {words.id} and new.id in marks[words.id][0].sentence
+
+
+def test_deleting_an_input_is_seen(workspace: Workspace, pcap: Path) -> None:
+    capture = do(workspace, "capture", path=str(pcap))[-1]
+    flows = do(workspace, "flows", capture.id)[-1]
+    lies = workspace.delete(capture.id)
+    assert "was deleted" in stale(workspace)[flows.id][0].sentence
+    workspace.restore(lies.name)
+    assert stale(workspace) == {}
+
+
+@pytest.mark.parametrize(
+    "step, parameters, words",
+    [
+        ("flows", {}, "too few inputs"),
+        ("evaluate", {}, "too few inputs"),
+        ("capture", {"paht": "x"}, "no parameter 'paht'"),
+        ("capture", {"path": "x", "copy": "yes"}, "copy"),
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(
+    workspace: Workspace, step: str, parameters: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InvalidParameter, match=words):
+        do(workspace, step, **parameters)
+
+
+def test_a_cancelled_step_leaves_what_was_finished_and_nothing_half(workspace: Workspace, pcap: Path) -> None:
+    capture = do(workspace, "capture", path=str(pcap))[-1]
+
+    def stop_at_automata(phase: str, done: int, total: int | None, facts: dict[str, object]) -> None:
+        if phase.startswith("automaton 2"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        do_recipe(workspace, Recipe(step="generate", inputs=(capture.id,)), monitor=CallbackMonitor(stop_at_automata))
+    kinds = sorted(artefact.kind.value for artefact in workspace.artefacts())
+    assert kinds == ["capture", "flows", "model", "model", "words"]
+    assert list((workspace.folder / "tmp").iterdir()) == [] and workspace.broken() == []
+
+
+def test_generate_from_a_workspace_uses_its_models_with_their_edits(
+    workspace: Workspace, pcap: Path, tmp_path: Path
+) -> None:
+    capture = do(workspace, "capture", path=str(pcap))[-1]
+    flows = do(workspace, "flows", capture.id)[-1]
+    model = do(workspace, "fit", flows.id, kind="flowchronicle")[-1].id
+    raw = {"op": "rename_pattern", "pattern": "p1", "name": "kept"}
+    apply_edit(workspace, model, parse_edit(raw, open_model(workspace, model).model.edits))
+    (tmp_path / "out").mkdir()
+    result = generate_chain([workspace.folder], tmp_path / "out", flows=30)
+    assert result.patterns["learnt"] is False and all(a["learnt"] for a in result.automata)
+    assert '"kept"' in (tmp_path / "out" / "models" / "patterns.json").read_text()
+    assert result.sample["rows"] == 30
+
+
+def test_kinds_are_artefact_kinds(workspace: Workspace) -> None:
+    with pytest.raises(ValueError):
+        workspace.artefacts("nonsense")
+    assert workspace.artefacts(ArtefactKind.MODEL) == []
