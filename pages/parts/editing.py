@@ -75,7 +75,7 @@ def review(workspace: Workspace, held: ModelState) -> bool:
                 discard(held.id)
                 st.rerun()
             return True
-        effect_words(effect)
+        effect_words(effect, said=edit.sentence())
         with st.form(f"apply_{held.id}", border=False):
             why = st.text_input("Why (kept in the history)", max_chars=500, placeholder="optional")
             with st.container(horizontal=True):
@@ -94,8 +94,8 @@ def review(workspace: Workspace, held: ModelState) -> bool:
     return True
 
 
-def effect_words(effect: EditEffect) -> None:
-    """What an edit does: bits before and after, then the sentences."""
+def effect_words(effect: EditEffect, *, said: str = "") -> None:
+    """What an edit does: bits before and after, then the sentences, but not again what was `said`."""
     change = effect.after_bits - effect.before_bits
     if abs(change) < 0.5:
         verdict = "the codelength stays as it is"
@@ -106,6 +106,8 @@ def effect_words(effect: EditEffect) -> None:
     share = f" ({100 * change / effect.before_bits:+.2g} %)" if effect.before_bits else ""
     st.text(f"Codelength {format_bits(effect.before_bits)} → {format_bits(effect.after_bits)}{share}: {verdict}.")
     for sentence in effect.sentences:
+        if sentence.rstrip(".") == said.rstrip("."):
+            continue
         st.text(f"• {plain(sentence, limit=400)}")
 
 
