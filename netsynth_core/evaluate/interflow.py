@@ -22,6 +22,8 @@ LAGS: Final = (1, 2, 3, 5, 8, 13, 21, 34)
 SEGMENTS: Final = 16
 """Equal stretches the shorter table is cut into; the load is correlated inside them only."""
 MAX_BINS: Final = 4096
+MAX_CELLS: Final = 2_000_000
+"""Bins of one table at most."""
 
 
 class PatternCover(Protocol):
@@ -139,11 +141,16 @@ def segment_length(spans: Sequence[int]) -> tuple[int, int]:
 
 def segments(view: View, width: int, bins: int) -> Floats:
     """Load in bins, cut into whole segments: shape (k, 2, bins); [:, 0] flows, [:, 1] log10(1 + bytes)."""
-    k = int(view.span // (width * bins))
-    place = view.start // width
-    inside = place < k * bins
-    flows = np.bincount(place[inside], minlength=k * bins)
-    volume = np.bincount(place[inside], weights=view.volume[inside], minlength=k * bins)
+    whole = int(view.span // (width * bins))
+    k = min(whole, max(SEGMENTS, MAX_CELLS // bins))
+    # A table that spans far longer than the other one is sampled evenly: it would fill the memory with empty bins.
+    chosen = np.arange(k) * whole // max(k, 1)
+    segment, within = np.divmod(view.start // width, bins)
+    row = np.searchsorted(chosen, segment)
+    inside = (row < k) & (chosen[np.minimum(row, k - 1)] == segment) if k else np.zeros(len(segment), bool)
+    place = row[inside] * bins + within[inside]
+    flows = np.bincount(place, minlength=k * bins)
+    volume = np.bincount(place, weights=view.volume[inside], minlength=k * bins)
     both = np.stack([flows.astype(np.float64), np.log10(1 + volume)])
     return both.reshape(2, k, bins).transpose(1, 0, 2)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsynth_core.evaluate.interflow import (
+    MAX_CELLS,
     METRICS,
     autocorrelation,
     next_port_distance,
@@ -143,3 +144,11 @@ def test_segments_hold_every_flow_of_whole_segments_once() -> None:
     assert parts[:, 0].sum() == inside.sum()
     with pytest.raises(NotApplicable, match="too little time"):
         segment_length([100])
+
+
+def test_a_table_that_spans_years_is_sampled() -> None:
+    """One far-off start must not ask for a bin per second of ten years."""
+    far = flows(*[{"ts": i * S} for i in range(100)], {"ts": 315_360_000 * S})
+    parts = segments(prepare([far])[0], S, 64)
+    assert parts.shape[0] * parts.shape[2] <= MAX_CELLS
+    assert parts[0, 0].sum() == 64

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netsynth_core.errors import DocumentError, NewerDocument, NotEnoughData
 from netsynth_core.evaluate import FAMILIES, METRICS, MetricResult, Report, Verdict, evaluate, verdict
@@ -106,6 +108,35 @@ def test_degenerate_tables_give_rows_with_notes_and_json_without_nan(a: str, b: 
             if result.value is not None:
                 low, high = result.range
                 assert low - 1e-9 <= result.value <= (np.inf if high is None else high + 1e-9), result.name
+
+
+huge = st.integers(0, 2**62)
+wild = st.fixed_dictionaries(
+    {
+        "ts": st.integers(0, 2**61),
+        "duration": huge,
+        "proto": st.sampled_from(["TCP", "UDP", "ICMP", "", "<b>", "17"]),
+        "src_ip": st.text(max_size=6),
+        "dst_ip": st.sampled_from(["10.0.0.1", "::1", "ff02::1", "", "\x00"]),
+        "src_port": st.integers(-1, 65535),
+        "dst_port": st.integers(0, 65535),
+        "fwd_packets": huge,
+        "bwd_packets": huge,
+        "fwd_bytes": huge,
+        "bwd_bytes": huge,
+        "flags": st.sampled_from(["......", "UAPRSF", "", "junk"]),
+        "service": st.text(max_size=3),
+        "state": st.sampled_from(["", "SF", "??"]),
+    }
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(wild, max_size=8), st.lists(wild, max_size=8))
+def test_wild_tables_give_numbers_or_notes(a: list[dict[str, object]], b: list[dict[str, object]]) -> None:
+    report = evaluate(flows(*a), flows(*b), rng=rng(), repeats=1)
+    json.dumps(report.to_json(), allow_nan=False)
+    assert all(r.value is not None or r.note for r in report)
 
 
 def test_identical_whole_tables_have_distance_0() -> None:
