@@ -132,7 +132,7 @@ def _notes(plan: Plan, drafter: Drafter, payloads: Payloads) -> list[str]:
     strangers = plan.hosts.stand_ins
     if strangers:
         notes.append(
-            f"{len(strangers)} host names (such as {strangers[0]}) are no addresses; they have stand-ins in {STAND_INS}."
+            f"{len(strangers)} host names (such as {strangers[0]}) are no addresses; stand-ins are in {STAND_INS}."
         )
     if payloads.resized:
         notes.append(f"{payloads.resized} payloads have the nearest size their protocol allows.")

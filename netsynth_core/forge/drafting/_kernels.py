@@ -160,11 +160,12 @@ def _size_tcp(way, low, stop, end, total, limit, direction, flags, size, chosen,
         if direction[k] == way:
             chosen[available] = k
             available += 1
-    if available == 0 and total > 0:
+    if total > available * limit:
+        # the FIN carries data where the packets before it cannot carry all
         for k in range(stop, end):
-            if direction[k] == way and flags[k] & (FIN | ACK) == (FIN | ACK) and available == 0:
-                chosen[0] = k
-                available = 1
+            if direction[k] == way and flags[k] & FIN:
+                chosen[available] = k
+                available += 1
     if available == 0 or total == 0:
         return
     if total < 0:

@@ -3,8 +3,8 @@
 TCP by state: S0 unanswered SYNs; REJ SYN, RST; RSTOS0 SYN, RST; SH SYN, FIN; SHR and RSTRH the responder's side of
 these; S1 handshake and data; SF both FINs behind, S2 the originator's, S3 the responder's; RSTO and RSTR a reset
 behind; OTH data from the middle. UDP and ICMP: requests and answers in turn. Counts are the flow's. About half of the
-packets between opening and end carry data (more where segments would be too large), the flow's bytes are shared over
-them, and the gaps add up to its duration.
+packets between opening and end carry data (more, and the FIN too, where segments would be too large), the flow's bytes
+are shared over them, and the gaps add up to its duration.
 """
 
 import numpy as np

@@ -68,10 +68,9 @@ def ssh(want: Want) -> Made | None:
     """A banner, a key exchange packet, or encrypted bytes."""
     if want.kind in (TEXT, ANY) and want.ordinal == 0:
         name = b"SSH-2.0-"
-        if want.size < len(name) + 3:
-            return None
-        software = word(want.size - len(name) - 2, want.variant).encode("ascii")
-        return Made(name + software + b"\r\n")
+        size = max(want.size, len(name) + 3)
+        software = word(size - len(name) - 2, want.variant).encode("ascii")
+        return Made(name + software + b"\r\n", size=size)
     if want.kind == TEXT:
         return None
     fill = FILL_LOW if want.kind == REPLAY else FILL_RANDOM
