@@ -89,13 +89,13 @@ def windows_command(out: Output, model_path: Path, flows_path: Path, output: Pat
 @common_options
 def align_command(out: Output, model_path: Path, words_path: Path, output: Path) -> None:
     """Explain each word by a path of an automaton and noise operations."""
-    from netsynth_core.flows.words_io import read_words
     from netsynth_core.workspace.covering import align_file
+    from netsynth_core.workspace.steps import words_of_file
 
     output_file(output)
     model = read_model(model_path)
     _require_method(model, "align", model_path, "automaton")
-    words = read_words(words_path)
+    words = words_of_file(words_path)
     if not len(words):
         raise NotEnoughData(f"{words_path} holds no word.", hint="Write one word a line.")
     with out.monitor() as monitor:

@@ -6,9 +6,9 @@ is kept in memory.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from netsynth_core.errors import DocumentError, StorageError, WorkspaceError
@@ -209,16 +209,28 @@ def metered_of(workspace: Workspace, id: str) -> "Metered":
 
 def packets_of(workspace: Workspace, id: str, *, monitor: Monitor = SILENT) -> "PacketTable":
     """The packets behind a flows artefact, read from its captures again; the last ones read are kept in memory."""
-    artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS)
-    paths = [capture_path(workspace, ref.id) for ref in artefact.inputs]
-    return _packets(tuple(str(path) for path in paths), tuple(ref.hash for ref in artefact.inputs))
-
-
-@lru_cache(maxsize=1)
-def _packets(paths: tuple[str, ...], hashes: tuple[str, ...]) -> "PacketTable":
     from netsynth_core.capture import read_captures
 
-    return read_captures(list(paths), monitor=SILENT)[0]
+    artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS)
+    paths = [capture_path(workspace, ref.id) for ref in artefact.inputs]
+    key = tuple((str(path), ref.hash) for path, ref in zip(paths, artefact.inputs, strict=True))
+    with _READ.lock:
+        if _READ.packets is None or _READ.key != key:
+            _READ.packets = read_captures(paths, monitor=monitor)[0]
+            _READ.key = key
+        return _READ.packets
+
+
+@dataclass
+class _LastRead:
+    """The packets read last, so that showing one conversation after another reads the capture once."""
+
+    lock: Lock = field(default_factory=Lock)
+    key: tuple[tuple[str, str], ...] = ()
+    packets: "PacketTable | None" = None
+
+
+_READ = _LastRead()
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.errors import InvalidParameter, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.models.generator import Generator, Level
 from netsynth_core.monitor import SILENT, Monitor
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
 AnyModel = Generator[Any, Any, Any]
 
 
+def words_of_file(path: Path) -> "Words":
+    """The words of a word file or a file of event sequences.
+
+    Raises
+    ------
+    UnknownFormat
+        When the file is a flow table, whose lines would otherwise be taken for events.
+    """
+    from netsynth_core.capture.records import read_head
+    from netsynth_core.flows.table import COLUMNS
+    from netsynth_core.flows.words_io import read_words
+
+    head = read_head(require_file(path)).decode("utf-8", errors="replace").lstrip("\ufeff")
+    names = {name.strip().strip('"').lower() for name in head.split("\n", 1)[0].split(",")}
+    if len(names & set(COLUMNS)) >= 3:
+        raise UnknownFormat(
+            f"{path} is a flow table; timed words are needed.",
+            hint="Give a word file (netsynth words makes them of a capture), or the capture with --service.",
+        )
+    return read_words(path)
+
+
 def words_of_path(
     path: Path, *, service: str | None = None, state: str | None = None, monitor: Monitor = SILENT
 ) -> "Words":
@@ -39,10 +61,9 @@ def words_of_path(
         When a capture holds several services and none was named.
     """
     from netsynth_core.capture.records import is_capture, read_head
-    from netsynth_core.flows.words_io import read_words
 
     if not is_capture(read_head(require_file(path))):
-        return read_words(path)
+        return words_of_file(path)
     from netsynth_core.flows.extraction import extract_words
     from netsynth_core.flows.source import read_flows
 

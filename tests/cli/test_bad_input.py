@@ -204,6 +204,8 @@ def test_a_model_of_a_newer_version_is_refused_by_name(made: Path, tmp_path: Pat
         (["fit", "nothing", "MADE/flows.csv", "-o", "OUT/m.json"], ["nothing", "flowchronicle"]),
         (["fit", "tadam", "MADE/words.txt", "-o", "OUT/m.json", "--set", "nothing=3"], ["nothing"]),
         (["fit", "tadam", "MADE/words.txt", "-o", "OUT/m.json", "--set", "max_rounds=-1"], ["max_rounds"]),
+        (["fit", "tadam", "MADE/flows.csv", "-o", "OUT/m.json"], ["flows.csv", "flow table", "netsynth words"]),
+        (["align", "MADE/ping.json", "MADE/flows.csv", "-o", "OUT/a"], ["flows.csv", "flow table"]),
         (["fit", "tadam", "MADE/office.pcap", "-o", "OUT/m.json"], ["several services", "--service"]),
         (["fit", "tadam", "MADE/office.pcap", "--service", "smtp", "-o", "OUT/m.json"], ["smtp", "http/SF"]),
         (["words", "MADE/flows.csv", "-o", "OUT/w"], ["flow table"]),
