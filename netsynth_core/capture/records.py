@@ -7,7 +7,7 @@ What is no capture is refused by name; a file that ends too early gives what it 
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +143,7 @@ def unknown_format(head: bytes, path: Path) -> UnknownFormat:
         text = head[:1024].decode("utf-8", errors="strict" if len(head) <= 1024 else "ignore")
     except UnicodeDecodeError:
         text = "\0"
-    if text.lstrip()[:1] in ("{", "[") and text.isprintable() is not None and "\0" not in text:
+    if text.lstrip()[:1] in ("{", "[") and "\0" not in text:
         return UnknownFormat(f"{path} is a JSON text, no pcap or pcapng capture.", hint=hint)
     if text and all(c.isprintable() or c in "\r\n\t" for c in text):
         return UnknownFormat(f"{path} is a text file, no pcap or pcapng capture.", hint=hint)
@@ -246,6 +246,7 @@ class _Section:
     """Interfaces of the pcapng section being read."""
 
     big: bool
+    version: tuple[int, int] = (1, 0)
     links: list[int] = field(default_factory=list)
     exponents: list[int] = field(default_factory=list)
     binary: list[bool] = field(default_factory=list)
@@ -309,7 +310,18 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
                     )
                 status = 1 if at + 28 > len(data) else 2
                 break
-            section, at = opened
+            section, after = opened
+            if section.version[0] != 1:
+                version = "{}.{}".format(*section.version)
+                if at == 0:
+                    raise UnknownFormat(
+                        f"{path} is of version {version} of pcapng; versions 1.x can be read.",
+                        hint="Convert it with editcap -F pcap.",
+                    )
+                notes.append(f"The section at byte {at} is of version {version}, which cannot be read.")
+                status = 5
+                break
+            at = after
         elif status == 4:
             size = int.from_bytes(data[at + 4 : at + 8].tobytes(), "big" if section.big else "little")
             if size < 20:
@@ -344,7 +356,7 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
         ts=joined[3].astype(np.int64, copy=False),
         link=joined[4].astype(np.uint16, copy=False),
         format="pcapng",
-        truncated=status in (1, 2),
+        truncated=status in (1, 2, 5),
         notes=tuple(notes),
     )
 
@@ -361,4 +373,6 @@ def _section_header(data: NDArray[np.uint8], at: int) -> tuple[_Section, int] | 
     size = int.from_bytes(block[4:8], "big" if big else "little")
     if size < 28 or size % 4 or at + size > len(data):
         return None
-    return _Section(big=big), at + size
+    order: Literal["big", "little"] = "big" if big else "little"
+    version = (int.from_bytes(block[12:14], order), int.from_bytes(block[14:16], order))
+    return _Section(big=big, version=version), at + size

@@ -233,6 +233,16 @@ def test_half_a_header_is_a_truncated_capture(tmp_path: Path) -> None:
         read_capture(written(tmp_path / "half.pcapng", pcapng(web())[:20]))
 
 
+def test_sections_of_an_unknown_version_are_not_read(tmp_path: Path) -> None:
+    newer = bytearray(section())
+    newer[12] = 2
+    with pytest.raises(UnknownFormat, match=r"version 2\.0 of pcapng"):
+        read_capture(written(tmp_path / "newer", bytes(newer) + interface()))
+    capture = read_capture(written(tmp_path / "second", pcapng(web()) + bytes(newer) + interface()))
+    assert len(capture.packets) == 10 and capture.report.truncated
+    assert "version 2.0" in capture.report.notes[0]
+
+
 def test_a_header_alone_is_no_error(tmp_path: Path) -> None:
     capture = read_capture(written(tmp_path / "header.pcap", pcap([])))
     assert len(capture.packets) == 0 and capture.report.packets == 0

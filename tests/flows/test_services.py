@@ -53,6 +53,11 @@ TALKS = [
     ("rtsp", 12345, b"OPTIONS rtsp://a RTSP/1.0\r\n", b""),
     ("irc", 12345, b"NICK ann\r\n", b""),
     ("bittorrent", 12345, b"\x13BitTorrent protocol" + bytes(48), b""),
+    ("xmpp", 5222, b"<?xml version='1.0'?><stream:stream>", b""),
+    ("dcerpc", 12345, b"\5\0\x0b\3\x10\0\0\0" + bytes(64), b""),
+    ("dnp3", 12345, b"\x05\x64\x05\xc9\1\0\0\4\xe9\x21", b""),
+    ("opcua", 12345, b"HELF\x38\0\0\0" + bytes(48), b""),
+    ("bgp", 12345, b"\xff" * 16 + b"\0\x1d\1\4" + bytes(9), b""),
     ("ssh", 22, b"", b""),
     ("telnet", 23, b"\xff\xfb\x18", b""),
     ("", 12345, b"", b""),
@@ -102,7 +107,7 @@ def test_udp(tmp_path: Path, service: str, port: int, said: bytes) -> None:
 def test_every_service_with_a_payload_rule_is_tested() -> None:
     ruled = {rule.name for rule in RULES if rule.payload is not None}
     tested = {talk[0] for talk in TALKS} | {talk[0] for talk in DATAGRAMS}
-    assert ruled - tested == {"xmpp", "dcerpc", "dnp3", "opcua", "bgp"}
+    assert ruled <= tested
 
 
 def test_a_port_stands_for_one_service_only() -> None:
