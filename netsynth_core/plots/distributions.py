@@ -10,7 +10,20 @@ from scipy import stats
 
 from netsynth_core.evaluate.marginals import ks_statistic
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.plots.figure import Figure, count, dress, empty, label, line, marker, plain, share, thin, titled
+from netsynth_core.plots.figure import (
+    Figure,
+    count,
+    dress,
+    empty,
+    label,
+    line,
+    log_axis,
+    marker,
+    plain,
+    share,
+    thin,
+    titled,
+)
 from netsynth_core.plots.theme import LIGHT, Role, Theme
 
 Floats = NDArray[np.float64]
@@ -65,7 +78,7 @@ def ecdf(real: Floats, synthetic: Floats, *, column: str, theme: Theme = LIGHT) 
     ks = ks_statistic(a, b)
     w1 = float(stats.wasserstein_distance(a, b))
     more = f"KS {ks:.3f}, Wasserstein {w1:.3g} decades; n = {count(len(real))} real, {count(len(synthetic))} synthetic"
-    figure.update_xaxes(type="log", title_text=_axis_title(column), exponentformat="SI")
+    figure.update_xaxes(**log_axis(edge, float(max(real.max(), synthetic.max(), edge)), title=_axis_title(column)))
     figure.update_yaxes(title_text="share of flows at most x", range=[0, 1.02], tickformat=".0%")
     medians = [float(np.median(v)) for v in (real, synthetic)]
     alt = (
@@ -93,7 +106,8 @@ def ccdf(real: Floats, synthetic: Floats, *, column: str, theme: Theme = LIGHT) 
             hovertemplate="%{x:.4g} or more: %{y:.3g}<extra>" + role + "</extra>",
         )  # fmt: skip
     more = f"n = {count(len(real))} real, {count(len(synthetic))} synthetic; both axes logarithmic"
-    figure.update_xaxes(type="log", title_text=_axis_title(column), exponentformat="SI")
+    ends = _smallest([real, synthetic]), float(max(real.max(), synthetic.max()))
+    figure.update_xaxes(**log_axis(*ends, title=_axis_title(column)))
     figure.update_yaxes(type="log", title_text="share of flows with x or more", dtick=1)
     top = [[float(np.quantile(v, q)) for q in (0.99, 1.0)] for v in (real, synthetic)]
     alt = (
@@ -140,8 +154,9 @@ def category_shares(
         )  # fmt: skip
     more = f"largest differences first; n = {count(len(real))} real, {count(len(synthetic))} synthetic"
     if len(shares) > len(shown):
-        rest = share(float(gap[order[most]]))
-        more += f"; {count(len(shares) - len(shown))} more not shown, each off by {rest} at most"
+        rest = float(gap[order[most]])
+        more += f"; {count(len(shares) - len(shown))} more not shown"
+        more += f", each off by {share(rest)} at most" if rest > 0 else ", all equal"
     widest = max(float(shown.to_numpy().max()), 0.01)
     figure.update_xaxes(title_text="share of flows", tickformat=".0%", range=[-0.02 * widest, 1.05 * widest])
     figure.update_yaxes(tickvals=places, ticktext=names, range=[-0.6, len(shown) - 0.4], zeroline=False)

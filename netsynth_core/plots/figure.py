@@ -153,6 +153,14 @@ def decade_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     return values, [_short(v) for v in values]
 
 
+def log_axis(low: float, high: float, *, title: str) -> dict[str, Any]:
+    """Settings of a log axis from `low` to `high` (both > 0): ticks at powers of ten where there are two or more."""
+    axis: dict[str, Any] = {"type": "log", "title_text": title, "exponentformat": "SI"}
+    if high >= 100 * low:
+        axis["tickvals"], axis["ticktext"] = decade_ticks(low, high)
+    return axis
+
+
 def _short(value: float) -> str:
     for size, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
