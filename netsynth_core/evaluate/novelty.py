@@ -11,15 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.evaluate.metric import Goal, Metric, NotApplicable
-from netsynth_core.evaluate.views import CATEGORICAL, NUMERIC, RUN, Floats, View
+from netsynth_core.evaluate.nearest import MOST_ROWS, nearest_distances
+from netsynth_core.evaluate.views import RUN, View
 
 Keys = NDArray[np.uint64]
-
-NEAREST_ROWS: Final = 1_500
-"""Rows a side for nearest neighbours: all pairs are compared."""
-BLOCK: Final = 500
-LOG_RANGE: Final = 6.0
-"""Decades that count as entirely different."""
 
 
 def known_share(keys: Callable[[View], Keys]) -> Callable[[View, View], float]:
@@ -40,28 +35,9 @@ def new_share(keys: Callable[[View], Keys]) -> Callable[[View, View], float]:
     return lambda reference, other: 1 - known(reference, other)
 
 
-def nearest_distances(rows: View, among: View) -> Floats:
-    """Distance of each row to its nearest one in `among`: mean over the columns, 0..1.
-
-    A categorical column is 0 (equal) or 1; a numeric one |difference| of log10(1 + x) over `LOG_RANGE`, at most 1: one
-    scale for all tables, since the range of each table would make the one with the larger outlier look nearer.
-    """
-    nearest = np.empty(len(rows))
-    for begin in range(0, len(rows), BLOCK):
-        part = slice(begin, begin + BLOCK)
-        total = np.zeros((len(rows.start[part]), len(among)), np.float32)
-        for column in CATEGORICAL:
-            total += rows.codes[column][part, None] != among.codes[column][None, :]
-        for column in NUMERIC:
-            gap = np.abs(rows.logs[column][part, None] - among.logs[column][None, :])
-            total += np.minimum(gap / LOG_RANGE, 1).astype(np.float32)
-        nearest[part] = total.min(axis=1) / (len(CATEGORICAL) + len(NUMERIC))
-    return nearest
-
-
 def nearer_share(training: View, held_out: View, other: View) -> float:
     """Share of the other rows that are nearer to a training row than to a held-out one; ties count half."""
-    sides = [view.take(np.arange(min(len(view), NEAREST_ROWS))) for view in (training, held_out, other)]
+    sides = [view.take(np.arange(min(len(view), MOST_ROWS))) for view in (training, held_out, other)]
     if any(not len(side) for side in sides):
         raise NotApplicable("One side has no flows.")
     to_training, to_held_out = (nearest_distances(sides[2], side) for side in sides[:2])

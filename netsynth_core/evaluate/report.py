@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from netsynth_core.errors import DocumentError, NetsynthError, NewerDocument
-from netsynth_core.evaluate import dependence, detection, interflow, marginals, novelty, rules
+from netsynth_core.evaluate import dependence, detection, interflow, marginals, nearest, novelty, rules
 from netsynth_core.evaluate.interflow import PatternSource, window_starts
 from netsynth_core.evaluate.measure import measure, set_up
 from netsynth_core.evaluate.metric import Metric, MetricResult, Verdict
@@ -23,6 +23,7 @@ from netsynth_core.monitor import SILENT, Monitor
 METRICS: Final[tuple[Metric, ...]] = (
     *marginals.METRICS,
     *dependence.METRICS,
+    *nearest.METRICS,
     detection.ONE_FLOW,
     *interflow.METRICS,
     detection.NEIGHBOURS,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from netsynth_core.evaluate.metric import NotApplicable
-from netsynth_core.evaluate.novelty import LOG_RANGE, METRICS, nearer_share, nearest_distances
-from netsynth_core.evaluate.views import CATEGORICAL, NUMERIC, RUN, View, prepare
+from netsynth_core.evaluate.novelty import METRICS, nearer_share
+from netsynth_core.evaluate.views import RUN, View, prepare
 from tests.evaluate.traffic import S, empty, flows, network, shuffled_starts
 
 BY_NAME = {metric.name: metric for metric in METRICS}
@@ -65,20 +65,6 @@ def test_keys_of_different_flows_differ() -> None:
     view = prepare([network(500, seed=1)])[0]
     # Starts are all different, so keys with the start are as many as rows.
     assert len(np.unique(view.timed_key)) == len(view)
-
-
-def test_nearest_distance_equals_brute_force() -> None:
-    a, b = prepare([network(40, seed=1), network(30, seed=2)])
-    expected = []
-    for i in range(len(a)):
-        apart = []
-        for j in range(len(b)):
-            different = [float(a.codes[c][i] != b.codes[c][j]) for c in CATEGORICAL]
-            sizes = [min(abs(a.logs[c][i] - b.logs[c][j]) / LOG_RANGE, 1.0) for c in NUMERIC]
-            apart.append(np.mean(different + sizes))
-        expected.append(min(apart))
-    np.testing.assert_allclose(nearest_distances(a, b), expected, atol=1e-6)
-    assert not nearest_distances(a, a).any()
 
 
 def test_memorised_flows_are_nearer_to_training_and_fresh_ones_are_not() -> None:
