@@ -17,7 +17,7 @@ def run_command(folder: Path) -> None:
 
     if not (folder / "recipe.json").exists():
         raise WorkspaceError(f"{folder} holds no recipe.json.", hint="Name a folder under the workspace's jobs folder.")
-    status = run_job(folder.absolute())
+    status = run_job(folder.absolute(), log=lambda line: click.echo(line, err=True))
     click.echo("made: " + (", ".join(status.artefacts) or "nothing"), err=True)
 
 

@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,17 @@ class StatusMonitor:
 
     folder: Path
     status: JobStatus
+    log: Callable[[str], None] | None = None
+    """Told of each new phase, for the job's log."""
     _last: float = field(default=0.0)
+    _phase: str = field(default="")
 
     def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
         """Report progress; raises `Cancelled` when the job is to stop."""
         now = time.monotonic()
+        if self.log is not None and phase != self._phase:
+            self.log(f"{now_text()} {phase}" + "".join(f", {name} {value}" for name, value in facts.items()))
+        self._phase = phase
         if now - self._last < STATUS_EVERY_S:
             return
         self._last = now
@@ -55,8 +62,13 @@ def _plain(facts: dict[str, object]) -> dict[str, Any]:
     return plain
 
 
-def run_job(folder: Path) -> JobStatus:
+def run_job(folder: Path, *, log: Callable[[str], None] | None = None) -> JobStatus:
     """Do the job in `folder`; its workspace is the folder two above.
+
+    Parameters
+    ----------
+    log
+        Gets a line at each new phase.
 
     Returns
     -------
@@ -73,7 +85,7 @@ def run_job(folder: Path) -> JobStatus:
     recipe = Recipe.from_file(folder / "recipe.json")
     workspace = Workspace.open(folder.parent.parent)
     write_text(folder / "process.json", dump_json(ProcessMark.current().to_json()))
-    monitor = StatusMonitor(folder, JobStatus(updated=now_text()))
+    monitor = StatusMonitor(folder, JobStatus(updated=now_text()), log)
     try:
         while earlier_job_alive(folder):
             monitor.step("waiting for another job", 0)
