@@ -17,6 +17,8 @@ from netsynth_core.forge.addresses import STAND_INS
 from netsynth_core.forge.columns import Draft, Frames
 from netsynth_core.forge.drafting.models import Drafter, PacketModel
 from netsynth_core.forge.payloads.assign import Payloads
+from netsynth_core.forge.payloads.makers import MAKERS
+from netsynth_core.forge.payloads.strict import UNSERVED
 from netsynth_core.forge.plan import Plan, plan_flows
 from netsynth_core.forge.report import ForgeReport
 from netsynth_core.forge.writer import Writer, host_columns
@@ -134,6 +136,10 @@ def _notes(plan: Plan, drafter: Drafter, payloads: Payloads) -> list[str]:
         notes.append(
             f"{len(strangers)} host names (such as {strangers[0]}) are no addresses; stand-ins are in {STAND_INS}."
         )
+    doors = zip(plan.columns.proto.tolist(), plan.columns.ports[:, 1].tolist(), plan.service, strict=True)
+    unserved = sum(service not in MAKERS and (proto, port) in UNSERVED for proto, port, service in doors)
+    if unserved:
+        notes.append(f"{unserved} flows use ports whose protocol readers check and no payload maker knows.")
     if payloads.resized:
         notes.append(f"{payloads.resized} payloads have the nearest size their protocol allows.")
     notes.extend(drafter.notes())

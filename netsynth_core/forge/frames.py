@@ -1,4 +1,4 @@
-"""One frame, written plainly from the header tables: what `netsynth_core.forge._kernels.emit` must equal byte by byte."""
+"""One frame, written plainly from the header tables: `netsynth_core.forge._kernels.emit` must equal it byte by byte."""
 
 from dataclasses import dataclass
 

@@ -179,7 +179,7 @@ def rdp(want: Want) -> Made | None:
         negotiation = b"\1\0\x08\0\3\0\0\0" if want.direction == 0 else b"\2\x1f\x08\0\2\0\0\0"
         body = cookie if want.direction == 0 and want.size >= 39 else b""
         whole = 11 + len(body) + 8
-        if want.size == whole:
+        if want.size == whole <= 255:
             code = 0xE0 if want.direction == 0 else 0xD0
             head = struct.pack(">BBHBB", 3, 0, whole, whole - 5, code) + bytes(5)
             return Made(head + body + negotiation)

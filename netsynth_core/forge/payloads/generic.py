@@ -1,12 +1,23 @@
 """Payloads by class alone, for ports whose protocol has no maker of its own."""
 
 from netsynth_core.flows.payloads import LEAST
-from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, RANDOM, TEXT
+from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, FILL_ZERO, RANDOM, TEXT
 from netsynth_core.forge.payloads.pattern import Made, Want
+from netsynth_core.forge.payloads.strict import LOW, ONES, ZERO
 
 
 def generic(want: Want) -> Made:
-    """Text that begins with the token, random bytes, or bytes of few values that are neither."""
+    """Text that begins with the token, random bytes, or bytes of few values that are neither.
+
+    On ports of `netsynth_core.forge.payloads.strict` the class gives way to what readers put up with.
+    """
+    door = (want.proto, want.port)
+    if door in ZERO:
+        return Made(b"", FILL_ZERO)
+    if door in ONES:
+        return Made(b"\1" * want.size)
+    if door in LOW and want.kind != TEXT:
+        return Made(b"\x80"[: want.size], FILL_LOW)
     if want.kind == TEXT:
         if want.token:
             return Made((want.token + " ").encode("ascii")[: want.size], FILL_TEXT)

@@ -1,0 +1,137 @@
+"""Payload makers: sizes are kept, messages are whole, and classes are read again as they were asked for."""
+
+import struct
+
+import dpkt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netsynth_core.forge import _kernels
+from netsynth_core.forge.columns import ANY, RANDOM, REPLAY, TEXT
+from netsynth_core.forge.payloads.dns import exchange
+from netsynth_core.forge.payloads.makers import MAKERS, make
+from netsynth_core.forge.payloads.names import host_labels
+from netsynth_core.forge.payloads.pattern import PatternStore, Want
+from netsynth_core.forge.payloads.strict import LOW, ONES, UNSERVED, ZERO
+from netsynth_core.forge.payloads.text import running_text
+
+PLAIN = Want("", 6, 9999, 0, ANY, "", 100, 0, False, 0, 0, 0)
+
+
+def payload(want: Want, *, seed: int = 7, word: int = 0xBEEF) -> bytes:
+    """The bytes the kernel writes for a want."""
+    made = make(want)
+    store = PatternStore()
+    store.add(made)
+    size = want.size if made.size < 0 else made.size
+    out = np.zeros(size + 8, np.uint8)
+    _kernels._payload(out, 4, size, 0, store.columns(), np.uint16(word), np.uint64(seed), running_text())
+    assert not out[:4].any()
+    assert not out[size + 4 :].any()
+    return out[4 : size + 4].tobytes()
+
+
+@given(
+    st.sampled_from(sorted([*MAKERS, ""])), st.sampled_from([6, 17]), st.integers(0, 1),
+    st.sampled_from([TEXT, RANDOM, REPLAY, ANY]), st.integers(0, 3), st.integers(1, 1448), st.integers(0, 7),
+)  # fmt: skip
+def test_every_maker_makes_every_size(
+    service: str, proto: int, way: int, kind: int, ordinal: int, size: int, variant: int
+) -> None:
+    want = Want(service, proto, 53, way, kind, "", size, 0, False, 60, ordinal, variant)
+    made = make(want)
+    assert 0 < len(payload(want)) <= 1500
+    # only protocols whose messages have no such size may change it
+    if made.size not in (-1, size):
+        assert service in {"dns", "mdns", "llmnr", "netbios", "ntp", "dhcp", "kerberos", "ldap", "snmp", "radius",
+                           "mqtt", "ssh", "tftp"}  # fmt: skip
+
+
+@given(st.integers(17, 250), st.integers(30, 500), st.integers(0, 7))
+def test_a_dns_answer_repeats_the_question(query: int, response: int, variant: int) -> None:
+    asked, answered = exchange(query, response, variant, True)
+    question, answer = dpkt.dns.DNS(asked), dpkt.dns.DNS(answered)
+    assert len(asked) == query
+    assert (question.qr, answer.qr) == (0, 1)
+    assert question.qd[0].name == answer.qd[0].name
+    assert question.qd[0].type == answer.qd[0].type
+    assert len(answered) <= max(response, 12 + len(asked))
+
+
+@given(st.integers(30, 120), st.integers(150, 480))
+def test_dns_sizes_are_exact_where_records_fit(query: int, response: int) -> None:
+    assert len(exchange(query, query + 16 + response, 0, True)[1]) == query + 16 + response
+
+
+@given(st.integers(3, 255), st.integers(0, 7))
+def test_host_names_have_the_length_asked_for(wire: int, variant: int) -> None:
+    labels = host_labels(wire, variant)
+    assert sum(len(label) + 1 for label in labels) + 1 == wire
+    assert all(1 <= len(label) <= 63 and label.isalpha() for label in labels)
+
+
+@given(st.integers(6, 1448), st.integers(0, 3), st.integers(0, 1), st.sampled_from([RANDOM, REPLAY, ANY]))
+def test_tls_payloads_are_whole_records(size: int, ordinal: int, way: int, kind: int) -> None:
+    raw = payload(PLAIN._replace(service="tls", size=size, ordinal=ordinal, direction=way, kind=kind))
+    if size in (6, 7) or size > 7:
+        at = 0
+        while at < len(raw):
+            kind_byte, version, length = struct.unpack(">BHH", raw[at : at + 5])
+            assert kind_byte in (20, 21, 22, 23)
+            assert version >> 8 == 3
+            at += 5 + length
+        assert at == len(raw)
+
+
+def test_a_tls_record_counts_the_packets_behind_it() -> None:
+    raw = payload(PLAIN._replace(service="tls", size=1448, rest=2000, ordinal=2, direction=1, kind=RANDOM))
+    assert struct.unpack(">H", raw[3:5])[0] == 1448 + 2000 - 5
+
+
+@given(st.integers(160, 1448), st.integers(0, 5000), st.integers(0, 7))
+def test_http_bodies_are_as_long_as_they_say(size: int, rest: int, variant: int) -> None:
+    want = PLAIN._replace(service="http", port=80, size=size, rest=rest, direction=1, kind=TEXT, token="HTTP/1.1")
+    head, _, body = payload(want._replace(variant=variant)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    length = next(int(line[16:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length: "))
+    assert length == len(body) + rest
+
+
+@given(st.integers(40, 1000), st.sampled_from(["GET", "HEAD", "DELETE", "OPTIONS"]), st.integers(0, 7))
+def test_http_requests_are_whole(size: int, method: str, variant: int) -> None:
+    raw = payload(PLAIN._replace(service="http", size=size, kind=TEXT, token=method, variant=variant))
+    assert len(raw) == size
+    request = dpkt.http.Request(raw)
+    assert (request.method, request.version) == (method, "1.1")
+
+
+SPOKEN = [(service, kind) for service in ("imap", "smtp", "pop3", "ftp", "http", "") for kind in (TEXT, RANDOM, REPLAY)]
+
+
+@pytest.mark.parametrize(
+    ("service", "kind"), [*SPOKEN, ("tls", RANDOM), ("tls", REPLAY), ("ssh", RANDOM), ("redis", TEXT)]
+)
+def test_classes_are_read_again(service: str, kind: int) -> None:
+    from netsynth_core.capture.packets import PacketTable
+    from netsynth_core.flows.payloads import classify
+
+    raws = [
+        payload(PLAIN._replace(service=service, size=size, kind=kind, ordinal=3, direction=way), seed=size)
+        for size in range(40, 1400, 90)
+        for way in (0, 1)
+    ]
+    n = len(raws)
+    sizes = np.array([len(raw) for raw in raws], np.int32)
+    columns = {name: np.zeros(n, np.int64) for name in PacketTable.column_names()}
+    columns["payload_offset"] = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    columns["payload_length"] = columns["payload_captured"] = sizes
+    table = PacketTable(data=np.frombuffer(b"".join(raws), np.uint8), **columns)  # type: ignore[arg-type]
+    read = np.asarray(classify(table))
+    assert np.mean(read == kind) >= 0.9
+
+
+def test_port_tables_do_not_overlap() -> None:
+    tables = [LOW, ZERO, ONES, UNSERVED]
+    assert sum(map(len, tables)) == len(frozenset().union(*tables))
