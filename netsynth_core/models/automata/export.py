@@ -21,11 +21,20 @@ def shown_text(text: str, *, longest: int = LONGEST_LABEL) -> str:
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
+def share_text(share: float) -> str:
+    """A share in percent, in few characters.
+
+    >>> share_text(1.0), share_text(0.253), share_text(0.0031)
+    ('100 %', '25 %', '0.31 %')
+    """
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
 def transition_label(automaton: TimedAutomaton, transition: Transition) -> str:
     """Symbol, probability and middle delay of a transition."""
     parts = [
         "end" if transition.symbol == END else shown_text(transition.symbol),
-        f"{100 * automaton.probability(transition):.2g} %",
+        share_text(automaton.probability(transition)),
     ]
     law = transition.delay
     if law is not None and law.normals and automaton.scale.kind is not None:
