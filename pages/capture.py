@@ -120,7 +120,7 @@ def load_part(workspace: Workspace, flows: Artefact) -> None:
     with left:
         figures.show(plots.services_bar(flows.facts.get("services", {}), theme=theme), key="services")
     with right:
-        figures.show(plots.talkers_heat_map(reads.flows(folder, flows.id), theme=theme), key="talkers")
+        figures.show(plots.talkers_heat_map(reads.flows(folder, flows.id), most=20, theme=theme), key="talkers")
 
 
 frame.title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")

@@ -131,26 +131,27 @@ def one_pattern(workspace: Workspace, held: ModelState, model: FlowChronicle, le
     """The chosen pattern as a grid, with what may be done to it."""
     key = f"{GRID_KEY}_{held.id}_{learnt.id}"
     cell = clicked_cell(model, learnt, key)
-    left, right = st.columns([7, 3], gap="medium")
+    st.markdown(f"**{learnt.id}** {md(learnt.name)}")
+    st.text(plain(model.sentence(learnt), limit=600))
+    waiting = editing.review(workspace, held)
+    pattern_grid(
+        view.column_order(model),
+        view.grid_rows(model, learnt),
+        selected=cell,
+        label=f"Pattern {learnt.id}: one row a flow, one column a field",
+        key=key,
+    )
+    if waiting:
+        return
+    if any(p.id == learnt.id for p in model.dropped):
+        st.markdown("**This pattern was dropped.**")
+        if st.button("Restore it…", icon=":material/restore:", key="restore"):
+            propose(held, RestorePattern(pattern=learnt.id))
+        return
+    left, right = st.columns([3, 1], gap="large")
     with left:
-        st.markdown(f"**{learnt.id}** {md(learnt.name)}")
-        st.text(plain(model.sentence(learnt), limit=600))
-        pattern_grid(
-            [column.name for column in model.columns],
-            view.grid_rows(model, learnt),
-            selected=cell,
-            label=f"Pattern {learnt.id}: one row a flow, one column a field",
-            key=key,
-        )
-    with right:
-        if editing.review(workspace, held):
-            return
-        if any(p.id == learnt.id for p in model.dropped):
-            st.markdown("**This pattern was dropped.**")
-            if st.button("Restore it…", icon=":material/restore:", key="restore", width="stretch"):
-                propose(held, RestorePattern(pattern=learnt.id))
-            return
         cell_form(held, model, learnt, cell)
+    with right:
         with st.form(f"rename_{learnt.id}", border=False):
             name = st.text_input("Name", value=learnt.name, max_chars=80, key=f"pattern_name_{learnt.id}")
             if st.form_submit_button("Rename…", icon=":material/edit:", width="stretch") and name != learnt.name:
@@ -167,23 +168,24 @@ def propose(held: ModelState, edit: DropPattern | RestorePattern | EditCell | Re
 
 def cell_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern, cell: tuple[int, str] | None) -> None:
     """Make a cell fixed, free or reused."""
-    st.markdown("**Edit a cell**")
-    names = [column.name for column in model.columns]
+    names = view.column_order(model)
     flows = list(range(1, len(learnt.pattern) + 1))
     if cell is not None and st.session_state.get("_cell_shown") != (learnt.id, cell):
         st.session_state["_cell_shown"] = (learnt.id, cell)
         st.session_state["cell_flow"], st.session_state["cell_column"] = cell
     if st.session_state.get("cell_flow") not in flows:
         st.session_state["cell_flow"] = 1
-    left, right = st.columns(2)
-    flow = left.selectbox("Flow", flows, key="cell_flow")
-    column = right.selectbox("Field", names, key="cell_column")
-    choices = ["fixed", "free"] + (["reused"] if flow > 1 and column in ("src_ip", "dst_ip") else [])
-    kind = st.segmented_control("It becomes", choices, default=choices[0], required=True, key=f"cell_kind_{column}")
+    columns = st.columns([2, 3, 3, 4, 4], vertical_alignment="bottom")
+    flow = columns[0].selectbox("Cell of flow", flows, key="cell_flow")
+    column = columns[1].selectbox("Field", names, key="cell_column")
+    choices = ["fixed", "free"] + (["reused"] if flow > 1 and column in view.HOSTS else [])
+    kind = columns[2].segmented_control(
+        "It becomes", choices, default=choices[0], required=True, key=f"cell_kind_{column}"
+    )
     made = {"pattern": learnt.id, "flow": flow, "column": column, "cell": kind}
     if kind == "fixed":
         options = view.value_options(model, learnt, flow, column)
-        value = st.selectbox(
+        value = columns[3].selectbox(
             "Value",
             options,
             key=f"cell_value_{column}_{flow}",
@@ -193,10 +195,12 @@ def cell_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern, cel
         )
         made["value"] = str(value or "")
     elif kind == "reused":
-        left, right = st.columns(2)
-        made["from_flow"] = left.selectbox("Equal to flow", list(range(1, flow)), key="cell_from_flow")
-        made["from_column"] = right.selectbox("its", ["src_ip", "dst_ip"], key="cell_from_column")
-    if st.button("Change the cell…", icon=":material/edit:", key="change_cell", width="stretch"):
+        sources = [(earlier, name) for earlier in range(flow - 1, 0, -1) for name in view.HOSTS]
+        source = columns[3].selectbox(
+            "Equal to", sources, key="cell_source", format_func=lambda pair: f"{pair[1]} of flow {pair[0]}"
+        )
+        made["from_flow"], made["from_column"] = source
+    if columns[4].button("Change the cell…", icon=":material/edit:", key="change_cell", width="stretch"):
         with readable_errors():
             propose(held, EditCell.model_validate(made))
 

@@ -12,6 +12,7 @@ SPOKEN = {
     "free": "free, {values} values occurred",
     "reused": "reused, equal to {letter}",
 }
+HOSTS = ("src_ip", "dst_ip")
 MOST_OPTIONS = 2000
 
 
@@ -19,6 +20,12 @@ def ranked(model: FlowChronicle) -> list[LearntPattern]:
     """Kept patterns by what they save, then the dropped ones."""
     kept = sorted(model.patterns, key=lambda p: (-p.saved_bits, int(p.id[1:])))
     return [*kept, *sorted(model.dropped, key=lambda p: int(p.id[1:]))]
+
+
+def column_order(model: FlowChronicle) -> list[str]:
+    """The columns as shown: the addresses first, since what is reused ties the flows together."""
+    names = [column.name for column in model.columns]
+    return [name for name in HOSTS if name in names] + [name for name in names if name not in HOSTS]
 
 
 def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any]]:
@@ -31,7 +38,8 @@ def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any
             if len(knots):
                 head = f"within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))}"
         made = []
-        for cell in cells:
+        place_of = {cell.column: cell for cell in cells}
+        for cell in (place_of[name] for name in column_order(model)):
             text = plain(cell.text, limit=60)
             if cell.kind == "free" and cell.letter:
                 text = f"{cell.letter} · {cell.values} values"
