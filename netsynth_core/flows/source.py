@@ -87,6 +87,11 @@ def kind_of(path: str | Path) -> str:
     first = text.lstrip("\ufeff").split("\n", 1)[0]
     if "\0" not in text and "," in first and not text.lstrip().startswith(("{", "[")):
         return "table"
+    if first.startswith("#separator"):
+        raise UnknownFormat(
+            f"{target} is a log of Zeek, neither a capture nor a flow table.",
+            hint="Open the capture it was made from, or export conn.log as CSV with the columns of a flow table.",
+        )
     raise UnknownFormat(
         error.message.replace("no pcap or pcapng capture", "neither a capture nor a flow table"),
         hint="Give a pcap or pcapng capture, or a flow table (CSV with a header, or Parquet).",

@@ -68,9 +68,11 @@ def read_flow_rows(path: str | Path) -> tuple[FlowTable, NDArray[np.int64]]:
     raw.columns = [str(name).strip().lstrip("\ufeff").lower() for name in raw.columns]
     missing = [name for name in REQUIRED if name not in raw.columns]
     if missing:
+        hint = f"A flow table needs the columns {', '.join(REQUIRED)}; rename yours to these."
+        if "date first seen" in raw.columns:
+            hint = f"This is a log of nfdump (CIDDS has the same form). {hint} ts is in Unix seconds."
         raise SchemaError(
-            f"{target} has no column {missing[0]!r}; it has {', '.join(map(repr, raw.columns))}.",
-            hint=f"A flow table needs the columns {', '.join(REQUIRED)}; rename yours to these.",
+            f"{target} has no column {missing[0]!r}; it has {', '.join(map(repr, raw.columns))}.", hint=hint
         )
     frame = pd.DataFrame(index=raw.index)
     for name in COLUMNS:

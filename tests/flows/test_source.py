@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netsynth_core.errors import NotEnoughData, UnknownFormat
+from netsynth_core.errors import NotEnoughData, SchemaError, UnknownFormat
 from netsynth_core.flows.metering import MeterParams
 from netsynth_core.flows.source import kind_of, read_flows
 from netsynth_core.flows.splits import split_halves, split_time_blocks
@@ -57,6 +57,16 @@ def test_what_is_neither_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(UnknownFormat, match="neither a capture nor a flow table"):
         kind_of(tmp_path / "x")
+
+
+def test_logs_of_other_tools_are_named(tmp_path: Path) -> None:
+    (tmp_path / "conn.log").write_text("#separator \\x09\n#set_separator\t,\n")
+    with pytest.raises(UnknownFormat, match="a log of Zeek"):
+        kind_of(tmp_path / "conn.log")
+    (tmp_path / "nfdump.csv").write_text("Date first seen,Duration,Proto\n2024-04-29 13:56:20.807,1,TCP\n")
+    with pytest.raises(SchemaError) as caught:
+        read_flows(tmp_path / "nfdump.csv")
+    assert "nfdump" in caught.value.hint
 
 
 def test_splits_share_out_every_flow_once(tmp_path: Path) -> None:
