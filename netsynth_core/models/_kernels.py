@@ -219,20 +219,3 @@ def fit_law(
         elif count > best + 1:
             break
     return best
-
-
-@njit(cache=True, nogil=True)
-def fit_laws(
-    hists: NDArray[np.float64],
-    grid: NDArray[np.float64],
-    most: int,
-    component_bits: float,
-    counts: NDArray[np.int64],
-    means: NDArray[np.float64],
-    sds: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    tables: NDArray[np.float64],
-) -> None:
-    """`fit_law` of each row of `hists`, into the rows of the other arrays."""
-    for row in range(hists.shape[0]):
-        counts[row] = fit_law(hists[row], grid, most, component_bits, means[row], sds[row], weights[row], tables[row])

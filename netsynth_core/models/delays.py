@@ -6,7 +6,7 @@ and a uniform floor over these codes, so that every delay has a probability abov
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log2
 from typing import Literal
 
@@ -187,23 +187,27 @@ def fit_delay_laws(histograms: NDArray[np.float64]) -> tuple[list[DelayLaw], NDA
     laws, probabilities
         One law a row, and P(code) of each, shape (laws, codes).
     """
-    from netsynth_core.models._kernels import fit_laws
-
-    rows, codes = histograms.shape
-    counts = np.zeros(rows, np.int64)
-    means = np.zeros((rows, MAX_NORMALS))
-    sds = np.zeros((rows, MAX_NORMALS))
-    weights = np.zeros((rows, MAX_NORMALS + 1))
-    tables = np.zeros((rows, codes))
-    hist = np.ascontiguousarray(histograms, np.float64)
-    fit_laws(hist, DEVIATIONS, MAX_NORMALS, component_bits(codes), counts, means, sds, weights, tables)
-    laws = []
-    for row in range(rows):
-        parts = [
-            Normal(float(weights[row, k]), float(means[row, k]), float(sds[row, k])) for k in range(int(counts[row]))
-        ]
-        laws.append(DelayLaw(tuple(sorted(parts, key=lambda n: (n.mean, n.sd, n.weight))), codes))
+    laws: list[DelayLaw] = []
+    tables = np.empty(histograms.shape)
+    for row, histogram in enumerate(np.ascontiguousarray(histograms, np.float64)):
+        law, tables[row] = _fitted(histogram.tobytes())
+        laws.append(law)
     return laws, tables
+
+
+@lru_cache(maxsize=4096)
+def _fitted(histogram: bytes) -> tuple[DelayLaw, NDArray[np.float64]]:
+    """Law and probabilities of one histogram (its float64 bytes); a search asks for the same ones again and again."""
+    from netsynth_core.models._kernels import fit_law
+
+    counts = np.frombuffer(histogram)
+    codes = len(counts)
+    means, sds, weights = np.zeros(MAX_NORMALS), np.zeros(MAX_NORMALS), np.zeros(MAX_NORMALS + 1)
+    table = np.zeros(codes)
+    used = fit_law(counts, DEVIATIONS, MAX_NORMALS, component_bits(codes), means, sds, weights, table)
+    parts = [Normal(float(weights[k]), float(means[k]), float(sds[k])) for k in range(used)]
+    table.setflags(write=False)
+    return DelayLaw(tuple(sorted(parts, key=lambda n: (n.mean, n.sd, n.weight))), codes), table
 
 
 SIZE_BINS = 64

@@ -21,6 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 INFINITE = 1e18
+SUM_LEAST = 1e-4
 COPY = -2
 ADDITION = -3
 OP_MISSING, OP_COPY, OP_SWAP, OP_ADDITION = 0, 1, 2, 3
@@ -52,7 +53,13 @@ class Prices(NamedTuple):
     """Shape (transitions, delay codes)."""
     size: NDArray[np.float64]
     pair: NDArray[np.float64]
-    """Shape (pairs, delay codes): the delay after a missing packet is the sum of both."""
+    """Shape (pairs, delay codes): the delay after a missing packet is the sum of both. Rows are filled when needed."""
+    pair_known: NDArray[np.bool_]
+    """Which rows of `pair` are filled."""
+    probability: NDArray[np.float64]
+    """Shape (transitions, delay codes), for the sums."""
+    added: NDArray[np.int32]
+    """Code of the sum of two codes."""
     copy_delay: NDArray[np.float64]
     added_delay: NDArray[np.float64]
     """The delay of an addition and its symbol."""
@@ -61,6 +68,54 @@ class Prices(NamedTuple):
     """match, missing, copy, swap, addition; infinite when switched off."""
     copy_size: NDArray[np.float64]
     """Size of a copy: [as the original, another (its own bits besides)]."""
+
+
+@njit(cache=True, nogil=True)
+def sum_law(
+    one: NDArray[np.float64],
+    other: NDArray[np.float64],
+    added: NDArray[np.int32],
+    least: float,
+    out: NDArray[np.float64],
+) -> None:
+    """-log2 P of the sum of two delays; ``added[a, b]`` is the code of the sum of two codes.
+
+    Codes of a probability up to `least` are left out and their mass is spread evenly, so that all still sum to one.
+    """
+    codes = one.shape[0]
+    support = np.empty(codes, np.int64)
+    found = 0
+    for code in range(codes):
+        if other[code] > least:
+            support[found] = code
+            found += 1
+    out[:] = 0.0
+    mass = 0.0
+    for code in range(codes):
+        if one[code] <= least:
+            continue
+        for k in range(found):
+            share = one[code] * other[support[k]]
+            out[added[code, support[k]]] += share
+            mass += share
+    rest = max(1.0 - mass, 1e-6) / codes
+    scale = 1.0 / (mass + rest * codes)
+    for code in range(codes):
+        out[code] = -np.log2((out[code] + rest) * scale)
+
+
+@njit(cache=True, nogil=True)
+def sum_laws(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    added: NDArray[np.int32],
+    least: float,
+    out: NDArray[np.float64],
+) -> None:
+    """`sum_law` of each pair of rows of `probability`, into the rows of `out`."""
+    for pair in range(first.shape[0]):
+        sum_law(probability[first[pair]], probability[second[pair]], added, least, out[pair])
 
 
 @njit(cache=True, nogil=True)
@@ -179,6 +234,10 @@ def _forward(
                     d = graph.in_edges[k]
                     cost = base + closed[old, graph.source[d]] + prices.step[d]
                     if cost < row[q]:
+                        if not prices.pair_known[pair]:
+                            one, other = prices.probability[d], prices.probability[e]
+                            sum_law(one, other, prices.added, SUM_LEAST, prices.pair[pair])
+                            prices.pair_known[pair] = True
                         cost += prices.pair[pair, delay]
                         if cost < row[q]:
                             row[q] = cost
@@ -449,41 +508,3 @@ def recount(
                     else:
                         ops[0] += weight
         begin = ends[word]
-
-
-@njit(cache=True, nogil=True)
-def sum_laws(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    probability: NDArray[np.float64],
-    added: NDArray[np.int32],
-    least: float,
-    out: NDArray[np.float64],
-) -> None:
-    """-log2 P of the sum of two delays for each pair of laws; ``added[a, b]`` is the code of the sum of two codes.
-
-    Codes below `least` are left out of the sum and their mass is spread evenly, so each row still sums to one.
-    """
-    codes = probability.shape[1]
-    support = np.empty(codes, np.int64)
-    for pair in range(first.shape[0]):
-        one, other = probability[first[pair]], probability[second[pair]]
-        found = 0
-        for code in range(codes):
-            if other[code] > least:
-                support[found] = code
-                found += 1
-        row = out[pair]
-        row[:] = 0.0
-        mass = 0.0
-        for code in range(codes):
-            if one[code] <= least:
-                continue
-            for k in range(found):
-                share = one[code] * other[support[k]]
-                row[added[code, support[k]]] += share
-                mass += share
-        rest = max(1.0 - mass, 1e-6) / codes
-        scale = 1.0 / (mass + rest * codes)
-        for code in range(codes):
-            row[code] = -np.log2((row[code] + rest) * scale)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from netsynth_core.models.tadam._kernels import Graph, Prices
 
 BLOCK_CELLS = 1 << 24
-_SUM_LEAST = 1e-4
 
 
 def build_graph(structure: Structure) -> "Graph":
@@ -49,13 +48,10 @@ def build_graph(structure: Structure) -> "Graph":
     )
 
 
-def _pairs(graph: "Graph", structure: Structure) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The transitions (before, after) of every neighbouring pair, in the order of their numbers."""
+def _pair_count(graph: "Graph", structure: Structure) -> int:
+    """Number of neighbouring pairs of transitions."""
     speaking = structure.symbol < structure.symbols
-    degree = np.where(speaking, (graph.in_first[1:] - graph.in_first[:-1])[structure.source], 0)
-    after = np.repeat(np.arange(structure.transitions), degree)
-    slot = np.arange(len(after)) - graph.pair_first[after] + graph.in_first[structure.source[after]]
-    return graph.in_edges[slot].astype(np.int64), after.astype(np.int64)
+    return int((graph.in_first[1:] - graph.in_first[:-1])[structure.source[speaking]].sum())
 
 
 def sum_table(scale: DelayScale) -> NDArray[np.int32]:
@@ -68,10 +64,10 @@ def sum_law_bits(
     before: NDArray[np.int64], after: NDArray[np.int64], probabilities: NDArray[np.float64], table: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """-log2 P(code) of the sum of two transitions' delays, one row for each (before, after)."""
-    from netsynth_core.models.tadam._kernels import sum_laws
+    from netsynth_core.models.tadam._kernels import SUM_LEAST, sum_laws
 
     out = np.zeros((len(before), probabilities.shape[1]))
-    sum_laws(before, after, probabilities, table, _SUM_LEAST, out)
+    sum_laws(before, after, probabilities, table, SUM_LEAST, out)
     return out
 
 
@@ -82,18 +78,15 @@ def build_prices(
     from netsynth_core.models.tadam._kernels import INFINITE, Prices
 
     op = np.where(switches.mask, fitted.op_bits, INFINITE)
-    pair = np.zeros((0, fitted.delay_bits.shape[1]))
-    if switches.missing:
-        before, after = _pairs(graph, structure)
-        pair = sum_law_bits(before, after, fitted.delay_probabilities, table)
-    else:
-        before, _ = _pairs(graph, structure)
-        pair = np.zeros((len(before), 1))
+    pairs = _pair_count(graph, structure)
     return Prices(
         step=fitted.step_bits,
         delay=fitted.delay_bits,
         size=fitted.size_bits,
-        pair=pair,
+        pair=np.empty((pairs, fitted.delay_bits.shape[1] if switches.missing else 1)),
+        pair_known=np.zeros(pairs, bool),
+        probability=fitted.delay_probabilities,
+        added=table,
         copy_delay=fitted.copy_delay_bits,
         added_delay=fitted.added_delay_bits + np.log2(structure.symbols + 1),
         added_size=fitted.added_size_bits,

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from netsynth_core.models.codelength import LN2, dirichlet_multinomial, universal_integer
-from netsynth_core.models.delays import DelayLaw, fit_delay_laws
+from netsynth_core.models.codelength import LN2, dirichlet_multinomial, universal_integer, universal_integers
+from netsynth_core.models.delays import DelayLaw, component_bits, fit_delay_laws
 from netsynth_core.models.tadam.params import TadamParams
 from netsynth_core.models.tadam.structure import Structure, Usage
 
@@ -204,7 +204,9 @@ def measure(
     """
     speaking = structure.symbol < structure.symbols
     seen = usage.delays.sum(axis=1)
-    laws = sum(fitted.laws[e].parameter_bits(int(seen[e])) for e in np.flatnonzero(speaking))
+    normals = np.array([len(law.normals) for law in fitted.laws], np.int64)[speaking]
+    each = component_bits(usage.delays.shape[1]) + 0.5 * np.log2(seen[speaking] + 1.0)
+    laws = float((universal_integers(normals + 1) + normals * each).sum())
     laws += fitted.copy_delay.parameter_bits(int(usage.copy_delays.sum()))
     laws += fitted.added_delay.parameter_bits(int(usage.added_delays.sum()))
     order = np.argsort(structure.source, kind="stable")
@@ -219,7 +221,7 @@ def measure(
     noise += dirichlet_multinomial(usage.copy_sizes, 2)
     return Length(
         structure=structure_bits(structure),
-        laws=float(laws),
+        laws=laws,
         paths=float(paths),
         delays=float((usage.delays * fitted.delay_bits).sum() + (usage.sums[:, 3] * sum_bits).sum()),
         sizes=float(prequential_sizes(usage.sizes[speaking]).sum()) if usage.sizes.shape[1] > 1 else 0.0,

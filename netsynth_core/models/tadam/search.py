@@ -19,6 +19,15 @@ Phase = Callable[[Task, State, TadamParams, Clock], State]
 PHASES: tuple[Phase, ...] = (split, merge, clean, restore)
 
 
+def resettled(task: Task, state: State, clock: Clock) -> State:
+    """The state with its words aligned again, when that helps: splits and merges only recount."""
+    again = settle(task, state.structure, state.usage, tick=clock.tick)
+    if again.bits >= state.bits - 1e-6:
+        return state
+    clock.accept(again, "align")
+    return again
+
+
 def search(task: Task, structure: Structure, usage: Usage, params: TadamParams, clock: Clock) -> tuple[State, bool]:
     """Search from a structure whose words fit without noise.
 
@@ -32,7 +41,7 @@ def search(task: Task, structure: Structure, usage: Usage, params: TadamParams, 
     for _ in range(params.max_rounds):
         begun = state.bits
         for phase in PHASES:
-            state = phase(task, state, params, clock)
+            state = resettled(task, phase(task, state, params, clock), clock)
             if clock.over:
                 return state, False
         if state.bits > begun - 1e-6:
