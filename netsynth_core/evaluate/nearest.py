@@ -59,7 +59,7 @@ def coverage(reference: View, other: View) -> float:
 
 
 def density(reference: View, other: View) -> float:
-    """Mean neighbourhoods an other row lies in, over `NEIGHBOURS`; below the floor: off the data, above: too typical."""
+    """Mean neighbourhoods a row lies in, over `NEIGHBOURS`; below the floor: off the data, above: too typical."""
     return float(_neighbourhoods(reference, other).sum(axis=0).mean() / NEIGHBOURS)
 
 
