@@ -3,9 +3,13 @@
 Rows are in order of their start. Readable twins are in the tests (brute force over all rows).
 """
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+LN2 = math.log(2.0)
 
 
 @njit(cache=True, nogil=True)
@@ -191,3 +195,45 @@ def pair_counts(
                 break
             at += step
             tries += 1
+
+
+@njit(cache=True, nogil=True)
+def _kt_nats(count: float) -> float:
+    """ln of the rising factorial of 1/2."""
+    return math.lgamma(count + 0.5) - math.lgamma(0.5)
+
+
+@njit(cache=True, nogil=True)
+def limit_gains(
+    sums: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    spent: NDArray[np.int64],
+    least: int,
+    gains: NDArray[np.float64],
+) -> None:
+    """Bits saved under each gap limit: what the hits save, less their continuations and the change of the labels.
+
+    ``sums[bin]`` holds hits, bits saved and rows passed over; `starts` the windows by label so far, of which each hit
+    spends `spent`. ``gains[w]`` is -inf where bin w adds no hit or there are fewer than `least`.
+    """
+    labels = starts.shape[0]
+    before = math.lgamma(starts.sum() + labels / 2) - math.lgamma(labels / 2)
+    for label in range(labels):
+        before -= _kt_nats(starts[label])
+    hits, saved, asked = 0.0, 0.0, 0.0
+    for within in range(sums.shape[0]):
+        yes, no = sums[within, 0], sums[within, 2]
+        hits += yes
+        saved += sums[within, 1]
+        asked += math.lgamma(yes + no + 1.0) - _kt_nats(yes) - _kt_nats(no)
+        gains[within] = -np.inf
+        if hits < least or yes == 0.0:
+            continue
+        total = hits
+        after = -_kt_nats(hits)
+        for label in range(labels):
+            count = max(starts[label] - hits * spent[label], 0.0)
+            total += count
+            after -= _kt_nats(count)
+        after += math.lgamma(total + (labels + 1) / 2) - math.lgamma((labels + 1) / 2)
+        gains[within] = saved - (asked + after - before) / LN2

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.network import Network
-from netsynth_core.models.flowchronicle._kernels import pair_counts
+from netsynth_core.models.flowchronicle._kernels import limit_gains, pair_counts
 from netsynth_core.models.flowchronicle.index import FlowIndex
-from netsynth_core.models.flowchronicle.length import hazard_bits, label_bits
+from netsynth_core.models.flowchronicle.length import label_bits
 from netsynth_core.models.flowchronicle.pattern import (
     WITHIN_STEPS,
     Fixed,
@@ -98,19 +98,14 @@ class Estimator:
 
         `starts` are the windows by label so far; each hit spends `spent` of them and is a window of its own.
         """
-        gains: list[tuple[float, int]] = []
-        running = np.cumsum(sums, axis=0)
-        before = label_bits(starts)
-        for within in range(len(sums)):
-            hits = int(running[within, 0])
-            if hits < LEAST_HITS or sums[within, 0] == 0:
-                continue
-            counts = sums[: within + 1, [0, 2]]
-            labels = label_bits(np.append(np.maximum(starts - hits * spent, 0), hits)) - before
-            gain = float(running[within, 1]) - hazard_bits(counts) - labels - OVERHEAD
-            gains.append((gain, within))
-        most = max(gains, default=(-np.inf, 0))[0]
-        return next((g for g in gains if g[0] >= TIGHT * most), (-np.inf, 0)) if most > 0 else (most, 0)
+        gains = np.empty(len(sums))
+        limit_gains(sums, starts, spent, LEAST_HITS, gains)
+        gains -= OVERHEAD
+        most = float(gains.max())
+        if not most > 0:
+            return most, 0
+        within = int(np.argmax(gains >= TIGHT * most))
+        return float(gains[within]), within
 
     def pair(
         self, first: RowType, second: RowType, columns: tuple[int, int] | None, free: NDArray[np.bool_]

@@ -1,12 +1,12 @@
 """Patterns in words: the grid of cells a page shows, and one sentence for each pattern."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
-from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, Reused
+from netsynth_core.models.flowchronicle.pattern import Fixed, Pattern, Reused
 from netsynth_core.units import format_duration
 
 PORT_NAMES = {
@@ -87,9 +87,20 @@ def cell_views(learnt: LearntPattern, columns: Sequence[Column]) -> list[list[Ce
     return grid
 
 
-def flow_words(flow: PartialFlow, columns: Sequence[Column]) -> str:
-    """What kind of flow it is, in a word or two."""
-    fixed = {columns[c.column].name: columns[c.column].text(c.code) for c in flow.fixed}
+def constants(learnt: LearntPattern, columns: Sequence[Column]) -> list[dict[str, str]]:
+    """For each flow, the value in words of every column that has but one: fixed, or free and always the same."""
+    values = [
+        {columns[c.column].name: columns[c.column].text(c.code) for c in flow.fixed} for flow in learnt.pattern.flows
+    ]
+    cells = learnt.pattern.free_cells(len(columns))
+    for (flow, c), variable in zip(cells, learnt.network.variables, strict=False):
+        if len(variable.alphabet) == 1 and (flow, c) not in learnt.pattern.sources():
+            values[flow][columns[c].name] = columns[c].text(int(variable.alphabet[0]))
+    return values
+
+
+def flow_words(fixed: Mapping[str, str]) -> str:
+    """What kind of flow it is, in a word or two, from its columns of one value."""
     proto, port, service = fixed.get("proto"), fixed.get("dst_port"), fixed.get("service")
     if service and service != "none":
         words = service.upper() if len(service) <= 5 else service
@@ -111,8 +122,9 @@ def flow_words(flow: PartialFlow, columns: Sequence[Column]) -> str:
 def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
     """The pattern in one sentence, with the delay under which nine in ten of its gaps stay."""
     parts = []
+    known = constants(learnt, columns)
     for j, flow in enumerate(learnt.pattern.flows):
-        words = flow_words(flow, columns)
+        words = flow_words(known[j])
         shared = []
         for cell in flow.reused:
             mine, theirs = END_NAMES[columns[cell.column].name], END_NAMES[columns[cell.source].name]

@@ -88,6 +88,13 @@ class Pattern:
     def __len__(self) -> int:
         return len(self.flows)
 
+    def __hash__(self) -> int:
+        # The search looks patterns up far more often than it builds them.
+        known = self.__dict__.get("_hash")
+        if known is None:
+            known = self.__dict__["_hash"] = hash((self.flows, self.within))
+        return int(known)
+
     @property
     def covered(self) -> int:
         """Number of fixed and reused cells."""

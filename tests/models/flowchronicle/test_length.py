@@ -5,8 +5,11 @@ from math import comb
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netsynth_core.models.codelength import universal_integer
+from netsynth_core.models.flowchronicle._kernels import limit_gains
 from netsynth_core.models.flowchronicle.length import (
     hazard_bits,
     instant_bits,
@@ -52,6 +55,26 @@ def test_the_code_of_continuations_sums_to_one() -> None:
 def test_the_code_of_labels_sums_to_one() -> None:
     total = sum(2 ** -label_bits(np.bincount(w, minlength=3)) for w in product(range(3), repeat=4))
     assert total == pytest.approx(1.0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.floats(0, 900), st.integers(0, 400)), min_size=1, max_size=8),
+    st.integers(0, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_estimated_gain_is_made_of_the_terms(bins: list[tuple[int, float, int]], extra: int) -> None:
+    sums = np.array(bins, np.float64)
+    starts, spent = np.array([900, 40, 7][: extra or 1]), np.array([2, 0, 1][: extra or 1])
+    gains = np.empty(len(bins))
+    limit_gains(sums, starts, spent, 4, gains)
+    for within in range(len(bins)):
+        hits = int(sums[: within + 1, 0].sum())
+        if hits < 4 or sums[within, 0] == 0:
+            assert gains[within] == -np.inf
+            continue
+        after = np.append(np.maximum(starts - hits * spent, 0), hits)
+        expected = sums[: within + 1, 1].sum() - hazard_bits(sums[: within + 1, [0, 2]])
+        assert gains[within] == pytest.approx(expected - label_bits(after) + label_bits(starts), abs=1e-6)
 
 
 def test_instants_cost_the_same_whatever_the_unit() -> None:
