@@ -21,7 +21,8 @@ from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_o
 from netsynth_core.models.tadam.moves import Clock
 from netsynth_core.models.tadam.noise import NoiseModel
 from netsynth_core.models.tadam.params import TadamParams
-from netsynth_core.models.tadam.search import search
+from netsynth_core.models.tadam.search import resettled, search
+from netsynth_core.models.tadam.simplifying import simplify
 from netsynth_core.models.tadam.state import State, Task, settle
 from netsynth_core.models.tadam.structure import (
     INITIAL,
@@ -68,12 +69,21 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     structure, usage = markov_chain(searched, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
     clock = Clock(monitor, params.budget)
     state, finished = search(task, structure, usage, params, clock)
+    shortest = state
+    state = resettled(task, simplify(task, state, params, clock), clock)
+    simplified_share = state.bits / shortest.bits - 1.0
     if task is not everything:
         state = settle(everything, state.structure, state.usage, tick=clock.tick)
     state = replace(state, structure=canonical(state.structure))
     warnings = []
     if not finished:
         warnings.append(f"The search stopped at its budget of {params.budget:g} s; more time may shorten the model.")
+    if state.structure.transitions < shortest.structure.transitions:
+        cost = f"makes the description {simplified_share:.0%} longer" if simplified_share > 0.005 else "costs nothing"
+        warnings.append(
+            f"Simplified from {shortest.structure.transitions} to {state.structure.transitions} transitions for "
+            f"review, which {cost}; max_transitions=0 keeps the shortest description."
+        )
     if task is not everything:
         warnings.append(f"The search looked at {searched.words} of {observations.words} words; all were counted.")
     automaton = automaton_of(state, alphabet=alphabet, scale=scale, size_scale=size_scale)

@@ -20,6 +20,13 @@ class TadamParams(Params):
         600.0, "CPU time after which the search stops with the best automaton so far.", unit="s", gt=0, le=1e6
     )
     max_locations: int = parameter(200, "No split leads beyond this many locations.", ge=3, le=5000, advanced=True)
+    max_transitions: int = parameter(
+        60,
+        "Simplify beyond this many transitions, so that a person can review the automaton; 0 = the shortest "
+        "description, however large.",
+        ge=0,
+        le=100_000,
+    )
     search_symbols: int = parameter(
         1_000_000,
         "The search looks at words up to this many symbols (evenly spread); counts come from all words.",

@@ -151,7 +151,7 @@ def with_transitions(state: State, found: Repairs, chosen: NDArray[np.int64]) ->
 def restore(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
     """Put in transitions for noise that keeps coming back, as long as that helps."""
     clock.phase = "putting back what is no noise"
-    while not clock.over:
+    while not clock.over and len(task.observations.symbols):
         found = repairs(task, state)
         gains = predicted_gains(state, found)
         order = np.argsort(-gains, kind="stable")
