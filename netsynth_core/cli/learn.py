@@ -9,7 +9,7 @@ from netsynth_core.cli.inputs import PATH, output_file, output_option, peak_rss_
 from netsynth_core.cli.output import Output, common_options, seed_option
 
 
-@click.command("fit", epilog="Example: netsynth fit flowchronicle flows.csv -o patterns.json --set max_rounds=20")
+@click.command("fit", epilog="Example: netsynth fit flowchronicle flows.csv -o patterns.json --set bins=32")
 @click.argument("kind")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=PATH)
 @output_option("MODEL.json", "Where to write the model; its arrays go into MODEL.npz beside it.")

@@ -6,7 +6,7 @@ import click
 
 from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, output_file, output_folder, output_option, read_model
 from netsynth_core.cli.output import Output, common_options, seed_option
-from netsynth_core.errors import StorageError
+from netsynth_core.errors import NotEnoughData, StorageError
 
 
 @click.command("sample", epilog="Example: netsynth sample patterns.json -n 2000 -o synthetic.csv")
@@ -144,6 +144,9 @@ def evaluate_command(
     with out.monitor() as monitor:
         tables = [read_flows([path], monitor=monitor).flows for path in (real, synthetic)]
         held = read_flows([holdout], monitor=monitor).flows if holdout is not None else None
+        for path, table in zip((real, synthetic, holdout), (*tables, held), strict=True):
+            if table is not None and not len(table):
+                raise NotEnoughData(f"{path} holds no flow.", hint="Give tables with flows in them.")
         model = read_model(patterns) if patterns is not None else None
         report = compare(*tables, holdout=held, patterns=model, seed=seed, monitor=monitor)
     if output.suffix.lower() == ".html":

@@ -57,7 +57,7 @@ class ChainResult:
             "forge": self.forge,
             "evaluate": self.evaluate,
             "step_seconds": self.step_seconds,
-            "files": {name.split(".")[0] if "." not in name else name: str(self.folder / name) for name in RESULTS},
+            "files": {name: str(self.folder / name) for name in RESULTS},
         }
 
     def lines(self) -> list[str]:

@@ -33,6 +33,7 @@ def cover_file(model: Any, flows_path: Path, output: Path, *, monitor: Monitor =
         rows = np.arange(len(flows), dtype=np.int64)
     monitor.step("finding windows", 0, 1)
     windows = list(model.windows(flows))
+    codelength = model.codelength(flows).to_json()
     lines = ["window,pattern,position,row"]
     for number, window in enumerate(windows):
         lines += [f"{number},{window.pattern},{position},{rows[row]}" for position, row in enumerate(window.rows)]
@@ -41,7 +42,7 @@ def cover_file(model: Any, flows_path: Path, output: Path, *, monitor: Monitor =
         "windows": len(windows),
         "rows_covered": sum(len(window.rows) for window in windows),
         "rows": len(flows),
-        "codelength": model.codelength(flows).to_json(),
+        "codelength": codelength,
     }
 
 

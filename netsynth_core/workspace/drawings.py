@@ -159,8 +159,12 @@ def patterns_dot(patterns: list[dict[str, Any]]) -> str:
         "  node [shape=box, style=rounded, fontname=Helvetica, fontsize=10];",
         "  edge [fontname=Helvetica, fontsize=9];",
     ]
-    for number, facts in enumerate(patterns):
-        title = f"{facts['id']} {facts['name']}".strip() + f": {facts['usage']} windows, {facts['saved_bits']:.0f} bits"
+    # From left to right, dot stacks clusters upwards: the last one written stands on top.
+    for number, facts in reversed(list(enumerate(patterns))):
+        title = (
+            f"{facts['id']} {facts['name']}".strip()
+            + f": {facts['usage']} windows, saves {facts['saved_bits']:.0f} bits"
+        )
         lines.append(f"  subgraph cluster_{number} {{ label={quote(title)}; color=gray;")
         for place, cells in enumerate(facts["flows"]):
             label = [f"flow {place + 1}", *_cell_texts(cells)]

@@ -1,5 +1,6 @@
 """The child's side of a job: wait for its turn, do the recipe, keep ``status.json`` up to date, leave nothing half."""
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netsynth_core.errors import Cancelled, NetsynthError
+from netsynth_core.errors import Cancelled, NetsynthError, StorageError
 from netsynth_core.files import dump_json, write_text
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.jobs import JobError, JobState, JobStatus, earlier_job_alive
@@ -47,6 +48,11 @@ class StatusMonitor:
         """Replace ``status.json``."""
         self.status = self.status.model_copy(update={**changes, "updated": now_text()})
         write_text(self.folder / "status.json", dump_json(self.status.model_dump(mode="json")))
+
+    def last(self, **changes: Any) -> None:
+        """`write` on the way out of an error: a full disk must not take its place."""
+        with contextlib.suppress(StorageError):
+            self.write(**changes)
 
 
 def _plain(facts: dict[str, object]) -> dict[str, Any]:
@@ -96,14 +102,14 @@ def run_job(folder: Path, *, log: Callable[[str], None] | None = None) -> JobSta
         made = do_recipe(workspace, recipe, monitor=monitor)
         monitor.write(state=JobState.DONE, phase="done", artefacts=tuple(a.id for a in made))
     except (Cancelled, KeyboardInterrupt):
-        monitor.write(state=JobState.CANCELLED, phase="cancelled")
+        monitor.last(state=JobState.CANCELLED, phase="cancelled")
         raise
     except NetsynthError as error:
-        monitor.write(state=JobState.FAILED, error=JobError(message=error.message, hint=error.hint))
+        monitor.last(state=JobState.FAILED, error=JobError(message=error.message, hint=error.hint))
         raise
     except BaseException as error:
         sentence = traceback.format_exception_only(error)[-1].strip()[:500]
         hint = "This is a bug in netsynth: the log beside the job has the whole story."
-        monitor.write(state=JobState.FAILED, error=JobError(message=sentence, hint=hint))
+        monitor.last(state=JobState.FAILED, error=JobError(message=sentence, hint=hint))
         raise
     return monitor.status

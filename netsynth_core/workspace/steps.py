@@ -70,6 +70,8 @@ def words_of_path(
     source = read_flows([path], monitor=monitor)
     assert source.packets is not None and source.metered is not None
     groups = extract_words(source.packets, source.metered)
+    if not groups:
+        raise NotEnoughData(f"{path} holds no conversation.", hint="Give a capture with IP packets.")
     counts: dict[str, int] = {}
     for words in groups:
         counts[group_name(words.service, words.state)] = len(words)

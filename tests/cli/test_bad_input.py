@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 import netsynth_core.files
 from netsynth_core.cli import main
-from tests.factories import flow_table, office_pcap, ping_words
+from tests.factories import flow_table, office_pcap, ping_words, write_pcap
 
 OLD = "saved before"
 
@@ -184,6 +184,30 @@ def test_a_capture_cut_in_the_middle_is_read_as_far_as_it_goes_and_says_so(tmp_p
     squeezed = gzip.compress(whole)
     (tmp_path / "cut.pcap.gz").write_bytes(squeezed[: len(squeezed) * 2 // 3])
     assert json.loads(run("flows", tmp_path / "cut.pcap.gz", "-o", tmp_path / "f.csv", "--json").stdout)["truncated"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["fit", "flowchronicle", "NONE.pcap", "-o", "OUT.json"],
+        ["fit", "tadam", "NONE.pcap", "-o", "OUT.json"],
+        ["windows", "MADE/patterns.json", "NONE.csv", "-o", "OUT.csv"],
+        ["forge", "--flows", "NONE.csv", "--words-model", "MADE/http.json", "-o", "OUT.pcap"],
+        ["evaluate", "--real", "MADE/flows.csv", "--synthetic", "NONE.csv", "-o", "OUT.json"],
+        ["generate", "NONE.pcap", "-o", "FOLDER"],
+    ],
+    ids=lambda args: " ".join(args[:2]),
+)
+def test_a_sound_capture_without_packets(args: list[str], made: Path, tmp_path: Path) -> None:
+    write_pcap(tmp_path / "none.pcap", [])
+    assert run("flows", tmp_path / "none.pcap", "-o", tmp_path / "none.csv", "--json").exit_code == 0
+    names = {"NONE": str(tmp_path / "none"), "MADE": str(made), "OUT": str(tmp_path / "out"), "FOLDER": str(tmp_path)}
+    for name, path in names.items():
+        args = [arg.replace(name, path) for arg in args]
+    result = run(*args)
+    assert_mendable(result)
+    assert " no " in result.stderr or "None of" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["none.csv", "none.pcap"]
 
 
 def test_a_model_of_a_newer_version_is_refused_by_name(made: Path, tmp_path: Path) -> None:
