@@ -183,6 +183,37 @@ def _size_tcp(way, low, stop, end, total, limit, direction, flags, size, chosen,
 
 
 @njit(cache=True, nogil=True)
+def cap_gaps(gap, first, stop, longest):
+    """Cut gaps to `longest` and give what they lose to the others, so that their sum stays; where that is possible."""
+    total = np.int64(0)
+    for k in range(first + 1, stop):
+        total += gap[k]
+    if total >= longest * (stop - first - 1):
+        return
+    excess = np.int64(0)
+    for k in range(first + 1, stop):
+        if gap[k] > longest:
+            excess += gap[k] - longest
+            gap[k] = longest
+    while excess > 0:
+        free = 0
+        for k in range(first + 1, stop):
+            if gap[k] < longest:
+                free += 1
+        share = max(excess // free, np.int64(1))
+        for k in range(first + 1, stop):
+            more = min(share, longest - gap[k], excess)
+            gap[k] += more
+            excess -= more
+
+
+@njit(cache=True, nogil=True)
+def longest_gap(tcp):
+    """The longest silence (ns) that does not end a flow, by the idle timeouts readers use: 300 s for TCP, else 60 s."""
+    return np.int64(290_000_000_000) if tcp else np.int64(58_000_000_000)
+
+
+@njit(cache=True, nogil=True)
 def _pause(direction, flags, size, first, stop, duration, gap, stream):
     """Gaps that sum up to `duration` ns; < 0 = unknown. Handshakes and answers come soon, requests take their time."""
     whole = 0.0
@@ -258,3 +289,4 @@ def draft_defaults(
             draft.token[k] = -1
             draft.copy[k] = 0
         _pause(draft.direction, draft.flags, draft.size, first, stop, duration[f], draft.gap, stream)
+        cap_gaps(draft.gap, first, stop, longest_gap(proto[f] == 6))

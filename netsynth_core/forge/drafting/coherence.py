@@ -1,8 +1,8 @@
 """Which runs of symbols are connections that TCP endpoints could have had, and which connection state they end in.
 
 A learnt automaton may have merged places before and after the end of a connection. As a constraint of conditioned
-sampling this machine keeps to runs that end in the flow's state and, when strict, in which nobody speaks before the
-handshake or after closing.
+sampling this machine keeps to runs that end in the flow's state and in which nobody speaks before the handshake or
+after closing.
 """
 
 from collections.abc import Sequence
@@ -53,16 +53,13 @@ class Coherence:
         The alphabet's symbols, in its order.
     state
         The connection state runs must end in.
-    strict
-        Whether runs must also be coherent; otherwise only what would split the flow in two is refused.
     """
 
     start = 0
 
-    def __init__(self, symbols: Sequence[Symbol], *, state: str, strict: bool) -> None:
+    def __init__(self, symbols: Sequence[Symbol], *, state: str) -> None:
         self._symbols = tuple(symbols)
         self._state = state if state in STATES else "OTH"
-        self._strict = strict
 
     def step(self, state: int, symbol: int) -> int:
         """The endpoint states after a symbol, as 8 * originator + responder; -1 when it cannot come now."""
@@ -70,7 +67,7 @@ class Coherence:
         read = self._symbols[symbol]
         forward = read.direction == ">"
         mine, peer = (originator, responder) if forward else (responder, originator)
-        if _splits(read.flags, mine, peer) or (self._strict and not _coherent(read, mine, peer)):
+        if _splits(read.flags, mine, peer) or not _coherent(read, mine, peer):
             return -1
         mine, peer = heard(read.flags, mine, peer)
         return mine * 8 + peer if forward else peer * 8 + mine

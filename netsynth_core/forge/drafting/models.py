@@ -2,9 +2,8 @@
 
 The order in which models are tried for a flow: those of its service and state; those of its service over all states;
 those of its service and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent
-TCP (`netsynth_core.forge.drafting.coherence`); where a model has none, first coherence is given up, then the run is
-made with fewer packets, of which some are emitted again (pure acknowledgements rather than data), as the noise model of
-TADAM has it.
+TCP (`netsynth_core.forge.drafting.coherence`); where no model has one, the run is made with fewer packets, of which
+some are emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
 """
 
 from collections import Counter, defaultdict
@@ -61,7 +60,6 @@ class _How(NamedTuple):
     group: str
     tcp: bool
     state: str
-    strict: bool
 
 
 @dataclass
@@ -115,9 +113,7 @@ class Drafter:
             chain = self._chain(service, state)
             for again in (False, True):
                 for number in chain:
-                    for strict in (True, False) if is_tcp else (True,):
-                        how = _How(number, service, is_tcp, state, strict)
-                        rest = self._draw(draft, edges, flows, rest, how, again=again)
+                    rest = self._draw(draft, edges, flows, rest, _How(number, service, is_tcp, state), again=again)
             if len(rest):
                 label = f"{service}/{state}"
                 self.fallbacks[f"counts not reachable: {label}" if chain else f"no automaton: {label}"] += len(rest)
@@ -164,7 +160,7 @@ class Drafter:
             direction,
             fwd=int(plan.fwd[mine].max(initial=0)),
             bwd=int(plan.bwd[mine].max(initial=0)),
-            constraint=Coherence(alphabet, state=how.state, strict=how.strict) if how.tcp else None,
+            constraint=Coherence(alphabet, state=how.state) if how.tcp else None,
         )
         self._samplers[how] = found
         while len(self._samplers) > 1 and sum(sampler.beta.nbytes for sampler in self._samplers.values()) > TABLES:

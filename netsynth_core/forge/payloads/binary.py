@@ -35,7 +35,7 @@ def mqtt(want: Want) -> Made | None:
     size = want.size
     if size <= 2:
         return Made(b"\xd0\0" if want.direction else b"\xc0\0", size=2)
-    if want.ordinal == 0 and want.direction == 0 and size >= 15:
+    if want.ordinal == 0 and want.direction == 0 and size >= 14:
         for width in (1, 2):
             body = size - 1 - width
             if len(_varint(body)) == width:

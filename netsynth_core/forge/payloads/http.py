@@ -7,6 +7,8 @@ from netsynth_core.forge.payloads.tls import record
 
 _METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "NOTIFY", "M-SEARCH", "PROPFIND")
 _WITH_BODY = ("POST", "PUT", "PATCH", "PROPFIND")
+_MORE = 24
+_SHORT = 12
 _FILLS = {TEXT: FILL_TEXT, RANDOM: FILL_RANDOM, ANY: FILL_TEXT}
 
 
@@ -15,9 +17,13 @@ def http(want: Want) -> Made | None:
     fill = _FILLS.get(want.kind, FILL_LOW)
     if want.continued:
         return Made(b"" if fill == FILL_TEXT else b"\x80"[: want.size], fill)
-    if want.token.startswith("HTTP/") or (not want.token and want.direction == 1 and want.kind in (TEXT, ANY)):
+    if want.token.startswith("HTTP/") or (
+        not want.token and want.direction == 1 and want.kind in (TEXT, ANY) and want.size >= _SHORT
+    ):
         return _response(want, want.token or "HTTP/1.1", fill)
-    if want.token in _METHODS or (not want.token and want.direction == 0 and want.kind in (TEXT, ANY)):
+    if want.token in _METHODS or (
+        not want.token and want.direction == 0 and want.kind in (TEXT, ANY) and want.size >= _SHORT
+    ):
         return _request(want, want.token or "GET", fill)
     if want.kind in (TEXT, ANY):
         return None
@@ -42,10 +48,12 @@ def _fit(first: str, lines: list[str], size: int) -> bytes | None:
 
 
 def _head(firsts: list[str], lines: list[str], size: int) -> bytes | None:
-    for first in firsts:
-        made = _fit(first, lines, size)
-        if made is not None:
-            return made
+    """A head of `size` bytes, or of a few more where there is none: half a head would mislead readers."""
+    for more in range(_MORE):
+        for first in firsts:
+            made = _fit(first, lines, size + more)
+            if made is not None:
+                return made
     return None
 
 
@@ -67,7 +75,7 @@ def _request(want: Want, method: str, fill: int) -> Made | None:
         lines.insert(1, f"Content-Length: {body + want.rest}")
         lines.insert(2, "Content-Type: text/plain")
     head = _head(firsts, lines, want.size - body)
-    return None if head is None else Made(head, fill)
+    return None if head is None else Made(head, fill, size=max(want.size, len(head)))
 
 
 def _response(want: Want, version: str, fill: int) -> Made | None:
@@ -86,5 +94,7 @@ def _response(want: Want, version: str, fill: int) -> Made | None:
     lines = ["Content-Length: 0", server, "Connection: close"]
     status = ["204 No Content", "304 Not Modified", "200 OK", "404 Not Found", "403 Forbidden", "400 Bad Request"]
     status += ["202 Accepted", "201 Created", "302 Found", "410 Gone"]
+    if want.rest:
+        status, lines = status[2:3], [f"Content-Length: {want.rest}"]
     head = _head([f"{version} {text}" for text in status], lines, want.size)
-    return None if head is None else Made(head, fill)
+    return None if head is None else Made(head, fill, size=max(want.size, len(head)))

@@ -3,14 +3,14 @@
 import hashlib
 from functools import lru_cache
 
-_LETTERS = "etaoinshrdlcumwfgypbvk"
+_LETTERS = b"etaoinshrdlcumwfgypbvk"
+_TABLE = bytes(_LETTERS[byte % len(_LETTERS)] for byte in range(256))
 
 
 def digest(size: int, *parts: object) -> bytes:
     """`size` bytes that follow from the parts; the same everywhere."""
     text = "/".join(map(str, parts)).encode("utf-8")
-    blocks = (hashlib.blake2b(text + bytes([i & 255, i >> 8])).digest() for i in range(size // 64 + 1))
-    return b"".join(blocks)[:size]
+    return hashlib.shake_128(text).digest(size)
 
 
 def word(size: int, *parts: object) -> str:
@@ -19,7 +19,7 @@ def word(size: int, *parts: object) -> str:
     >>> len(word(7, 1)), word(3, 1).isalpha()
     (7, True)
     """
-    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest(size, "word", *parts))
+    return digest(max(size, 0), "word", *parts).translate(_TABLE).decode("ascii")
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from typing import Final
 
 def _ports(tcp: str, udp: str) -> frozenset[tuple[int, int]]:
     """(protocol, port) of ports and ranges of ports."""
-    found = set()
+    found: set[tuple[int, int]] = set()
     for proto, text in ((6, tcp), (17, udp)):
         for part in text.split():
             low, _, high = part.partition("-")

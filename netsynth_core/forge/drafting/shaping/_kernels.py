@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from netsynth_core.forge._kernels import mix
-from netsynth_core.forge.drafting._kernels import uniform
+from netsynth_core.forge.drafting._kernels import cap_gaps, longest_gap, uniform
 
 SYN = 2
 RST = 4
@@ -163,3 +163,4 @@ def shape_paths(
                 draft.size[k] = draft.size[k - draft.copy[k]]
         if duration[f] >= 0 and stop - first > 1:
             _lead_delays(draft, edges, first, stop, duration[f], delays, stream)
+        cap_gaps(draft.gap, first, stop, longest_gap(tcp[f]))
