@@ -11,10 +11,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from netsynth_core.models.bayesnet.scores import TABLED
+
 LOG2_E = 1.4426950408889634
 SHORTLIST = 8
-TABLED = 8
-"""Counts up to this have their logarithm of the rising factorial in a table."""
 
 
 @njit(cache=True, nogil=True)

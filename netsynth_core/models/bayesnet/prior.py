@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from netsynth_core.models.bayesnet._kernels import TABLED
-from netsynth_core.models.bayesnet.scores import STRENGTHS
+from netsynth_core.models.bayesnet.scores import STRENGTHS, TABLED
 from netsynth_core.models.codelength import log2_binomial
 
 

@@ -19,6 +19,9 @@ MAX_PARENTS = 3
 STRENGTHS = (1.0, 4.0, 16.0, 64.0)
 """Strengths a variable may choose from; naming one costs 2 bits."""
 
+TABLED = 8
+"""Counts up to this have the logarithm of their rising factorial in a table."""
+
 
 def structure_bits(earlier: int, count: int, *, max_parents: int = MAX_PARENTS) -> float:
     """Bits to say that a variable has `count` parents among the `earlier` ones: log2(max + 1) + log2 C(earlier, count).

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.models.bayesnet._kernels import choose_parents, compact_columns, score_parents
 from netsynth_core.models.bayesnet.prior import Prior
 from netsynth_core.models.bayesnet.scores import MAX_PARENTS, network_bits, structure_table
 
@@ -47,6 +46,8 @@ class StructureLearner:
 
     def learn(self, codes: NDArray[np.int32], columns: NDArray[np.int64]) -> Structure:
         """Parents chosen greedily for the samples `codes` (variables x samples); ``columns[v]`` is v's column."""
+        from netsynth_core.models.bayesnet._kernels import choose_parents
+
         data, cards, names = self._compact(codes, columns)
         parents = np.full((len(codes), MAX_PARENTS), -1, np.int64)
         table = structure_table(len(codes))
@@ -56,6 +57,8 @@ class StructureLearner:
 
     def score(self, codes: NDArray[np.int32], columns: NDArray[np.int64], parents: NDArray[np.int64]) -> Structure:
         """Given parents on the samples `codes`."""
+        from netsynth_core.models.bayesnet._kernels import score_parents
+
         data, cards, names = self._compact(codes, columns)
         prior = self._prior
         bits = score_parents(data, cards, names, parents, prior.weights, prior.rising, prior.totals)
@@ -64,6 +67,8 @@ class StructureLearner:
     def _compact(
         self, codes: NDArray[np.int32], columns: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        from netsynth_core.models.bayesnet._kernels import compact_columns
+
         codes = np.ascontiguousarray(codes, np.int32)
         data = np.empty_like(codes)
         cards = np.zeros(len(codes), np.int64)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.models.flowchronicle._kernels import claim, find_windows
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.pattern import Pattern
 
@@ -75,6 +74,8 @@ def match(pattern: Pattern, index: FlowIndex, claimed: NDArray[np.bool_]) -> NDA
         free = starts[~claimed[starts]]
         claimed[free] = True
         return free[:, None]
+    from netsynth_core.models.flowchronicle._kernels import claim, find_windows
+
     lists = [np.zeros(0, np.int64), *(index.keys_of(flow) for flow in pattern.flows[1:])]
     offsets = np.cumsum([0, *(len(keys) for keys in lists)])
     # Flow 0 has no keys, so that flow j's keys begin at offsets[j].

@@ -40,7 +40,6 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from netsynth_core.models.codelength import LN2, dirichlet_multinomial, log2_binomial, universal_integer
-from netsynth_core.models.flowchronicle._kernels import gap_counts
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.pattern import WITHIN_STEPS, Pattern
 
@@ -69,6 +68,8 @@ def label_bits(starts: NDArray[np.int64]) -> float:
 
 def gap_histogram(pattern: Pattern, windows: NDArray[np.int64], index: FlowIndex) -> list[NDArray[np.int64]]:
     """For each gap, continuations and rows passed over (bins x 2) by the bin of the delay."""
+    from netsynth_core.models.flowchronicle._kernels import gap_counts
+
     result = []
     for gap, within in enumerate(pattern.within):
         counts = np.zeros((within + 1, 2), np.int64)

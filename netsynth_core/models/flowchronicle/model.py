@@ -36,7 +36,6 @@ from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.sampling import choose_windows, decode, draw_codes, draw_starts, draw_values
-from netsynth_core.models.flowchronicle.search import Search
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
 from netsynth_core.models.flowchronicle.times import period_of
 from netsynth_core.models.generator import Level, ModelCard
@@ -90,6 +89,8 @@ class FlowChronicle:
         NotEnoughData
             When the table has no flow.
         """
+        from netsynth_core.models.flowchronicle.search import Search
+
         began = time.monotonic()
         if not len(data):
             raise NotEnoughData("There is no flow to learn from.", hint="Give a capture or flow table with flows.")
