@@ -115,7 +115,24 @@ def filters(model: Tadam) -> tuple[view.Filter, str]:
         "Layout", ["auto", "left to right", "top down"], default="auto", required=True, key="direction"
     )
     compact = columns[3].toggle("Re-layout", key="compact", help="Lay out only what is shown; the rest is left out.")
-    return view.Filter(least, seen, compact), direction or "auto"
+    chosen = view.Filter(least, seen, compact)
+    if view.too_many_for_labels(model, chosen):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Too many transitions for labels in the drawing: point at one, or look into the table.")
+            st.button(
+                "Show the main ones only",
+                icon=":material/filter_alt:",
+                on_click=main_ones,
+                args=(view.main_count(model),),
+                key="main_ones",
+            )
+    return chosen, direction or "auto"
+
+
+def main_ones(least: int) -> None:
+    """The transitions that are taken at least so often, laid out by themselves."""
+    st.session_state["least_count"] = least
+    st.session_state["compact"] = True
 
 
 def selection_panel(workspace: Workspace, held: ModelState, model: Tadam, selected: list[str]) -> None:

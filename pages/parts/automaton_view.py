@@ -9,6 +9,7 @@ import streamlit as st
 
 from netsynth_core.models.automata import Drawn, draw_svg, to_dot
 from netsynth_core.models.automata.automaton import Transition
+from netsynth_core.models.automata.export import LABELS_UP_TO
 from netsynth_core.models.document import Document
 from netsynth_core.models.tadam import Tadam
 from netsynth_core.models.tadam.noise import Alignment
@@ -19,6 +20,8 @@ from pages.parts import figures, reads
 from pages.parts.automaton_graph import automaton_graph
 from pages.parts.text import count, number, plain
 
+MAIN = 60
+"""Transitions that can be read at a glance."""
 FRAME = (900, 580)
 """Width and height of the graph's frame, pixels."""
 
@@ -139,6 +142,18 @@ class Drawing:
     dot: str
     drawn: Drawn | None
     """None when there is no layout engine or it took too long."""
+
+
+def too_many_for_labels(model: Tadam, chosen: Filter) -> bool:
+    """Whether the drawing goes without labels on its transitions."""
+    left_out = len(hidden_ids(model, chosen)) if chosen.compact else 0
+    return len(model.automaton.transitions) - left_out > LABELS_UP_TO
+
+
+def main_count(model: Tadam, *, most: int = MAIN) -> int:
+    """How often a transition must be taken to be among the `most` taken ones."""
+    counts = sorted((t.count for t in model.automaton.transitions), reverse=True)
+    return counts[most - 1] if len(counts) > most else 0
 
 
 def draw(held: ModelState, model: Tadam, chosen: Filter, direction: str) -> Drawing:

@@ -8,6 +8,8 @@ from netsynth_core.units import NS_PER_US, format_duration
 from pages.parts.text import plain
 
 WIDTH = 22
+CONTEXT = 3
+"""Packets shown before and after one with noise."""
 _SCALE = {"us": NS_PER_US, "ns": 1, "s": 1_000_000_000}
 
 
@@ -44,9 +46,13 @@ def show_ladder(
     """Draw the ladder of one conversation; `remarks` stand beside the packet of that place."""
     rows = ladder_rows(names, word, unit=unit)
     if remarks:
-        rows["noise"] = [remarks.get(place, "") for place in range(len(rows))]
+        rows.insert(1, "noise", [remarks.get(place, "") for place in range(len(rows))])
         if len(rows) in remarks:
             st.caption(f"After the last packet: {remarks[len(rows)]}.")
+        near = [place for place in range(len(rows)) if any(abs(place - at) <= CONTEXT for at in remarks)]
+        if len(near) < len(rows) and not st.toggle(f"All {len(rows)} packets", key=f"{key}_all"):
+            st.caption("Packets around the noise:")
+            rows = rows.iloc[near]
     st.dataframe(
         rows,
         hide_index=True,
@@ -55,6 +61,7 @@ def show_ladder(
         column_config={
             "originator  ···  responder": st.column_config.TextColumn(width="large"),
             "payload (B)": st.column_config.NumberColumn(width="small"),
+            "noise": st.column_config.TextColumn(width="medium"),
         },
         alt=f"Ladder of a conversation of {len(rows)} packets",
     )
