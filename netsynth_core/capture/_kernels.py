@@ -36,6 +36,7 @@ NO_INSTANT = np.iinfo(np.int64).min
 
 _IP4 = 4
 _IP6 = 6
+_MAPPED = np.uint64(0xFFFF00000000)
 
 
 @njit(cache=True, nogil=True)
@@ -139,24 +140,39 @@ def _instant(ticks, exponent, binary, offset_s):
 
 
 @njit(cache=True, nogil=True)
-def pcapng_blocks(
-    data, at, big, last, exponents, binary, offsets_s, snaplens, links, offset, captured, length, ts, link
-):  # fmt: skip
+def _packet_block(data, at, big, kind, total, interfaces):
+    """A packet block: ``(start, interface, kept, true, ticks)``; start 0 for another block, -1 for a broken one."""
+    zero = np.uint64(0)
+    if (kind == 6 or kind == 2) and total >= 32:
+        interface = word32(data, at + 8, big) if kind == 6 else word16(data, at + 8, big)
+        kept = word32(data, at + 20, big)
+        if interface < interfaces and kept > total - 32:
+            return -1, interface, kept, kept, zero
+        ticks = (np.uint64(word32(data, at + 12, big)) << np.uint64(32)) | np.uint64(word32(data, at + 16, big))
+        return at + 28, interface, kept, word32(data, at + 24, big), ticks
+    if kind == 3 and total >= 16:
+        true = word32(data, at + 8, big)
+        return at + 12, np.int64(0), min(true, total - 16), true, zero
+    return 0, np.int64(0), np.int64(0), np.int64(0), zero
+
+
+@njit(cache=True, nogil=True)
+def pcapng_blocks(data, at, big, last, interfaces, known, offset, captured, length, ts, link):
     """Fill the frame columns from the packet blocks of one pcapng section.
 
-    Stops before a section header or interface description, which the caller reads. A simple packet block has no
-    instant: it takes that of the packet before, at first `last`. Returns ``(n, at, status, lost, undated, last)``:
+    `interfaces` is (5, `known` or more): link type, exponent of the resolution, whether it is one of 2, offset in s,
+    snaplen. Stops before a section header or interface description, which the caller reads. A simple packet block has
+    no instant: it takes that of the packet before, at first `last`. Returns ``(n, at, status, lost, undated, last)``:
     status 0 columns full or end, 1 file ends inside a block, 2 broken block, 3 section header, 4 interface description;
     `lost` counts packet blocks of an unknown interface, `undated` simple packet blocks.
     """
-    size = len(data)
     n = 0
     lost = 0
     undated = 0
     while n < len(offset):
-        if at == size:
+        if at == len(data):
             return n, at, 0, lost, undated, last
-        if at + 12 > size:
+        if at + 12 > len(data):
             return n, at, 1, lost, undated, last
         kind = word32(data, at, big)
         if kind == 0x0A0D0D0A:
@@ -164,45 +180,30 @@ def pcapng_blocks(
         total = word32(data, at + 4, big)
         if total < 12 or total % 4 != 0:
             return n, at, 2, lost, undated, last
-        if at + total > size:
+        if at + total > len(data):
             return n, at, 1, lost, undated, last
         if kind == 1:
             return n, at, 4, lost, undated, last
-        start = 0
-        if (kind == 6 or kind == 2) and total >= 32:
-            interface = word32(data, at + 8, big) if kind == 6 else word16(data, at + 8, big)
-            kept = word32(data, at + 20, big)
-            if interface >= len(links):
-                lost += 1
-                at += total
-                continue
-            if kept > total - 32:
-                return n, at, 2, lost, undated, last
-            ticks = (np.uint64(word32(data, at + 12, big)) << np.uint64(32)) | np.uint64(word32(data, at + 16, big))
-            now = _instant(ticks, exponents[interface], binary[interface], offsets_s[interface])
-            start = at + 28
-            if now != NO_INSTANT:
-                last = now
-            true = word32(data, at + 24, big)
-        elif kind == 3 and total >= 16:
-            if len(links) == 0:
-                lost += 1
-                at += total
-                continue
-            interface = 0
-            now = last
-            true = word32(data, at + 8, big)
-            kept = min(true, total - 16)
-            if snaplens[0] > 0:
-                kept = min(kept, snaplens[0])
-            start = at + 12
-            undated += 1
-        if start > 0:
+        start, interface, kept, true, ticks = _packet_block(data, at, big, kind, total, known)
+        if start < 0:
+            return n, at, 2, lost, undated, last
+        if start > 0 and interface >= known:
+            lost += 1
+        elif start > 0:
+            if kind == 3:
+                undated += 1
+                ts[n] = last
+                if interfaces[4, 0] > 0:
+                    kept = min(kept, interfaces[4, 0])
+            else:
+                row = interfaces[:, interface]
+                ts[n] = _instant(ticks, row[1], row[2] != 0, row[3])
+                if ts[n] != NO_INSTANT:
+                    last = ts[n]
             offset[n] = start
             captured[n] = kept
             length[n] = min(max(true, kept), 0x7FFFFFFF)
-            ts[n] = now
-            link[n] = links[interface]
+            link[n] = interfaces[0, interface]
             n += 1
         at += total
     return n, at, 0, lost, undated, last
@@ -347,6 +348,77 @@ def _extensions(data, at, end, proto):
 
 
 @njit(cache=True, nogil=True)
+def _network4(data, ip, end, true):
+    """An IPv4 header: ``(reason, protocol, at, length)``; `true` bytes are left of the frame from here on."""
+    if ip + 20 > end:
+        return CUT_IPV4, 0, ip, 0
+    header = np.int64(data[ip] & 15) * 4
+    if data[ip] >> 4 != 4 or header < 20:
+        return BAD_IPV4, 0, ip, 0
+    if ip + header > end:
+        return CUT_IPV4, 0, ip, 0
+    size = u16(data, ip + 2)
+    if size == 0:
+        # segmentation was left to the network card: the frame alone knows
+        size = true
+    if size < header:
+        return BAD_IPV4, 0, ip, 0
+    if u16(data, ip + 6) & 0x1FFF:
+        return FRAGMENT, 0, ip, 0
+    return OK, np.int64(data[ip + 9]), ip + header, size
+
+
+@njit(cache=True, nogil=True)
+def _network6(data, ip, end, true):
+    """An IPv6 header and its extension headers: ``(reason, protocol, at, length)``."""
+    if ip + 40 > end:
+        return CUT_IPV6, 0, ip, 0
+    if data[ip] >> 4 != 6:
+        return BAD_IPV6, 0, ip, 0
+    size = u16(data, ip + 4) + 40
+    if size == 40 and data[ip + 6] != 59:
+        size = max(true, 40)
+    why, proto, at = _extensions(data, ip + 40, end, np.int64(data[ip + 6]))
+    return why, proto, at, size
+
+
+@njit(cache=True, nogil=True)
+def _transport(data, at, end, stop, proto):
+    """A transport header: ``(reason, source port, destination port, payload at, payload stop)``."""
+    if proto == 6:
+        if at + 20 > end:
+            return CUT_TCP, 0, 0, at, stop
+        header = np.int64(data[at + 12] >> 4) * 4
+        if header < 20 or at + header > stop:
+            return BAD_TCP, 0, 0, at, stop
+        return OK, u16(data, at), u16(data, at + 2), at + header, stop
+    if proto == 17:
+        if at + 8 > end:
+            return CUT_UDP, 0, 0, at, stop
+        datagram = u16(data, at + 4)
+        if datagram == 0:
+            datagram = stop - at
+        if datagram < 8 or at + 8 > stop:
+            return BAD_UDP, 0, 0, at, stop
+        return OK, u16(data, at), u16(data, at + 2), at + 8, min(stop, at + datagram)
+    if proto == 1 or proto == 58:
+        if at + 4 > end:
+            return CUT_ICMP, 0, 0, at, stop
+        if at + 4 > stop:
+            return BAD_ICMP, 0, 0, at, stop
+        return OK, np.int64(data[at]), np.int64(data[at + 1]), min(at + 8, stop), stop
+    return OK, 0, 0, at, stop
+
+
+@njit(cache=True, nogil=True)
+def _is_echo(proto, kind):
+    """Whether an ICMP message carries an identifier."""
+    if proto == 1:
+        return kind == 8 or kind == 0
+    return proto == 58 and (kind == 128 or kind == 129)
+
+
+@njit(cache=True, nogil=True)
 def dissect_frames(
     data, offset, captured, length, ts, link,
     o_ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, ip_length, flags, seq, ack, window, ttl,
@@ -357,132 +429,52 @@ def dissect_frames(
     `reason` gets one code per frame. Returns ``(rows, bytes)``: rows filled and the sum of their frames' true lengths.
     """
     row = 0
-    total_bytes = 0
-    mapped = np.uint64(0xFFFF00000000)
+    total = 0
     for i in range(len(offset)):
-        begin = offset[i]
-        end = begin + captured[i]
+        end = offset[i] + captured[i]
         if ts[i] == NO_INSTANT:
             reason[i] = BAD_INSTANT
             continue
-        why, version, at = _link(data, begin, end, link[i])
+        why, version, ip = _link(data, offset[i], end, link[i])
+        transport = size = at = begin = stop = np.int64(0)
+        sport = dport = np.int64(0)
+        if why == OK:
+            true = np.int64(length[i]) - (ip - offset[i])
+            if version == _IP4:
+                why, transport, begin, size = _network4(data, ip, end, true)
+            else:
+                why, transport, begin, size = _network6(data, ip, end, true)
+        if why == OK:
+            why, sport, dport, at, stop = _transport(data, begin, end, ip + size, transport)
+        reason[i] = why
         if why != OK:
-            reason[i] = why
             continue
-        ip = at
         if version == _IP4:
-            if ip + 20 > end:
-                reason[i] = CUT_IPV4
-                continue
-            header = np.int64(data[ip] & 15) * 4
-            if data[ip] >> 4 != 4 or header < 20:
-                reason[i] = BAD_IPV4
-                continue
-            if ip + header > end:
-                reason[i] = CUT_IPV4
-                continue
-            size = u16(data, ip + 2)
-            if size == 0:
-                size = np.int64(length[i]) - (ip - begin)
-            if size < header:
-                reason[i] = BAD_IPV4
-                continue
-            if u16(data, ip + 6) & 0x1FFF:
-                reason[i] = FRAGMENT
-                continue
-            transport = np.int64(data[ip + 9])
-            hops = data[ip + 8]
-            sh = np.uint64(0)
-            dh = np.uint64(0)
-            sl = mapped | np.uint64(u32(data, ip + 12))
-            dl = mapped | np.uint64(u32(data, ip + 16))
-            at = ip + header
+            src_hi[row] = 0
+            src_lo[row] = _MAPPED | np.uint64(u32(data, ip + 12))
+            dst_hi[row] = 0
+            dst_lo[row] = _MAPPED | np.uint64(u32(data, ip + 16))
         else:
-            if ip + 40 > end:
-                reason[i] = CUT_IPV6
-                continue
-            if data[ip] >> 4 != 6:
-                reason[i] = BAD_IPV6
-                continue
-            size = u16(data, ip + 4) + 40
-            if size == 40 and data[ip + 6] != 59:
-                size = max(np.int64(length[i]) - (ip - begin), 40)
-            hops = data[ip + 7]
-            sh = u64(data, ip + 8)
-            sl = u64(data, ip + 16)
-            dh = u64(data, ip + 24)
-            dl = u64(data, ip + 32)
-            why, transport, at = _extensions(data, ip + 40, end, np.int64(data[ip + 6]))
-            if why != OK:
-                reason[i] = why
-                continue
-        stop = ip + size
-        sport = 0
-        dport = 0
-        bits = 0
-        sequence = 0
-        acknowledged = 0
-        win = 0
-        if transport == 6:
-            if at + 20 > end:
-                reason[i] = CUT_TCP
-                continue
-            header = np.int64(data[at + 12] >> 4) * 4
-            if header < 20 or at + header > stop:
-                reason[i] = BAD_TCP
-                continue
-            sport = u16(data, at)
-            dport = u16(data, at + 2)
-            sequence = u32(data, at + 4)
-            acknowledged = u32(data, at + 8)
-            bits = np.int64(data[at + 13])
-            win = u16(data, at + 14)
-            at += header
-        elif transport == 17:
-            if at + 8 > end:
-                reason[i] = CUT_UDP
-                continue
-            datagram = u16(data, at + 4)
-            if datagram == 0:
-                datagram = stop - at
-            if datagram < 8 or at + 8 > stop:
-                reason[i] = BAD_UDP
-                continue
-            sport = u16(data, at)
-            dport = u16(data, at + 2)
-            stop = min(stop, at + datagram)
-            at += 8
-        elif transport == 1 or transport == 58:
-            if at + 4 > end:
-                reason[i] = CUT_ICMP
-                continue
-            if at + 4 > stop:
-                reason[i] = BAD_ICMP
-                continue
-            sport = np.int64(data[at])
-            dport = np.int64(data[at + 1])
-            echo = sport == 8 or sport == 0 if transport == 1 else sport == 128 or sport == 129
-            if echo and at + 6 <= end:
-                sequence = u16(data, at + 4)
-            at = min(at + 8, stop)
+            src_hi[row] = u64(data, ip + 8)
+            src_lo[row] = u64(data, ip + 16)
+            dst_hi[row] = u64(data, ip + 24)
+            dst_lo[row] = u64(data, ip + 32)
+        is_tcp = transport == 6
+        seq[row] = u32(data, begin + 4) if is_tcp else 0
+        ack[row] = u32(data, begin + 8) if is_tcp else 0
+        flags[row] = data[begin + 13] if is_tcp else 0
+        window[row] = u16(data, begin + 14) if is_tcp else 0
+        if _is_echo(transport, sport) and begin + 6 <= end:
+            seq[row] = u16(data, begin + 4)
         o_ts[row] = ts[i]
-        src_hi[row] = sh
-        src_lo[row] = sl
-        dst_hi[row] = dh
-        dst_lo[row] = dl
         proto[row] = transport
         src_port[row] = sport
         dst_port[row] = dport
         ip_length[row] = min(size, 0x7FFFFFFF)
-        flags[row] = bits
-        seq[row] = sequence
-        ack[row] = acknowledged
-        window[row] = win
-        ttl[row] = hops
+        ttl[row] = data[ip + 8] if version == _IP4 else data[ip + 7]
         payload_offset[row] = min(at, end)
         payload_length[row] = min(max(stop - at, 0), 0x7FFFFFFF)
         payload_captured[row] = max(min(stop, end) - at, 0)
-        reason[i] = OK
-        total_bytes += length[i]
+        total += length[i]
         row += 1
-    return row, total_bytes
+    return row, total

@@ -241,17 +241,15 @@ def _pcap(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
     )
 
 
-@dataclass
 class _Section:
-    """Interfaces of the pcapng section being read."""
+    """The pcapng section being read and its interfaces."""
 
-    big: bool
-    version: tuple[int, int] = (1, 0)
-    links: list[int] = field(default_factory=list)
-    exponents: list[int] = field(default_factory=list)
-    binary: list[bool] = field(default_factory=list)
-    offsets_s: list[int] = field(default_factory=list)
-    snaplens: list[int] = field(default_factory=list)
+    def __init__(self, *, big: bool, version: tuple[int, int] = (1, 0)) -> None:
+        self.big = big
+        self.version = version
+        self.interfaces = 0
+        # link type, exponent of the resolution, whether it is one of 2, offset in s, snaplen
+        self.table = np.zeros((5, 4), np.int64)
 
     def add(self, block: bytes) -> None:
         """Read an interface description block (draft-ietf-opsawg-pcapng section 4.2)."""
@@ -272,23 +270,16 @@ class _Section:
             elif code == 14 and size == 8:
                 offset = number(value, signed=True)
             at += 4 + (size + 3) // 4 * 4
-        self.links.append(number(block[8:10]))
-        self.exponents.append(min(exponent, 63 if binary else 19))
-        self.binary.append(binary)
-        self.offsets_s.append(max(min(offset, 2**40), -(2**40)))
-        self.snaplens.append(min(number(block[12:16]), 0x7FFFFFFF))
-
-    def columns(
-        self,
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-        """The interfaces as the kernel takes them."""
-        return (
-            np.array(self.exponents, np.int64),
-            np.array(self.binary, np.bool_),
-            np.array(self.offsets_s, np.int64),
-            np.array(self.snaplens, np.int64),
-            np.array(self.links, np.uint16),
+        if self.interfaces == self.table.shape[1]:
+            self.table = np.concatenate([self.table, np.zeros_like(self.table)], axis=1)
+        self.table[:, self.interfaces] = (
+            number(block[8:10]),
+            min(exponent, 63 if binary else 19),
+            binary,
+            max(min(offset, 2**40), -(2**40)),
+            min(number(block[12:16]), 0x7FFFFFFF),
         )
+        self.interfaces += 1
 
 
 def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
@@ -297,31 +288,20 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
     dtypes = (np.int64, np.int32, np.int32, np.int64, np.uint16)
     parts: list[list[NDArray[np.generic]]] = []
     notes: list[str] = []
-    section = _Section(big=False)
-    at, found, lost, undated, last, status = 0, 0, 0, 0, 0, 3
-    while status in (0, 3, 4) and at < len(data):
+    section, at = _first_section(data, path)
+    found, lost, undated, last, status = 0, 0, 0, 0, 0
+    chunk = _CHUNK if len(data) > 1 << 22 else 1 << 15
+    while at < len(data):
         if status == 3:
             opened = _section_header(data, at)
             if opened is None:
-                if at == 0:
-                    raise TruncatedCapture(
-                        f"{path} starts like a pcapng file, but its section header is damaged or cut short.",
-                        hint="Copy the capture again, whole.",
-                    )
                 status = 1 if at + 28 > len(data) else 2
                 break
-            section, after = opened
-            if section.version[0] != 1:
-                version = "{}.{}".format(*section.version)
-                if at == 0:
-                    raise UnknownFormat(
-                        f"{path} is of version {version} of pcapng; versions 1.x can be read.",
-                        hint="Convert it with editcap -F pcap.",
-                    )
-                notes.append(f"The section at byte {at} is of version {version}, which cannot be read.")
+            if opened[0].version[0] != 1:
+                notes.append(f"The section at byte {at} is of version {_dotted(opened[0])}, which cannot be read.")
                 status = 5
                 break
-            at = after
+            section, at = opened
         elif status == 4:
             size = int.from_bytes(data[at + 4 : at + 8].tobytes(), "big" if section.big else "little")
             if size < 20:
@@ -329,24 +309,17 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
                 break
             section.add(data[at : at + size].tobytes())
             at += size
-        columns = [np.empty(_CHUNK if len(data) > 1 << 22 else 1 << 15, dtype) for dtype in dtypes]
+        columns = [np.empty(chunk, dtype) for dtype in dtypes]
         n, at, status, missing, simple, last = _kernels.pcapng_blocks(
-            data, at, section.big, last, *section.columns(), *columns
+            data, at, section.big, last, section.table, section.interfaces, *columns
         )
         if n:
             parts.append([column[:n].copy() for column in columns])
-        found += n
-        lost += missing
-        undated += simple
+        found, lost, undated = found + n, lost + missing, undated + simple
         monitor.step("finding frames", int(at), len(data), frames=found)
-    if status == 1:
-        notes.append(f"The file ends in the middle of a block, after packet {found}.")
-    elif status == 2:
-        notes.append(f"The block at byte {at}, after packet {found}, is damaged; reading stopped there.")
-    if lost:
-        notes.append(f"{lost} packets name an interface that the file does not describe; they were left out.")
-    if undated:
-        notes.append(f"{undated} packets carry no instant (simple packet blocks); they took that of the packet before.")
+        if status in (1, 2):
+            break
+    notes += _pcapng_notes(status, at, found, lost, undated)
     joined = [np.concatenate([part[k] for part in parts]) if parts else np.zeros(0, d) for k, d in enumerate(dtypes)]
     return Frames(
         data=data,
@@ -359,6 +332,40 @@ def _pcapng(data: NDArray[np.uint8], path: Path, monitor: Monitor) -> Frames:
         truncated=status in (1, 2, 5),
         notes=tuple(notes),
     )
+
+
+def _first_section(data: NDArray[np.uint8], path: Path) -> tuple[_Section, int]:
+    """The section that begins the file and where its first block lies."""
+    opened = _section_header(data, 0)
+    if opened is None:
+        raise TruncatedCapture(
+            f"{path} starts like a pcapng file, but its section header is damaged or cut short.",
+            hint="Copy the capture again, whole.",
+        )
+    if opened[0].version[0] != 1:
+        raise UnknownFormat(
+            f"{path} is of version {_dotted(opened[0])} of pcapng; versions 1.x can be read.",
+            hint="Convert it with editcap -F pcap.",
+        )
+    return opened
+
+
+def _dotted(section: _Section) -> str:
+    return f"{section.version[0]}.{section.version[1]}"
+
+
+def _pcapng_notes(status: int, at: int, found: int, lost: int, undated: int) -> list[str]:
+    """What a person should know of the reading."""
+    notes = []
+    if status == 1:
+        notes.append(f"The file ends in the middle of a block, after packet {found}.")
+    elif status == 2:
+        notes.append(f"The block at byte {at}, after packet {found}, is damaged; reading stopped there.")
+    if lost:
+        notes.append(f"{lost} packets name an interface that the file does not describe; they were left out.")
+    if undated:
+        notes.append(f"{undated} packets carry no instant (simple packet blocks); they took that of the packet before.")
+    return notes
 
 
 def _section_header(data: NDArray[np.uint8], at: int) -> tuple[_Section, int] | None:

@@ -69,178 +69,174 @@ def _is_answer(proto, kind):
 
 
 @njit(cache=True, nogil=True)
+def _answered_port(proto, sport, dport):
+    """The destination port of the flow key: for ICMP requests and answers the type of the other one."""
+    if proto == 1 or proto == 58:
+        answer = _counterpart(proto, sport)
+        if answer >= 0:
+            return np.int64(answer)
+    return dport
+
+
+@njit(cache=True, nogil=True)
+def _hash(a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto):
+    """Hash of a flow key, equal in both directions."""
+    if a_hi > b_hi or (a_hi == b_hi and (a_lo > b_lo or (a_lo == b_lo and a_port > b_port))):
+        a_hi, a_lo, a_port, b_hi, b_lo, b_port = b_hi, b_lo, b_port, a_hi, a_lo, a_port
+    rest = (np.uint64((a_port << 16) | b_port) << np.uint64(8)) ^ np.uint64(proto)
+    return _mix(a_lo ^ _mix(b_lo ^ _mix(a_hi ^ _mix(b_hi ^ rest))))
+
+
+@njit(cache=True, nogil=True)
+def _way(i, j, dport, first_dport, src_hi, src_lo, dst_hi, dst_lo, src_port):
+    """Direction of packet `i` in the flow that packet `j` began: 0 the same, 1 the other, -1 of another flow."""
+    sport = src_port[i]
+    first_sport = src_port[j]
+    same = src_lo[j] == src_lo[i] and dst_lo[j] == dst_lo[i] and src_hi[j] == src_hi[i] and dst_hi[j] == dst_hi[i]
+    if same and first_sport == sport and first_dport == dport:
+        return 0
+    back = src_lo[j] == dst_lo[i] and dst_lo[j] == src_lo[i] and src_hi[j] == dst_hi[i] and dst_hi[j] == src_hi[i]
+    if back and first_sport == dport and first_dport == sport:
+        return 1
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _widen(table, hashes):
+    """A table of twice the size with the same entries."""
+    size = 2 * len(table)
+    wider = np.full(size, -1, np.int64)
+    for entry in table:
+        if entry >= 0:
+            slot = np.int64(hashes[entry] & np.uint64(size - 1))
+            while wider[slot] >= 0:
+                slot = (slot + 1) & (size - 1)
+            wider[slot] = entry
+    return wider
+
+
+@njit(cache=True, nogil=True)
+def _is_over(mine, peer, pure_syn, again, numbered, gap, linger):
+    """Whether a TCP packet opens a new flow, by the states of its side and the other, and what its SYN says."""
+    if mine == RESET or peer == RESET or (mine == CLOSED and peer == CLOSED):
+        return gap > linger or (pure_syn and not again)
+    if pure_syn:
+        if numbered:
+            return not again
+        return mine > SYN_ACK_SENT or mine == PARTIAL
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _begun_by_other(proto, bits, sport, dport, server):
+    """Whether the first packet of a flow was sent by its responder."""
+    if proto == 6:
+        if bits & _SYN:
+            return bits & _ACK != 0
+        return server[0, sport] != 0 and server[0, dport] == 0
+    if proto == 17:
+        return server[1, sport] != 0 and server[1, dport] == 0
+    return (proto == 1 or proto == 58) and _is_answer(proto, sport)
+
+
+@njit(cache=True, nogil=True)
+def _step(mine, peer, bits):
+    """States of the sender and of the other side after a TCP packet."""
+    if bits & _SYN:
+        if bits & _ACK:
+            if peer == SYN_SENT:
+                mine, peer = ESTABLISHED, ESTABLISHED
+            elif mine == INACTIVE:
+                mine = SYN_ACK_SENT
+        elif mine in (INACTIVE, PARTIAL):
+            if peer == SYN_ACK_SENT:
+                mine, peer = ESTABLISHED, ESTABLISHED
+            else:
+                mine = SYN_SENT
+    elif not bits & _RST:
+        if mine in (INACTIVE, SYN_SENT) and peer == SYN_SENT:
+            mine, peer = ESTABLISHED, ESTABLISHED
+        elif mine == INACTIVE:
+            mine = PARTIAL
+    if bits & _RST:
+        if not (mine == CLOSED and peer == CLOSED):
+            mine = RESET
+    elif bits & _FIN and mine != RESET:
+        mine = CLOSED
+    return mine, peer
+
+
+@njit(cache=True, nogil=True)
 def meter(
     order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, server,
-    idle, active, linger,
-    flow, direction, first, last, sender_state, other_state, origin,
+    idle, active, linger, flow, direction, first, last, states, origin,
 ):  # fmt: skip
     """Give each packet its flow and direction.
 
     Parameters: `order` rows in order of time; `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `idle` ns per
     IP protocol number; `active` ns; `linger` ns a closed TCP flow still takes packets. Filled per packet: `flow`,
-    `direction` (0 as the first packet of the flow). Filled per flow: `first`, `last` rows, the endpoint states of the
-    first sender and of the other, `origin` 1 when the originator is the other. Returns the number of flows.
+    `direction` (0 as the first packet of the flow). Filled per flow: `first`, `last` rows, `states` of the first
+    sender and of the other, `origin` 1 when the originator is the other. Returns the number of flows.
     """
-    capacity = 1024
-    table = np.full(capacity, -1, np.int64)
-    n = len(order)
-    latest_hash = np.empty(n, np.uint64)
-    isn = np.zeros((n, 2), np.uint32)
-    seen_syn = np.zeros((n, 2), np.uint8)
+    table = np.full(1024, -1, np.int64)
+    hashes = np.empty(len(order), np.uint64)
+    numbers = np.zeros((len(order), 2), np.uint32)
+    numbered = np.zeros((len(order), 2), np.uint8)
     flows = 0
     keys = 0
-    for step in range(n):
-        i = order[step]
+    for i in order:
         p = proto[i]
-        sp = np.int64(src_port[i])
-        dp = np.int64(dst_port[i])
-        if p == 1 or p == 58:
-            answer = _counterpart(p, sp)
-            if answer >= 0:
-                dp = answer
-        forward = src_hi[i] < dst_hi[i] or (
-            src_hi[i] == dst_hi[i] and (src_lo[i] < dst_lo[i] or (src_lo[i] == dst_lo[i] and sp <= dp))
-        )
-        if forward:
-            ports = np.uint64((sp << 16) | dp)
-            h = _mix(
-                src_lo[i] ^ _mix(dst_lo[i] ^ _mix(src_hi[i] ^ _mix(dst_hi[i] ^ (ports << np.uint64(8)) ^ np.uint64(p))))
-            )
-        else:
-            ports = np.uint64((dp << 16) | sp)
-            h = _mix(
-                dst_lo[i] ^ _mix(src_lo[i] ^ _mix(dst_hi[i] ^ _mix(src_hi[i] ^ (ports << np.uint64(8)) ^ np.uint64(p))))
-            )
-        slot = np.int64(h & np.uint64(capacity - 1))
-        f = np.int64(-1)
-        way = 0
-        while table[slot] >= 0:
-            g = table[slot]
-            if latest_hash[g] == h:
-                j = first[g]
-                if proto[j] == p:
-                    gs = np.int64(src_port[j])
-                    gd = np.int64(dst_port[j])
-                    if p == 1 or p == 58:
-                        answer = _counterpart(p, gs)
-                        if answer >= 0:
-                            gd = answer
-                    if (
-                        src_lo[j] == src_lo[i] and dst_lo[j] == dst_lo[i] and gs == sp and gd == dp
-                        and src_hi[j] == src_hi[i] and dst_hi[j] == dst_hi[i]
-                    ):  # fmt: skip
-                        f = g
-                        way = 0
-                        break
-                    if (
-                        src_lo[j] == dst_lo[i] and dst_lo[j] == src_lo[i] and gs == dp and gd == sp
-                        and src_hi[j] == dst_hi[i] and dst_hi[j] == src_hi[i]
-                    ):  # fmt: skip
-                        f = g
-                        way = 1
-                        break
-            slot = (slot + 1) & (capacity - 1)
         bits = flags[i]
+        sport = np.int64(src_port[i])
+        dport = _answered_port(p, sport, np.int64(dst_port[i]))
+        h = _hash(src_hi[i], src_lo[i], dst_hi[i], dst_lo[i], sport, dport, p)
+        slot = np.int64(h & np.uint64(len(table) - 1))
+        way = -1
+        while table[slot] >= 0:
+            j = first[table[slot]]
+            if hashes[table[slot]] == h and proto[j] == p:
+                first_dport = _answered_port(p, np.int64(src_port[j]), np.int64(dst_port[j]))
+                way = _way(i, j, dport, first_dport, src_hi, src_lo, dst_hi, dst_lo, src_port)
+                if way >= 0:
+                    break
+            slot = (slot + 1) & (len(table) - 1)
+        f = table[slot]
         pure_syn = p == 6 and (bits & (_SYN | _ACK | _RST | _FIN)) == _SYN
         fresh = f < 0
         if not fresh:
             gap = ts[i] - ts[last[f]]
-            if gap > idle[p] or ts[i] - ts[first[f]] > active:
-                fresh = True
-            elif p == 6:
-                a = sender_state[f]
-                b = other_state[f]
-                closed = a == RESET or b == RESET or (a == CLOSED and b == CLOSED)
-                again = pure_syn and seen_syn[f, way] and isn[f, way] == seq[i]
-                if closed and (gap > linger or (pure_syn and not again)):
-                    fresh = True
-                elif pure_syn:
-                    if seen_syn[f, way]:
-                        fresh = not again
-                    else:
-                        mine = a if way == 0 else b
-                        fresh = mine > SYN_ACK_SENT or mine == PARTIAL
+            fresh = gap > idle[p] or ts[i] - ts[first[f]] > active
+            if not fresh and p == 6:
+                again = pure_syn and numbered[f, way] != 0 and numbers[f, way] == seq[i]
+                known = numbered[f, way] != 0
+                fresh = _is_over(states[f, way], states[f, 1 - way], pure_syn, again, known, gap, linger)
         if fresh:
-            if f < 0:
-                keys += 1
+            keys += f < 0
             f = flows
             flows += 1
             way = 0
             table[slot] = f
-            latest_hash[f] = h
+            hashes[f] = h
             first[f] = i
-            sender_state[f] = INACTIVE
-            other_state[f] = INACTIVE
-            origin[f] = 0
-            if p == 6:
-                if bits & _SYN:
-                    origin[f] = 1 if bits & _ACK else 0
-                elif server[0, sp] and not server[0, dp]:
-                    origin[f] = 1
-            elif p == 17:
-                if server[1, sp] and not server[1, dp]:
-                    origin[f] = 1
-            elif p == 1 or p == 58:
-                origin[f] = 1 if _is_answer(p, sp) else 0
-        elif pure_syn and (flags[first[f]] & _SYN) == 0 and not seen_syn[f, 1 - way]:
+            states[f, 0] = INACTIVE
+            states[f, 1] = INACTIVE
+            origin[f] = _begun_by_other(p, bits, sport, dport, server)
+        elif pure_syn and (flags[first[f]] & _SYN) == 0 and numbered[f, 1 - way] == 0:
             origin[f] = way
         last[f] = i
         flow[i] = f
         direction[i] = way
         if p == 6:
-            mine = sender_state[f] if way == 0 else other_state[f]
-            peer = other_state[f] if way == 0 else sender_state[f]
-            if bits & _SYN:
-                if not seen_syn[f, way]:
-                    seen_syn[f, way] = 1
-                    isn[f, way] = seq[i]
-                if bits & _ACK:
-                    if peer == SYN_SENT:
-                        mine = ESTABLISHED
-                        peer = ESTABLISHED
-                    elif mine == INACTIVE:
-                        mine = SYN_ACK_SENT
-                elif mine in (INACTIVE, PARTIAL):
-                    if peer == SYN_ACK_SENT:
-                        mine = ESTABLISHED
-                        peer = ESTABLISHED
-                    else:
-                        mine = SYN_SENT
-            elif not bits & _RST:
-                if mine == INACTIVE:
-                    mine = ESTABLISHED if peer == SYN_SENT else PARTIAL
-                    if peer == SYN_SENT:
-                        peer = ESTABLISHED
-                elif mine == SYN_SENT and peer == SYN_SENT:
-                    mine = ESTABLISHED
-                    peer = ESTABLISHED
-            if bits & _RST:
-                if not (mine == CLOSED and peer == CLOSED):
-                    mine = RESET
-            elif bits & _FIN and mine != RESET:
-                mine = CLOSED
-            if way == 0:
-                sender_state[f] = mine
-                other_state[f] = peer
-            else:
-                sender_state[f] = peer
-                other_state[f] = mine
+            if bits & _SYN and numbered[f, way] == 0:
+                numbered[f, way] = 1
+                numbers[f, way] = seq[i]
+            mine, peer = _step(np.int64(states[f, way]), np.int64(states[f, 1 - way]), bits)
+            states[f, way] = mine
+            states[f, 1 - way] = peer
         else:
-            if way == 0:
-                sender_state[f] = ACTIVE
-            else:
-                other_state[f] = ACTIVE
-        if fresh and keys * 2 > capacity:
-            wider = np.full(capacity * 2, -1, np.int64)
-            for s in range(capacity):
-                g = table[s]
-                if g >= 0:
-                    t = np.int64(latest_hash[g] & np.uint64(2 * capacity - 1))
-                    while wider[t] >= 0:
-                        t = (t + 1) & (2 * capacity - 1)
-                    wider[t] = g
-            table = wider
-            capacity *= 2
+            states[f, way] = ACTIVE
+        if fresh and keys * 2 > len(table):
+            table = _widen(table, hashes)
     return flows
 
 

@@ -81,16 +81,15 @@ def meter_flows(packets: PacketTable, params: MeterParams | None = None, *, moni
     idle[PROTO_TCP], idle[PROTO_UDP] = _ns(params.idle_timeout_tcp), _ns(params.idle_timeout_udp)
     flow, direction = np.empty(n, np.int64), np.empty(n, np.uint8)
     first, last = np.empty(n, np.int64), np.empty(n, np.int64)
-    sender, other, origin = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
+    states, origin = np.empty((n, 2), np.uint8), np.empty(n, np.uint8)
     monitor.step("metering flows", 0, n)
     count = _kernels.meter(
         order, packets.ts, packets.src_hi, packets.src_lo, packets.dst_hi, packets.dst_lo, packets.proto,
         packets.src_port, packets.dst_port, packets.flags, packets.seq, server_ports(),
         idle, _ns(params.active_timeout), _ns(params.linger),
-        flow, direction, first, last, sender, other, origin,
+        flow, direction, first, last, states, origin,
     )  # fmt: skip
     first, last, swapped = first[:count], last[:count], origin[:count]
-    sender, other = sender[:count], other[:count]
     fwd_packets, bwd_packets, fwd_bytes, bwd_bytes = (np.zeros(count, np.int64) for _ in range(4))
     union = np.zeros(count, np.uint8)
     offsets, rows, ways = np.zeros(count + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8)
@@ -105,8 +104,8 @@ def meter_flows(packets: PacketTable, params: MeterParams | None = None, *, moni
     frame["fwd_packets"], frame["bwd_packets"] = fwd_packets, bwd_packets
     frame["fwd_bytes"], frame["bwd_bytes"] = fwd_bytes, bwd_bytes
     frame["flags"] = _flag_texts()[union]
-    turned = swapped.astype(bool)
-    frame["state"] = states_of(np.where(turned, other, sender), np.where(turned, sender, other))
+    turned = np.where(swapped[:, None] == 1, states[:count, ::-1], states[:count])
+    frame["state"] = states_of(turned[:, 0], turned[:, 1])
     frame["service"] = label_services(packets, conversations, frame["dst_port"].to_numpy(), packets.proto[first])
     monitor.step("metering flows", n, n, flows=int(count))
     return Metered(FlowTable.from_columns(frame), conversations)
