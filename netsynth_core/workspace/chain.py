@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from netsynth_core.errors import NotEnoughData, StorageError
 from netsynth_core.files import file_sha256, storage_error, write_text
-from netsynth_core.models.document import write_document
+from netsynth_core.models.document import Document, write_document
 from netsynth_core.models.generator import Generator, Level
+from netsynth_core.models.registry import get_kind, load_model
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.units import format_bits, format_bytes
 from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
-from netsynth_core.workspace.edited import open_model
+from netsynth_core.workspace.edited import document_of
 from netsynth_core.workspace.groups import group_words
 from netsynth_core.workspace.store import Workspace
 
@@ -83,8 +84,8 @@ class _Material:
     flows: "FlowTable"
     groups: "list[Words]"
     facts: dict[str, Any]
-    patterns: AnyModel | None = None
-    automata: dict[str, AnyModel] = field(default_factory=dict)
+    patterns: Document | None = None
+    automata: dict[str, Document] = field(default_factory=dict)
     """Models there are already, by group name."""
 
 
@@ -206,16 +207,16 @@ def _from_workspace(workspace: Workspace, monitor: Monitor) -> _Material:
         packets = contents.packets_of(workspace, chosen.id, monitor=monitor)
         metered = contents.metered_of(workspace, chosen.id)
         groups = group_words(extract_words(packets, metered), metered.flows)
-    patterns: AnyModel | None = None
-    automata: dict[str, AnyModel] = {}
+    patterns: Document | None = None
+    automata: dict[str, Document] = {}
     for artefact in workspace.artefacts(ArtefactKind.MODEL):
         if not _made_from(workspace, artefact, chosen.id):
             continue
-        model = open_model(workspace, artefact.id).model
-        if model.level is Level.FLOW:
-            patterns = model
+        document = document_of(workspace, artefact.id)
+        if get_kind(document.kind).level is Level.FLOW:
+            patterns = document
         else:
-            automata[contents.group_name(artefact.facts["service"], artefact.facts["state"])] = model
+            automata[contents.group_name(artefact.facts["service"], artefact.facts["state"])] = document
     flows = contents.flows_of(workspace, chosen.id)
     return _Material(flows, groups, chosen.facts, patterns, automata)
 
@@ -242,9 +243,10 @@ def _summary(model: AnyModel) -> dict[str, Any]:
 def _learn_patterns(material: _Material, made: Path, result: ChainResult, seed: int, monitor: Monitor) -> AnyModel:
     path = made / "models" / f"{PATTERNS}.json"
     if material.patterns is not None:
-        result.patterns = _summary(material.patterns) | {"learnt": False}
-        write_document(path, material.patterns.to_document())
-        return material.patterns
+        model = load_model(material.patterns)
+        result.patterns = _summary(model) | {"learnt": False}
+        write_document(path, material.patterns)
+        return model
     fitted = fitting.fit_model(
         "flowchronicle", material.flows, {}, seed=seed, monitor=fitting.within(monitor, "patterns")
     )
@@ -267,8 +269,8 @@ def _learn_automata(
             models.append(learnt[name].model)
             result.automata.append({"name": name, **learnt[name].summary(), "learnt": True})
         else:
-            model = material.automata[name]
-            write_document(path, model.to_document())
+            model = load_model(material.automata[name])
+            write_document(path, material.automata[name])
             models.append(model)
             result.automata.append({"name": name, **_summary(model), "learnt": False})
     return models

@@ -6,14 +6,14 @@ move it. The log is written before the head: a crash between the two leaves an e
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from netsynth_core.errors import DocumentError, InvalidEdit, WorkspaceError
 from netsynth_core.files import dump_json, write_text
-from netsynth_core.models.document import read_document
+from netsynth_core.models.document import Document, read_document
 from netsynth_core.models.edits import Edit, EditLog, EditRecord, parse_edit
 from netsynth_core.models.generator import Generator
 from netsynth_core.models.registry import load_model
@@ -112,6 +112,14 @@ def open_model(workspace: Workspace, id: str) -> ModelState:
         _CACHE.put((str(folder), stamp, 0), model)
     hash = chain[-1].after_hash if chain else str(workspace.get(id).facts["model_hash"])
     return ModelState(id, model, log, hash)
+
+
+def document_of(workspace: Workspace, id: str) -> Document:
+    """The model as it stands as a document, its card with what the learnt one knew (seed, seconds)."""
+    state = open_model(workspace, id)
+    document = state.model.to_document()
+    learnt = read_document(workspace.path(id, LEARNED)).card
+    return replace(document, card={**learnt, **{k: v for k, v in document.card.items() if v is not None}})
 
 
 def _replay(model: AnyModel, record: EditRecord, folder: Path) -> AnyModel:

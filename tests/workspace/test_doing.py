@@ -1,5 +1,6 @@
 """Recipes make artefacts that name what they came from; the same recipe makes the same thing."""
 
+import json
 import os
 from pathlib import Path
 
@@ -180,7 +181,8 @@ def test_generate_from_a_workspace_uses_its_models_with_their_edits(
     (tmp_path / "out").mkdir()
     result = generate_chain([workspace.folder], tmp_path / "out", flows=30)
     assert result.patterns["learnt"] is False and all(a["learnt"] for a in result.automata)
-    assert '"kept"' in (tmp_path / "out" / "models" / "patterns.json").read_text()
+    written = json.loads((tmp_path / "out" / "models" / "patterns.json").read_text())
+    assert any(pattern["name"] == "kept" for pattern in written["body"]["patterns"]) and written["card"]["seed"] == 0
     assert result.sample["rows"] == 30
 
 
