@@ -1,5 +1,6 @@
 """Edits are kept beside the model, survive reopening, can be undone and redone, and never overwrite each other."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -172,3 +173,22 @@ def test_what_was_made_from_an_edited_model_is_stale_until_the_edit_is_undone(wo
     assert again.id != made.id and set(stale(workspace)) == {made.id, report.id}
     undo(workspace, model)
     assert set(stale(workspace)) == {again.id}
+
+
+def test_two_processes_that_edit_at_once_lose_nothing(workspace: Workspace, model: str) -> None:
+    code = (
+        "import sys; from netsynth_core.models.edits import parse_edit\n"
+        "from netsynth_core.workspace import Workspace; from netsynth_core.workspace.edited import *\n"
+        "w = Workspace.open(sys.argv[1]); m = sys.argv[2]\n"
+        "for i in range(6):\n"
+        "    raw = {'op': 'rename_pattern', 'pattern': 'p1', 'name': f'{sys.argv[3]}{i}'}\n"
+        "    apply_edit(w, m, parse_edit(raw, open_model(w, m).model.edits))\n"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(workspace.folder), model, name]) for name in ("a", "b")
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    path = read_log(workspace.path(model)).path()
+    assert sorted(str(record.edit["name"]) for record in path) == [f"{w}{i}" for w in "ab" for i in range(6)]
+    assert all(after.before_hash == before.after_hash for before, after in itertools.pairwise(path))
+    assert check_model(workspace, model) == []
