@@ -32,8 +32,8 @@ def gather_wants(draft, proto, seed, join, limit, wants, own):
     """Fill per packet with payload: bytes that follow in its message, size of its counterpart, place, variant.
 
     `join`: 0 every packet is a message, 1 packets behind a full segment go on with it, 2 all packets up to the other
-    side's next or to the next first word do. Place is the ordinal (0-3) plus 4 where the packet goes on with a message.
-    `own` becomes a word both packets of equal ordinal share.
+    side's next or to the next first word do, 3 packets of equal ordinal answer each other. Place is the ordinal (0-3)
+    plus 4 where the packet goes on with a message. `own` becomes a word both packets of equal ordinal share.
     """
     for f in range(len(draft.offsets) - 1):
         first, stop = draft.offsets[f], draft.offsets[f + 1]
@@ -50,12 +50,12 @@ def gather_wants(draft, proto, seed, join, limit, wants, own):
                 own[k] = own[k - draft.copy[k]]
                 continue
             place = min(sent[d], 3)
-            if join[f] > 0:
+            if join[f] == 1 or join[f] == 2:
                 if k <= until[d]:
                     place |= 4
                 else:
                     wants[k, 0], until[d] = _same_message(draft, k, stop, join[f], limit[f])
-            if proto[f] != 6:
+            if join[f] == 3:
                 p = partner[d]
                 while p < stop and (draft.direction[p] == d or draft.size[p] == 0):
                     p += 1
@@ -64,5 +64,6 @@ def gather_wants(draft, proto, seed, join, limit, wants, own):
                     partner[d] = p + 1
             own[k] = np.uint16(mix(seed[f] + np.uint64(sent[d])) & np.uint64(0xFFFF))
             wants[k, 2] = place
-            wants[k, 3] = variant
+            # first packets differ most; behind them two variants do, and fewer patterns are made
+            wants[k, 3] = variant if place == 0 or proto[f] != 6 else variant & 1
             sent[d] += 1

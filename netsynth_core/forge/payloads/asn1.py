@@ -122,24 +122,21 @@ def _reply(variant: int) -> Callable[[int, int], bytes]:
 def kerberos(want: Want) -> Made | None:
     """AS-REQ from the originator; AS-REP or, where it is too short for one, KRB-ERROR from the responder."""
     framed = 4 if want.proto == 6 else 0
-    if want.kind == TEXT or want.continued:
+    if want.kind == TEXT:
         return None
-    total = want.size + want.rest - framed
+    total = want.size - framed
     makers = (_request,) if want.direction == 0 else (_reply, _refusal)
     for maker in makers:
         message = _exactly(maker(want.variant), total)
         if message is not None:
-            return _framed(message, want, framed)
+            return _framed(message, framed)
     message = makers[-1](want.variant)(0, 0)
-    return None if want.rest else _framed(message, want, framed)
+    return _framed(message, framed)
 
 
-def _framed(message: bytes, want: Want, framed: int) -> Made:
+def _framed(message: bytes, framed: int) -> Made:
     head = struct.pack(">I", len(message)) if framed else b""
-    whole = head + message
-    if want.rest:
-        return Made(whole[: want.size], FILL_ZERO)
-    return Made(whole, FILL_ZERO, size=len(whole))
+    return Made(head + message, FILL_ZERO, size=framed + len(message))
 
 
 def ldap(want: Want) -> Made | None:

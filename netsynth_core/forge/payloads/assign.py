@@ -1,7 +1,6 @@
 """Gives every packet of a draft its payload pattern: equal wants are made once."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,6 @@ from netsynth_core.forge.columns import Draft
 from netsynth_core.forge.payloads.makers import JOINS, make
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
 from netsynth_core.forge.plan import Plan
-
-WORD_VALUES: Final = 1 << 16
 
 
 @dataclass
@@ -56,14 +53,18 @@ class Payloads:
         way = draft.direction.astype(np.int64)
         door = np.where(icmp[flow], messages[flow, way, 0].astype(np.int64), port[flow])
         head = (((service[flow] * 256 + proto[flow]) * 65536 + door) * 2 + way) * 8 + draft.kind
-        keys = np.column_stack([head, draft.token.astype(np.int64) + 1, draft.size.astype(np.int64), wants])
+        size, token = draft.size.astype(np.int64), draft.token.astype(np.int64) + 1
+        # two words hold a whole want: the first what it belongs to, the second its sizes and place
+        first = (head << 20) | token
+        second = (size << 42) | (wants[:, 0] << 22) | (wants[:, 1] << 6) | (wants[:, 2] << 3) | wants[:, 3]
         live = np.flatnonzero(draft.size > 0)
         pattern = np.zeros(n, np.int32)
         if len(live) == 0:
             return pattern, own
-        distinct, which = np.unique(keys[live], axis=0, return_inverse=True)
-        chosen = np.empty((len(distinct), 2), np.int64)
-        for row, key in enumerate(distinct.tolist()):
+        rows, which = _distinct(first[live], second[live])
+        chosen = np.empty((len(rows), 2), np.int64)
+        columns_of = np.column_stack([head, token, size, wants])[live[rows]]
+        for row, key in enumerate(columns_of.tolist()):
             chosen[row] = self._one(key, names)
         pattern[live] = chosen[which, 0]
         sizes = chosen[which, 1]
@@ -96,3 +97,13 @@ class Payloads:
             made = make(want)
             found = self.made[want] = (self.store.add(made), size if made.size < 0 else made.size)
         return found
+
+
+def _distinct(first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """One position of each distinct pair of words, and which of them each position holds."""
+    order = np.lexsort((second, first))
+    new = np.ones(len(order), bool)
+    new[1:] = (first[order[1:]] != first[order[:-1]]) | (second[order[1:]] != second[order[:-1]])
+    which = np.empty(len(order), np.int64)
+    which[order] = np.cumsum(new) - 1
+    return order[new], which

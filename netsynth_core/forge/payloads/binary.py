@@ -165,11 +165,13 @@ def smb(want: Want) -> Made | None:
     if want.size == 4 and not want.rest:
         return Made(b"\x85\0\0\0")
     total = want.size + want.rest - 4
-    if total < 52 + 64 or want.size < 56:
+    if total < 52 + 66 or want.size < 56 + 66:
         return None
     head = b"\0" + total.to_bytes(3, "big") + b"\xfdSMB" + digest(32, "smb", want.variant, want.ordinal)
     head += struct.pack("<IHHQ", total - 52, 0, 1, 0x400000000001 + want.variant)
-    return Made(head, FILL_LOW if want.kind == REPLAY else FILL_RANDOM)
+    # readers without the key take the ciphertext for a message: no command they know, no other message chained to it
+    sealed = digest(12, "sealed", want.variant) + b"\xff\xa9" + bytes(10) + digest(40, "more", want.variant) + b"\2\0"
+    return Made(head + sealed, FILL_LOW if want.kind == REPLAY else FILL_RANDOM)
 
 
 def rdp(want: Want) -> Made | None:

@@ -14,16 +14,19 @@ from netsynth_core.forge.payloads.pattern import Made, Maker, Want
 from netsynth_core.forge.payloads.ssh import ssh
 from netsynth_core.forge.payloads.tls import tls
 
-ALONE, FULL_SEGMENTS, BODIES = range(3)
+ALONE, FULL_SEGMENTS, BODIES, ANSWERS = range(4)
 
 JOINS: Final[dict[str, int]] = {
     "http": BODIES,
     "tls": FULL_SEGMENTS,
-    "kerberos": FULL_SEGMENTS,
     "smb": FULL_SEGMENTS,
     "rdp": FULL_SEGMENTS,
+    "dns": ANSWERS,
+    "llmnr": ANSWERS,
+    "mdns": ANSWERS,
 }
-"""How messages span packets: each is one; those behind a full segment go on; all go on up to the next first word."""
+"""How messages span packets: each is one; those behind a full segment go on; all go on up to the next first word; each
+is one, and those of equal ordinal are question and answer."""
 
 MAKERS: Final[dict[str, Maker]] = {
     "dhcp": dhcp,

@@ -5,7 +5,7 @@ Also what other protocols use once they went over to TLS. Texts are refused: no 
 
 import struct
 
-from netsynth_core.forge.columns import FILL_LOW, FILL_RANDOM, FILL_ZERO, REPLAY, TEXT
+from netsynth_core.forge.columns import FILL_LOW, FILL_RANDOM, FILL_ZERO, RANDOM, REPLAY, TEXT
 from netsynth_core.forge.payloads.names import digest, host_labels
 from netsynth_core.forge.payloads.pattern import Made, Want
 
@@ -41,10 +41,14 @@ def _client_hello(want: Want, total: int) -> Made | None:
     share = _extension(51, struct.pack(">HHH", 36, 29, 32) + digest(32, "share", want.variant))
     suites, extensions = _SUITES, b""
     fixed = 5 + 4 + 2 + 32 + 1 + 2 + len(suites) + 2 + 2
-    if total < fixed + 4:
+    if total < fixed + 4 or want.kind == RANDOM:
         suites = _SUITES[:2]
         fixed = 5 + 4 + 2 + 32 + 1 + 2 + 2 + 2 + 2
-    for part in (_VERSIONS, server_name, _GROUPS, _SIGNATURES, share, _POINTS):
+    parts: tuple[bytes, ...] = (_VERSIONS, server_name, _GROUPS, _SIGNATURES, share, _POINTS)
+    if want.kind == RANDOM:
+        # little but keys and the ticket, so that the whole reads as random
+        parts = (_VERSIONS, share)
+    for part in parts:
         if fixed + len(extensions) + len(part) + 4 <= total:
             extensions += part
     left = total - fixed - len(extensions) - 4
@@ -104,6 +108,7 @@ def tls(want: Want) -> Made | None:
         if hello is not None and len(hello.prefix) <= want.size:
             return hello
     closing_handshake = want.direction == 0 and want.ordinal == 1 and not want.continued
+    closing_handshake &= want.kind != RANDOM or total > 100
     if want.kind != TEXT and closing_handshake and total >= len(_CHANGE) + 5 + 17 and want.size > 11:
         fill = FILL_LOW if want.kind == REPLAY else FILL_RANDOM
         return Made(_CHANGE + b"\x17\x03\x03" + struct.pack(">H", total - len(_CHANGE) - 5), fill)
