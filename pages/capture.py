@@ -49,6 +49,19 @@ def open_form(workspace: Workspace, *, expanded: bool) -> None:
                     jobs.take_in(workspace, path, copy=True, name=Path(given.name).name)
 
 
+def unread_part(workspace: Workspace, captures: list[Artefact], read: list[Artefact]) -> None:
+    """Files that are in the workspace but were not read yet."""
+    used = {ref.id for flows in read for ref in flows.inputs}
+    busy = {id for job in jobs.active(workspace) for id in job.recipe.inputs}
+    for capture in captures:
+        if capture.id in used | busy:
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text(f"{shown_name(workspace, capture)} was not read yet.")
+            if st.button("Read its flows", icon=":material/play_arrow:", key=f"read_{capture.id}"):
+                jobs.read_flows(workspace, capture)
+
+
 def read_again(workspace: Workspace, captures: list[Artefact]) -> None:
     """Read flows with other timeouts, or from several files as one."""
     from netsynth_core.flows.metering import MeterParams
@@ -130,6 +143,7 @@ captures = workspace.artefacts(ArtefactKind.CAPTURE)
 read = workspace.artefacts(ArtefactKind.FLOWS)
 open_form(workspace, expanded=not captures)
 if captures:
+    unread_part(workspace, captures, read)
     read_again(workspace, captures)
 if not read:
     if captures and jobs.is_busy(workspace, Step.FLOWS):

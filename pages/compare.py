@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import streamlit as st
 
-from netsynth_core.errors import NetsynthError
+from netsynth_core.errors import DocumentError, NetsynthError
+from netsynth_core.files import require_file
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
@@ -91,6 +92,24 @@ def metric_table(metrics: list[dict[str, object]]) -> dict[str, object]:
         alt="Metrics, the worst first",
     )
     return metrics[min((event.selection.rows or [0])[0], len(metrics) - 1)]
+
+
+def metrics_of(workspace: Workspace, report: Artefact) -> list[dict[str, object]]:
+    """The metrics of a report.
+
+    Raises
+    ------
+    DocumentError
+        When its file is broken.
+    """
+    path = workspace.path(report.id, "report.json")
+    try:
+        metrics: list[dict[str, object]] = json.loads(require_file(path).read_bytes())["metrics"]
+        if all({"name", "family", "value", "floor", "goal", "n", "note", "verdict"} <= set(m) for m in metrics):
+            return metrics
+    except (ValueError, KeyError, TypeError) as error:
+        raise DocumentError(f"{path} is broken: {error}.", hint="Compare again.") from error
+    raise DocumentError(f"{path} is no report of this version.", hint="Compare again.")
 
 
 def severity(metric: dict[str, object]) -> tuple[int, float]:
@@ -189,8 +208,7 @@ else:
     compare_form(workspace, real, made, stale)
 if reports:
     report = pick("Report", reports, workspace=workspace, name="report", stale=stale)
-    content = json.loads(workspace.path(report.id, "report.json").read_bytes())
-    chosen = metric_table(content["metrics"])
+    chosen = metric_table(metrics_of(workspace, report))
     downloads(workspace, report)
     detail(chosen)
     plots(workspace, report, chosen)

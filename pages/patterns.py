@@ -83,8 +83,13 @@ def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | N
         return None
     dropped = {learnt.id for learnt in model.dropped}
     key = f"pattern_table_{artefact.id}"
+    order = [learnt.id for learnt in shown]
     wanted = state.recall("pattern")
-    start = next((row for row, learnt in enumerate(shown) if learnt.id == wanted), 0)
+    start = order.index(wanted) if wanted in order else 0
+    if st.session_state.get(f"{key}_order") not in (None, order):
+        # An edit moved the rows: the selection stays with its pattern.
+        st.session_state[key] = {"selection": {"rows": [start], "columns": [], "cells": []}}
+    st.session_state[f"{key}_order"] = order
     event = st.dataframe(
         pd.DataFrame(
             {

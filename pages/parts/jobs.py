@@ -6,7 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from netsynth_core.errors import NetsynthError
+from netsynth_core.files import require_file
 from netsynth_core.units import format_duration
+from netsynth_core.workspace.artefacts import Artefact
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.jobs import Job, JobState, start_job
 from netsynth_core.workspace.jobs import cancel_job as ask_to_cancel
@@ -18,7 +20,9 @@ from pages.parts.feedback import flash, notice, readable_errors, trouble
 from pages.parts.text import md, number, plain
 
 POLL_S = 0.7
-SHOWN_OVER = 3
+AT_ONCE_BYTES = 1_000_000_000
+"""Larger files are hashed and copied by a job."""
+_SEEN = "_jobs_seen"
 
 STEP_WORDS = {
     Step.CAPTURE: "take a file in",
@@ -42,22 +46,32 @@ STATE_WORDS = {
 def start(workspace: Workspace, recipe: Recipe) -> None:
     """Start a job and let the sidebar follow it."""
     try:
-        start_job(workspace, recipe)
+        job = start_job(workspace, recipe)
     except NetsynthError as error:
         notice(error)
         return
+    # Known from the start, so that its end is told even when it comes before the next look.
+    st.session_state.setdefault(_SEEN, set()).add(job.id)
     flash(f"Started: {title_of(recipe)}. Its progress is in the sidebar.")
     st.rerun()
 
 
 def take_in(workspace: Workspace, path: Path, *, copy: bool, name: str) -> None:
-    """Take a file into the workspace and start reading its flows."""
+    """Take a file into the workspace and start reading its flows; a very large one is taken in by a job of its own."""
+    recipe = Recipe(step=Step.CAPTURE, parameters={"path": str(path), "copy": copy}, name=plain(name))
     with readable_errors():
+        if require_file(path).stat().st_size > AT_ONCE_BYTES:
+            start(workspace, recipe)
+            return
         with st.spinner("Taking the file in…"):
-            recipe = Recipe(step=Step.CAPTURE, parameters={"path": str(path), "copy": copy}, name=plain(name))
             made = do_recipe(workspace, recipe)[-1]
         state.choose("capture", made.id)
-        start(workspace, Recipe(step=Step.FLOWS, inputs=(made.id,), name=plain(name)))
+        read_flows(workspace, made)
+
+
+def read_flows(workspace: Workspace, capture: Artefact) -> None:
+    """Start reading the flows of a capture with the usual settings."""
+    start(workspace, Recipe(step=Step.FLOWS, inputs=(capture.id,), name=workspace.label(capture.id).name))
 
 
 def title_of(recipe: Recipe) -> str:
@@ -82,18 +96,18 @@ def is_busy(workspace: Workspace, step: Step) -> bool:
 def strip(workspace: Workspace) -> None:
     """The jobs in the sidebar; it asks again by itself only while one waits or runs."""
     running = active(workspace)
-    seen = st.session_state.get("_jobs_seen")
+    seen = st.session_state.get(_SEEN)
     ids = {job.id for job in running}
     if seen is not None and seen - ids:
         _announce(workspace, seen - ids)
-    st.session_state["_jobs_seen"] = ids
+    st.session_state[_SEEN] = ids
     if running:
         st.fragment(_watch, run_every=POLL_S)(workspace)
 
 
 def _watch(workspace: Workspace) -> None:
     running = active(workspace)
-    if {job.id for job in running} != st.session_state.get("_jobs_seen"):
+    if {job.id for job in running} != st.session_state.get(_SEEN):
         st.rerun(scope="app")
     with st.container(border=True):
         st.caption("Jobs")

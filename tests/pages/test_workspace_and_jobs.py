@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from netsynth_core.workspace import JobState, Workspace, wait_job
+from netsynth_core.workspace import JobState, Step, Workspace, wait_job
 from netsynth_core.workspace.jobs import jobs
-from tests.app_workspace import SMALL
+from tests.app_workspace import SMALL, do
 
 Opener = Callable[..., AppTest]
 BIDI = "\u202e"
@@ -63,7 +63,7 @@ def test_a_capture_opened_by_path_is_read_by_a_job(empty: Workspace, open_page: 
     next(b for b in app.button if b.label == "Open" and b.proto.form_id == "open_path").click().run()
     assert not app.exception and not app.error
     (job,) = jobs(empty)
-    done = wait_job(empty, job.id, timeout_s=60)
+    done = wait_job(empty, job.id, timeout_s=120)
     assert done.status.state is JobState.DONE
     app.run()
     assert [m.value for m in app.metric if m.label == "Frames left out"] == ["0"]
@@ -76,7 +76,7 @@ def test_a_failed_job_says_what_to_do(empty: Workspace, tmp_path: Path, open_pag
     app.text_input(key="capture_path").set_value(str(path))
     next(b for b in app.button if b.label == "Open" and b.proto.form_id == "open_path").click().run()
     (job,) = jobs(empty)
-    assert wait_job(empty, job.id, timeout_s=60).status.state is JobState.FAILED
+    assert wait_job(empty, job.id, timeout_s=120).status.state is JobState.FAILED
     app.run()
     assert not app.exception
     assert "**What to do:**" in app.error[0].value
@@ -122,3 +122,22 @@ def test_the_metrics_are_sorted_worst_first(filled: Workspace, open_page: Opener
     order = ["far", "near", "within the floor", "not computed"]
     assert verdicts == sorted(verdicts, key=order.index)
     assert len(verdicts) > 20
+
+
+def test_a_broken_report_is_a_notice(filled: Workspace, open_page: Opener) -> None:
+    report = filled.artefacts("report")[0]
+    (filled.path(report.id) / "report.json").write_text('{"metrics": [{}]}')
+    app = open_page(filled, "compare")
+    assert not app.exception
+    assert "Compare again" in app.error[0].value
+
+
+def test_a_capture_without_flows_can_be_read(empty: Workspace, open_page: Opener) -> None:
+    capture = do(empty, Step.CAPTURE, path=str(SMALL))
+    app = open_page(empty, "capture")
+    app.button(key=f"read_{capture.id}").click().run()
+    (job,) = jobs(empty)
+    assert wait_job(empty, job.id, timeout_s=120).status.state is JobState.DONE
+    app.run()
+    assert not app.exception
+    assert not [b for b in app.button if b.label == "Read its flows"]
