@@ -22,10 +22,17 @@ class TadamParams(Params):
     max_locations: int = parameter(200, "No split leads beyond this many locations.", ge=3, le=5000, advanced=True)
     max_transitions: int = parameter(
         60,
-        "Simplify beyond this many transitions, so that a person can review the automaton; 0 = the shortest "
-        "description, however large.",
+        "Simplify beyond this many transitions, so that a person can review the automaton; 0 = keep the shortest "
+        "description, however large (tells rare words from noise best, so take it to detect anomalies).",
         ge=0,
         le=100_000,
+    )
+    simplify_cost: float = parameter(
+        0.05,
+        "How much longer the description may become by simplifying; 0.05 = five per cent.",
+        ge=0,
+        le=1,
+        advanced=True,
     )
     search_symbols: int = parameter(
         1_000_000,

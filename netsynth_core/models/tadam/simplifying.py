@@ -23,9 +23,13 @@ _MOST_SPELT = 0.05
 
 
 def simplify(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
-    """Bring the automaton down to the wanted number of transitions, as far as noise stays the exception."""
+    """Bring the automaton down to the wanted number of transitions, as far as that is not too dear.
+
+    It stops where the description would become longer than ``simplify_cost`` allows, or noise would not stay the
+    exception: an automaton that is small but wrong serves nobody.
+    """
     clock.phase = "simplifying"
-    wanted = params.max_transitions
+    wanted, dearest = params.max_transitions, state.bits * (1.0 + params.simplify_cost)
     while wanted and state.structure.transitions > wanted and not clock.over:
         options = [_fewer_transitions(task, state, wanted, clock), *_merged(task, state)]
         ranked = sorted(
@@ -36,7 +40,7 @@ def simplify(task: Task, state: State, params: TadamParams, clock: Clock) -> Sta
             ),
             key=lambda option: option[:2],
         )
-        chosen = next((made for _, _, made in ranked if _bearable(made)), None)
+        chosen = next((made for _, _, made in ranked if made.bits <= dearest and _bearable(made)), None)
         if chosen is None:
             return state
         state = chosen

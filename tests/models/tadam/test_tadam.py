@@ -243,6 +243,26 @@ def test_samples_carry_service_state_unit_and_real_delays() -> None:
     assert len(np.unique(delays)) > 500
 
 
+def varied_words(n: int = 300) -> Words:
+    """Many ways to say the same: more transitions than anyone wants to review."""
+    rng = np.random.default_rng(8)
+    kinds = [[f"k{rng.integers(12)}" for _ in range(6)] for _ in range(12)]
+    words = [[("hello", 0), *((s, 30) for s in kinds[int(rng.integers(12))]), ("bye", 40)] for _ in range(n)]
+    return Words.from_lists(words, unit="dbus")
+
+
+def test_large_automata_are_simplified_within_the_price_allowed() -> None:
+    words = varied_words()
+    shortest = learn(words, max_transitions=0)
+    size = len(shortest.automaton.transitions)
+    simple = learn(words, max_transitions=size - 4, simplify_cost=1.0)
+    assert len(simple.automaton.transitions) <= size - 4
+    assert "Simplified from" in simple.warnings[0]
+    assert sum(simple.noise.counts[1:]) <= 0.25 * sum(simple.noise.counts)
+    dear = learn(words, max_transitions=5, simplify_cost=0.01)
+    assert dear.codelength.total <= 1.01 * shortest.codelength.total
+
+
 # --- edits ----------------------------------------------------------------------------------------------------------
 
 
