@@ -1,7 +1,7 @@
 """The group of all commands: loads each when it is called, and turns errors into messages and exit codes."""
 
 import contextlib
-import os
+import errno
 import signal
 import sys
 import threading
@@ -80,8 +80,16 @@ class NetsynthGroup(click.Group):
             return EXIT_INTERRUPTED
         except (BrokenPipeError, SystemExit):
             # click turns a closed pipe into SystemExit; outside its standalone mode it raises it for nothing else.
-            _close_stdout()
+            _close()
             return 0
+        except OSError as error:
+            # A library that wrote beside us, such as numba its cache, may be the one that finds the disk full.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            name = error.filename or "a file"
+            hint = "Free some disk space and try again; nothing that was saved before is lost."
+            click.echo(f"Error: Cannot write {name}: {error.strerror}.\nHint: {hint}", err=True)
+            return EXIT_USER
         return result if isinstance(result, int) else 0
 
 
@@ -93,10 +101,11 @@ def _say_usage(error: click.ClickException) -> None:
     click.echo(f"Hint: {path} --help shows how it is used, with an example.", err=True)
 
 
-def _close_stdout() -> None:
-    """The reader of our output went away (``| head``): say nothing, and keep Python from flushing into the void."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _close() -> None:
+    """The reader of our output went away (``| head``): say nothing."""
+    from netsynth_core.cli.output import close_stdout
+
+    close_stdout()
 
 
 @contextlib.contextmanager

@@ -1,21 +1,28 @@
 """What commands say: one JSON object or a few lines on stdout, progress on stderr."""
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-from netsynth_core.files import dump_json
+from netsynth_core.files import dump_json, storage_error
 from netsynth_core.monitor import SILENT, Monitor
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLAIN_EVERY_S = 2.0
+
+
+def close_stdout() -> None:
+    """Nothing can be written there any more: keep Python from trying again when it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def finite(value: Any) -> Any:
@@ -48,11 +55,14 @@ class Output:
     def result(self, payload: dict[str, Any], lines: Sequence[str] | None = None) -> None:
         """Say the result: as one JSON object, or as these lines (default: one line a key)."""
         payload = finite(payload)
-        if self.as_json:
-            click.echo(dump_json(payload), nl=False)
-            return
-        for line in _lines(payload) if lines is None else lines:
-            click.echo(line)
+        text = dump_json(payload) if self.as_json else "\n".join(_lines(payload) if lines is None else lines) + "\n"
+        try:
+            click.echo(text, nl=False)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            close_stdout()
+            raise storage_error(error, "standard output", "write to") from error
 
     def say(self, message: str) -> None:
         """A message for a person, on stderr."""

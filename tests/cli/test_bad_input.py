@@ -297,6 +297,14 @@ def test_a_full_disk(
     assert [p.name for p in tmp_path.iterdir()] == [file]
 
 
+def test_a_disk_that_a_library_finds_full(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "kernels.nbi")
+
+    monkeypatch.setattr("netsynth_core.flows.source.read_flows", full)
+    assert_mendable(run("flows", made / "office.pcap", "-o", tmp_path / "f.csv"), "kernels.nbi", "Free some disk space")
+
+
 def test_a_file_that_may_not_grow_is_not_left_cut_short(made: Path, tmp_path: Path) -> None:
     (tmp_path / "flows.csv").write_text(OLD)
 

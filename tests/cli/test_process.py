@@ -72,6 +72,16 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert done.stdout.strip() == "0" and done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("form", [["--json"], []], ids=["json", "lines"])
+def test_a_full_disk_behind_stdout_is_said(form: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "kinds", *form], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "standard output: No space left" in done.stderr and "Hint: " in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\nsys.argv = ['netsynth', '--help']\n"
