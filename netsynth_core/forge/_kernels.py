@@ -37,6 +37,45 @@ def _acknowledged_later(flags, direction, size, at, stop):
 
 
 @njit(cache=True, nogil=True)
+def _take_number(bits, size, d, first, upcoming, started, closed, closing):
+    """The sequence number of a segment of side d; what it takes of the sequence space is taken."""
+    one = np.uint32(1)
+    if bits & SYN:
+        if not started[d]:
+            started[d] = 1
+            upcoming[d] = np.uint32(first[d] + size + one)
+        return first[d]
+    if not started[d]:
+        if bits & RST:
+            return np.uint32(0)
+        started[d] = 1
+        upcoming[d] = np.uint32(first[d] + one)
+    number = upcoming[d]
+    if bits & FIN:
+        if closed[d] and size == 0:
+            return closing[d]
+        closed[d] = 1
+        closing[d] = np.uint32(number + size)
+        upcoming[d] = np.uint32(closing[d] + one)
+    else:
+        upcoming[d] = np.uint32(number + size)
+    return number
+
+
+@njit(cache=True, nogil=True)
+def _acknowledge(number, d, pure, least, told, has_told, open_window):
+    """Note what side d acknowledges and move its window: never back over what it had opened (RFC 9293 3.8.6)."""
+    if has_told[d]:
+        fresh = np.int64(np.uint32(number - told[d]))
+        if fresh == 0 and pure and open_window[d] < 65535:
+            open_window[d] += 1
+        elif fresh > 0:
+            open_window[d] = max(least, open_window[d] - (fresh >> 8))
+    has_told[d] = 1
+    told[d] = number
+
+
+@njit(cache=True, nogil=True)
 def number_segments(draft, flows, ts, seq, ack, window, layout, stamp, echo):
     """Give every TCP segment its numbers, window, option layout and timestamps.
 
@@ -44,15 +83,11 @@ def number_segments(draft, flows, ts, seq, ack, window, layout, stamp, echo):
     what was seen, but data leave it to a pure ACK that follows, so that pure ACKs acknowledge something; one that has
     nothing new to say opens the window a little. `ts` is the instant of each packet.
     """
-    upcoming = np.zeros(2, np.uint32)
-    started = np.zeros(2, np.uint8)
-    closed = np.zeros(2, np.uint8)
-    closing = np.zeros(2, np.uint32)
-    told = np.zeros(2, np.uint32)
-    has_told = np.zeros(2, np.uint8)
+    numbers = np.zeros((4, 2), np.uint32)
+    upcoming, closing, told, latest = numbers[0], numbers[1], numbers[2], numbers[3]
+    marks = np.zeros((3, 2), np.uint8)
+    started, closed, has_told = marks[0], marks[1], marks[2]
     open_window = np.zeros(2, np.int64)
-    latest = np.zeros(2, np.uint32)
-    one = np.uint32(1)
     for f in range(len(draft.offsets) - 1):
         if flows.proto[f] != 6:
             continue
@@ -69,56 +104,25 @@ def number_segments(draft, flows, ts, seq, ack, window, layout, stamp, echo):
         for k in range(draft.offsets[f], stop):
             d = np.int64(draft.direction[k])
             o = 1 - d
-            bits = draft.flags[k]
-            size = np.uint32(draft.size[k])
+            bits, size = draft.flags[k], np.uint32(draft.size[k])
             if draft.copy[k] > 0:
                 seq[k] = seq[k - draft.copy[k]]
-            elif bits & SYN:
-                seq[k] = first[d]
-                if not started[d]:
-                    started[d] = 1
-                    upcoming[d] = np.uint32(first[d] + size + one)
-            elif not started[d] and bits & RST:
-                seq[k] = np.uint32(0)
             else:
-                if not started[d]:
-                    started[d] = 1
-                    upcoming[d] = np.uint32(first[d] + one)
-                seq[k] = upcoming[d]
-                if bits & FIN:
-                    if closed[d] and size == 0:
-                        seq[k] = closing[d]
-                    else:
-                        closed[d] = 1
-                        closing[d] = np.uint32(upcoming[d] + size)
-                        upcoming[d] = np.uint32(closing[d] + one)
-                else:
-                    upcoming[d] = np.uint32(upcoming[d] + size)
-            pure = size == 0 and (bits & (SYN | FIN | RST | ACK)) == ACK
+                seq[k] = _take_number(bits, size, d, first, upcoming, started, closed, closing)
             ack[k] = np.uint32(0)
             if bits & ACK:
                 if not started[o]:
                     started[o] = 1
-                    upcoming[o] = np.uint32(first[o] + one)
-                number = upcoming[o]
+                    upcoming[o] = np.uint32(first[o] + np.uint32(1))
+                pure = size == 0 and (bits & (SYN | FIN | RST | ACK)) == ACK
                 held = has_told[d] and not pure and not bits & (SYN | FIN | RST)
                 if held and _acknowledged_later(draft.flags, draft.direction, draft.size, k, stop):
-                    number = told[d]
-                if has_told[d]:
-                    fresh = np.int64(np.uint32(number - told[d]))
-                    if fresh == 0 and pure and open_window[d] < 65535:
-                        open_window[d] += 1
-                    elif fresh > 0:
-                        open_window[d] = max(flows.window[f, d], open_window[d] - (fresh >> 8))
-                has_told[d] = 1
-                told[d] = number
-                ack[k] = number
-            if bits & SYN:
-                window[k] = flows.syn_window[f, d]
-                layout[k] = flows.syn_layout[f, d]
-            else:
-                window[k] = 0 if bits & RST else open_window[d]
-                layout[k] = 0 if bits & RST else flows.later_layout[f]
+                    ack[k] = told[d]
+                else:
+                    ack[k] = upcoming[o]
+                _acknowledge(ack[k], d, pure, flows.window[f, d], told, has_told, open_window)
+            window[k] = flows.syn_window[f, d] if bits & SYN else 0 if bits & RST else open_window[d]
+            layout[k] = flows.syn_layout[f, d] if bits & SYN else 0 if bits & RST else flows.later_layout[f]
             stamp[k] = np.uint32(base[d] + ts[k] // 1000000)
             echo[k] = latest[o] if bits & ACK else np.uint32(0)
             latest[d] = stamp[k]

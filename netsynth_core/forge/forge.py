@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,18 +72,12 @@ def forge_capture(
         )
     drafter = Drafter.of(models, plan, seed=seed)
     payloads = Payloads(drafter.tokens)
-    hosts = plan.hosts
-    counters = np.array([(i * 40503 + seed) & 0xFFFF for i in range(len(hosts))], np.uint16)
-    packets = plan.fwd + plan.bwd
-    bounds = _batches(packets)
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        writer = Writer(handle, plan.columns, host_columns(hosts.hi, hosts.lo, hosts.mac, hosts.ttl), counters)
-        writer.open()
-        for low, high in pairwise(bounds.tolist()):
+        writer = _writer(handle, plan, seed)
+        for low, high in pairwise(_batches(plan.fwd + plan.bwd).tolist()):
             monitor.step("forging packets", low, len(plan), packets=writer.packets)
             chosen = np.arange(low, high, dtype=np.int64)
-            draft = drafter.draft(chosen)
-            frames = _frames(plan, draft, chosen, payloads)
+            frames = _frames(plan, drafter.draft(chosen), chosen, payloads)
             until = None if high == len(plan) else int(plan.columns.start[high])
             writer.add(frames, payloads.store.columns(), until=until)
     monitor.step("forging packets", len(plan), len(plan), packets=writer.packets)
@@ -97,6 +91,15 @@ def forge_capture(
         drawn=drafter.drawn,
         exact=drafter.exact,
     )
+
+
+def _writer(handle: BinaryIO, plan: Plan, seed: int) -> Writer:
+    """A writer with the file header written; identification counters start anywhere."""
+    hosts = plan.hosts
+    counters = np.array([(i * 40503 + seed) & 0xFFFF for i in range(len(hosts))], np.uint16)
+    writer = Writer(handle, plan.columns, host_columns(hosts.hi, hosts.lo, hosts.mac, hosts.ttl), counters)
+    writer.open()
+    return writer
 
 
 def _batches(packets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -96,8 +96,6 @@ def plan_flows(table: FlowTable, *, seed: int) -> Plan:
         syn_window=dialects.syn_window,
         window=dialects.window,
     )
-    durations = frame["duration"].to_numpy(np.int64)
-    known = bool(np.any(durations > 0))
     return Plan(
         rows=rows,
         columns=columns,
@@ -106,7 +104,7 @@ def plan_flows(table: FlowTable, *, seed: int) -> Plan:
         fwd=fwd,
         bwd=bwd,
         bytes=octets,
-        duration=durations if known else np.full(len(rows), -1, np.int64),
+        duration=_known_durations(frame),
         service=service,
         group=np.where(service == "", frame["proto"].str.lower().to_numpy(object), service),
         state=state,
@@ -156,6 +154,12 @@ def _known_bytes(frame: pd.DataFrame, fwd: NDArray[np.int64], bwd: NDArray[np.in
         octets = frame[name].to_numpy(np.int64)
         columns.append(np.where((octets < 20 * packets) | (packets == 0), np.where(packets == 0, 0, -1), octets))
     return np.stack(columns, axis=1)
+
+
+def _known_durations(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Durations (ns); -1 where the table gives none at all."""
+    durations = frame["duration"].to_numpy(np.int64)
+    return durations if np.any(durations > 0) else np.full(len(durations), -1, np.int64)
 
 
 def _states(

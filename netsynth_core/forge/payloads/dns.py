@@ -34,8 +34,11 @@ def _question(size: int, variant: int) -> tuple[bytes, bytes]:
         wire = room - len(extra)
         if wire == 1 or 3 <= wire <= 64:
             return _encode(host_labels(wire, variant)), extra
-    wire = min(34, max(3, room - 15))
-    return _encode(host_labels(wire, variant)), _opt(max(room - wire - 15, 0))
+    if room == 2:
+        # no name takes two bytes
+        return _encode(host_labels(3, variant)), b""
+    wire = min(34, room - 15)
+    return _encode(host_labels(wire, variant)), _opt(room - wire - 15)
 
 
 def _record(kind: int, data: bytes, ttl: int) -> bytes:
