@@ -17,7 +17,7 @@ from pages.parts import editing, figures, frame, jobs, reads, state
 from pages.parts.feedback import empty, readable_errors
 from pages.parts.forms import params_form
 from pages.parts.ladder import show_ladder
-from pages.parts.linked import linked_selection
+from pages.parts.linked import linked_selection, select
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import count, md, number, plain
 
@@ -235,7 +235,9 @@ def table_part(model: Tadam, rows: list[view.TransitionFacts]) -> None:
     )
 
 
-def conversations_part(workspace: Workspace, artefact: Artefact, held: ModelState, model: Tadam) -> None:
+def conversations_part(
+    workspace: Workspace, artefact: Artefact, held: ModelState, model: Tadam, selected: list[str]
+) -> None:
     """How the automaton explains the conversations it learnt from; the noisy ones first."""
     group = str(artefact.facts.get("group", ""))
     aligned = view.alignments(str(workspace.folder), artefact, held.hash, model)
@@ -245,10 +247,11 @@ def conversations_part(workspace: Workspace, artefact: Artefact, held: ModelStat
     st.caption(
         f"{number(exact)} fit exactly, {number(len(noisy))} with noise operations, {number(len(refused))} not at all."
     )
-    shown = st.segmented_control(
-        "Show", ["with noise", "not at all", "all"], default="with noise", required=True, key="alignment_kind"
-    )
-    chosen = {"with noise": noisy, "not at all": refused}.get(shown or "", aligned)
+    kinds = {"with noise": noisy, "not at all": refused, "all": aligned}
+    if selected:
+        kinds["through the selection"] = view.through(model, aligned, selected)
+    shown = st.segmented_control("Show", list(kinds), default="with noise", required=True, key="alignment_kind")
+    chosen = kinds[shown or "all"]
     if not chosen:
         st.markdown("None.")
         return
@@ -275,7 +278,12 @@ def conversations_part(workspace: Workspace, artefact: Artefact, held: ModelStat
     )
     chosen_one = ranked[min((event.selection.rows or [0])[0], len(ranked) - 1)]
     remarks = view.remarks(chosen_one)
-    st.markdown(f"**Conversation {chosen_one.word}**, {number(chosen_one.bits, digits=3)} bits")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Conversation {chosen_one.word}**, {number(chosen_one.bits, digits=3)} bits")
+        if chosen_one.path and st.button("Show its path in the graph", icon=":material/route:", key="show_path"):
+            keys = {"graph_key": f"{GRAPH_KEY}_{artefact.id}", "table_key": TABLE_KEY}
+            select("automaton", ids=sorted(set(chosen_one.path)), **keys)
+            st.rerun()
     show_ladder(
         words.names(chosen_one.word),
         words[chosen_one.word],
@@ -339,7 +347,7 @@ def look(workspace: Workspace, artefacts: list[Artefact]) -> None:
     with transitions:
         table_part(model, rows)
     with conversations, readable_errors():
-        conversations_part(workspace, artefact, held, model)
+        conversations_part(workspace, artefact, held, model, selected)
 
 
 frame.title("What do the packets say?", "One automaton per service and state; noise is told from the protocol itself.")

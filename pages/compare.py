@@ -22,7 +22,7 @@ NUMERIC = ("duration", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "
 CATEGORIES = ("service", "proto", "state", "dst_port", "flags", "src_ip", "dst_ip")
 
 
-def compare_form(workspace: Workspace, real: list[Artefact], made: list[Artefact], stale: frozenset[str]) -> None:
+def compare_form(workspace: Workspace, real: list[Artefact], made: list[Artefact], stale: dict[str, str]) -> None:
     """Choose both sides and start."""
     with st.expander("Compare", icon=":material/balance:", expanded=not workspace.artefacts(ArtefactKind.REPORT)):
         left, right = st.columns(2)

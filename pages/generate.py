@@ -52,7 +52,7 @@ def amount_parameters(how: str, n: int, duration: str, start: str) -> dict[str, 
     return parameters
 
 
-def sample_form(workspace: Workspace, models: list[Artefact], stale: frozenset[str]) -> None:
+def sample_form(workspace: Workspace, models: list[Artefact], stale: dict[str, str]) -> None:
     """Flows from a flow-level model."""
     st.subheader("1. Flows", anchor=False)
     if not models:
@@ -81,7 +81,7 @@ def sample_form(workspace: Workspace, models: list[Artefact], stale: frozenset[s
 
 
 def forge_form(
-    workspace: Workspace, automata: list[Artefact], synthetic: list[Artefact], stale: frozenset[str]
+    workspace: Workspace, automata: list[Artefact], synthetic: list[Artefact], stale: dict[str, str]
 ) -> None:
     """Packets for flows."""
     st.subheader("2. Packets", anchor=False)
@@ -108,7 +108,7 @@ def forge_form(
         jobs.start(workspace, Recipe(step=Step.FORGE, inputs=(flows.id, *chosen), seed=seed))
 
 
-def results(workspace: Workspace, synthetic: list[Artefact], stale: frozenset[str]) -> None:
+def results(workspace: Workspace, synthetic: list[Artefact], stale: dict[str, str]) -> None:
     """What was made: figures, fallbacks, files to save."""
     st.subheader("Results", anchor=False)
     if not synthetic:

@@ -246,6 +246,18 @@ def delay_figure(model: Tadam, id: str, *, theme: Theme) -> None:
     figures.show(figure, key=f"delays_{id}")
 
 
+def through(model: Tadam, aligned: list[Alignment], selected: list[str]) -> list[Alignment]:
+    """The conversations whose path takes every selected transition and visits every selected location."""
+    automaton = model.automaton
+    ways = [
+        {t.id for t in automaton.incoming[id]} or {t.id for t in automaton.outgoing[id]}
+        if id in automaton.by_location
+        else {id}
+        for id in selected
+    ]
+    return [a for a in aligned if all(way & set(a.path) for way in ways)]
+
+
 def operations_text(alignment: Alignment) -> str:
     """The noise operations of one conversation in words."""
     if not alignment.accepted:

@@ -8,7 +8,7 @@ import streamlit as st
 from netsynth_core.errors import NetsynthError
 from netsynth_core.files import require_file
 from netsynth_core.units import format_duration
-from netsynth_core.workspace.artefacts import Artefact
+from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.jobs import Job, JobState, start_job
 from netsynth_core.workspace.jobs import cancel_job as ask_to_cancel
@@ -34,6 +34,14 @@ STEP_WORDS = {
     Step.EVALUATE: "compare",
     Step.GENERATE: "whole chain",
 }
+FOLLOWED = {
+    ArtefactKind.CAPTURE: "capture",
+    ArtefactKind.FLOWS: "flows",
+    ArtefactKind.WORDS: "words",
+    ArtefactKind.SYNTHETIC: "synthetic",
+    ArtefactKind.REPORT: "report",
+}
+"""Name of the choice that a new artefact becomes; models go by their level."""
 STATE_WORDS = {
     JobState.QUEUED: ("waiting", ":material/hourglass_empty:"),
     JobState.RUNNING: ("running", ":material/autorenew:"),
@@ -121,8 +129,19 @@ def _announce(workspace: Workspace, ids: set[str]) -> None:
             continue
         word, icon = STATE_WORDS[job.status.state]
         st.toast(f"{md(title_of(job.recipe))}: {word}", icon=icon)
+        if job.status.artefacts:
+            _follow(workspace, job)
         if job.status.state is JobState.FAILED and job.status.error is not None:
             st.session_state["_job_failed"] = (title_of(job.recipe), job.status.error.message, job.status.error.hint)
+
+
+def _follow(workspace: Workspace, job: Job) -> None:
+    """Let the pages show what a job made: the largest of several automata, else the last."""
+    made = [artefact for artefact in workspace.artefacts() if artefact.id in job.status.artefacts]
+    for artefact in (*made, *(made[:1] if job.recipe.step is Step.FIT else ())):
+        name = FOLLOWED.get(artefact.kind, "automaton" if artefact.facts.get("level") == "packet" else "flow_model")
+        state.choose(name, artefact.id)
+        st.session_state.pop(f"pick_{name}", None)
 
 
 def show_failure() -> None:

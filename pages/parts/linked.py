@@ -48,6 +48,13 @@ def linked_selection(name: str, *, graph_key: str, table_key: str, order: Sequen
     return list(ids)
 
 
+def select(name: str, *, graph_key: str, table_key: str, ids: Sequence[str]) -> None:
+    """Select these from Python, at the next run."""
+    key = f"_linked_{name}_{graph_key}"
+    seen: Seen = st.session_state[key]
+    st.session_state[key] = Seen(tuple(ids), graph_choice(graph_key), table_rows(table_key), seen.order)
+
+
 def merge(seen: Seen, *, graph: Any, rows: Sequence[int]) -> tuple[str, ...]:
     """The selection after the graph or the table may have changed."""
     if graph is not None and graph != seen.graph:

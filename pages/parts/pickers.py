@@ -1,13 +1,14 @@
 """Choosing one thing of the workspace; the choice is kept in the address bar."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import streamlit as st
 
 from netsynth_core.workspace.artefacts import Artefact
 from netsynth_core.workspace.store import Workspace
 from pages.parts import state
-from pages.parts.text import plain
+from pages.parts.text import md, plain
 
 
 def shown_name(workspace: Workspace, artefact: Artefact) -> str:
@@ -22,7 +23,7 @@ def pick(
     workspace: Workspace,
     name: str,
     describe: Callable[[Artefact], str] | None = None,
-    stale: frozenset[str] = frozenset(),
+    stale: Mapping[str, str] = MappingProxyType({}),
     help: str | None = None,
 ) -> Artefact:
     """Choose one of `artefacts` (not empty), the newest unless another was chosen before.
@@ -33,6 +34,8 @@ def pick(
         Name of the choice in the address bar.
     describe
         A few words after the name.
+    stale
+        Why an artefact is stale, by id.
     """
     by_id = {artefact.id: artefact for artefact in reversed(artefacts)}
     ids = list(by_id)
@@ -49,4 +52,6 @@ def pick(
         st.session_state[key] = wanted if wanted in by_id else ids[0]
     chosen = st.selectbox(label, ids, format_func=words, key=key, help=help)
     state.choose(name, chosen)
+    if chosen in stale:
+        st.caption(f":material/update: Stale: {md(stale[chosen], limit=300)}")
     return by_id[chosen]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from netsynth_core.flows.words import Words
 
 
-def stale_ids(workspace: Workspace) -> frozenset[str]:
-    """Ids of the artefacts that no longer follow from their inputs."""
-    return frozenset(stale(workspace))
+def stale_ids(workspace: Workspace) -> dict[str, str]:
+    """Artefacts that no longer follow from their inputs, with the first reason, by id."""
+    return {id: reasons[0].sentence for id, reasons in stale(workspace).items()}
 
 
 def level(model: Artefact) -> str:

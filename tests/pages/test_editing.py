@@ -184,3 +184,21 @@ def test_an_edit_that_cannot_be_done_is_a_notice(filled: Workspace, open_page: O
     button(app, "Put it away").click().run()
     assert not app.error
     assert not read_log(filled.path(patterns.id)).records
+
+
+def test_the_path_of_a_conversation_is_shown_in_the_graph(
+    filled: Workspace, automaton: Artefact, open_page: Opener
+) -> None:
+    app = open_page(filled, "automata", automaton=automaton.id)
+    app.session_state["alignment_kind"] = "all"
+    app.run()
+    app.button(key="show_path").click().run()
+    assert not app.exception
+    assert "transitions** selected" in words(app) or "transitions selected**" in words(app)
+    rows = app.session_state["transition_table"]["selection"]["rows"]
+    known = open_model(filled, automaton.id).model.automaton.by_transition
+    table = next(d.value for d in app.dataframe if "probability" in d.value.columns)
+    assert rows and {table["id"][row] for row in rows} <= set(known)
+    app.session_state["alignment_kind"] = "through the selection"
+    app.run()
+    assert not app.exception

@@ -1,5 +1,8 @@
 """Every page opens on an empty and on a filled workspace, says what it is for, and shows no traceback."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from netsynth_core.workspace import Workspace
 
 PAGES = ("home", "capture", "flows", "patterns", "automata", "generate", "compare", "history", "guide")
 Opener = Callable[..., AppTest]
+ROOT = Path(__file__).parents[2]
 
 
 def texts(app: AppTest) -> str:
@@ -19,7 +23,7 @@ def texts(app: AppTest) -> str:
 
 
 def test_the_list_of_pages_is_whole() -> None:
-    root = Path(__file__).parents[2] / "pages"
+    root = ROOT / "pages"
     assert {path.stem for path in root.glob("*.py")} - {"__init__"} == set(PAGES)
 
 
@@ -61,6 +65,25 @@ def test_a_filled_workspace_is_counted_in_the_step_strip(filled: Workspace, open
     app = open_page(filled, "home")
     labels = [link.proto.label for link in app.get("page_link")]
     assert labels[:6] == ["Capture · 2", "Flows · 2", "Patterns · 1", "Automata · 2", "Synthetic · 2", "Report · 1"]
+
+
+def test_the_first_page_loads_nothing_heavy(empty: Workspace) -> None:
+    script = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        f"app = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run();"
+        "assert not app.exception and app.title;"
+        "print(' '.join(m for m in sys.modules if '.' not in m))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "NETSYNTH_WORKSPACE": str(empty.folder)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Streamlit itself loads plotly.
+    assert not {"numba", "pgmpy", "sklearn", "torch"} & set(done.stdout.split())
 
 
 def test_every_chart_has_words_for_those_who_cannot_see_it(filled: Workspace, open_page: Opener) -> None:

@@ -141,3 +141,14 @@ def test_a_capture_without_flows_can_be_read(empty: Workspace, open_page: Opener
     app.run()
     assert not app.exception
     assert not [b for b in app.button if b.label == "Read its flows"]
+
+
+def test_what_a_job_made_is_shown_at_once(filled: Workspace, open_page: Opener) -> None:
+    app = open_page(filled, "generate")
+    before = app.selectbox(key="pick_synthetic").value
+    next(b for b in app.button if b.label == "Generate flows").click().run()
+    (job,) = jobs(filled)
+    (made,) = wait_job(filled, job.id, timeout_s=120).status.artefacts
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="pick_synthetic").value == made != before

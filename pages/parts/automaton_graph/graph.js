@@ -119,7 +119,8 @@ function focusOn(state, id, take) {
 
 function say(state, id) {
   const ids = id ? [id] : [...state.selected];
-  const words = ids.map((each) => state.labels.get(each) || each).join(" · ");
+  const some = ids.slice(0, 2).map((each) => state.labels.get(each) || each);
+  const words = some.join(" · ") + (ids.length > some.length ? ` · and ${ids.length - some.length} more` : "");
   state.line.textContent = words || "Click a location or transition; Shift-click adds. Drag to move, Ctrl+wheel to zoom.";
 }
 
