@@ -18,7 +18,10 @@ from netsynth_core.flows.table import FlowTable
 from netsynth_core.forge.addresses import Hosts, gather_hosts
 from netsynth_core.forge.columns import FlowColumns
 from netsynth_core.forge.tcp import BARE, MTU, NAKED, PLAIN, STAMPED, Dialects, speak
+from netsynth_core.units import NS_PER_S
 
+MOST_PACKETS: Final = 4_000_000
+"""Flows of more packets are left out: one flow is held in memory at a time."""
 EPHEMERAL: Final = (32768, 60999)
 """Range of given source ports, both ends included."""
 _NUMBERS: Final = {name.upper(): number for number, name in PROTO_NAMES.items()}
@@ -141,6 +144,11 @@ def _forgeable(
     names = frame["proto"].to_numpy(object)
     reasons[other] = np.array([f"left out: protocol {name}" for name in names[other]], object)
     reasons[source6 != destination6] = "left out: one end IPv4, the other IPv6"
+    start, end = frame["ts"].to_numpy(np.int64), frame["duration"].to_numpy(np.int64)
+    reasons[(start < 0) | (start // NS_PER_S + end // NS_PER_S >= 2**32 - 1)] = (
+        "left out: instant before 1970 or after 2105"
+    )
+    reasons[packets > MOST_PACKETS] = f"left out: more than {MOST_PACKETS} packets"
     reasons[packets <= 0] = "left out: no packet"
     kept = reasons == ""
     found, counts = np.unique(reasons[~kept].astype(str), return_counts=True)

@@ -209,13 +209,16 @@ def test_symbols_that_are_no_packets_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_forged_is_counted_or_refused(tmp_path: Path) -> None:
-    rows = [{}, {"fwd_packets": 0, "bwd_packets": 0}, {"proto": "47"}, {"src_ip": "2001:db8::1"}]
+    rows = [{}, {"fwd_packets": 0, "bwd_packets": 0}, {"proto": "47"}, {"src_ip": "2001:db8::1"}, {"ts": -5}]
+    rows += [{"fwd_packets": 10**9}]
     report = forge(table(rows), tmp_path / "x.pcap")
     assert report.flows == 1
     assert report.fallbacks == {
         "left out: no packet": 1,
         "left out: protocol 47": 1,
         "left out: one end IPv4, the other IPv6": 1,
+        "left out: instant before 1970 or after 2105": 1,
+        "left out: more than 4000000 packets": 1,
         "no automaton: tcp/SF": 1,
     }
     with pytest.raises(NotEnoughData):
