@@ -1,13 +1,14 @@
 """The learner finds planted protocols again, tells noise from them, and its models keep their promises."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netsynth_core.errors import Cancelled, InvalidEdit, NotEnoughData, SchemaError
+from netsynth_core.errors import Cancelled, DocumentError, InvalidEdit, NotEnoughData, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.running import accepts, sample_words
@@ -374,3 +375,46 @@ def test_random_edits_keep_every_invariant() -> None:
         if model.noise.accepted:
             assert len(sample_words(automaton, 3, rng=rng)) == 3
     assert done >= 2
+
+
+# --- documents ------------------------------------------------------------------------------------------------------
+
+
+def test_the_kept_document_of_version_1_is_still_read() -> None:
+    document = read_document(Path(__file__).parent / "kept" / "version-1.json")
+    model = Tadam.from_document(document)
+    assert model.to_document().content_hash() == document.content_hash()
+    assert (model.service, model.unit, model.observations is not None) == ("made", "us", True)
+    assert len(model.sample(10, rng=np.random.default_rng(0))) == 10
+    assert model.apply(RenameLocation(location="q2", name="asked")).automaton.location("q2").name == "asked"
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("automaton", "initial"), "q99"),
+        (("automaton", "transitions", 0, "count"), -1),
+        (("automaton", "transitions", 0, "id"), "<svg>"),
+        (("automaton", "scale", "unit"), "weeks"),
+        (("noise", "matches"), "many"),
+        (("parameters", "budget"), -5),
+        (("surprise",), 1),
+    ],
+)
+def test_broken_documents_are_refused_by_name(where: tuple[str | int, ...], value: object) -> None:
+    document = read_document(Path(__file__).parent / "kept" / "version-1.json")
+    body = json.loads(json.dumps(document.body))
+    part = body
+    for key in where[:-1]:
+        part = part[key]
+    part[where[-1]] = value
+    with pytest.raises(DocumentError):
+        Tadam.from_document(replace(document, body=body))
+
+
+def test_arrays_of_another_model_are_refused() -> None:
+    document = read_document(Path(__file__).parent / "kept" / "version-1.json")
+    arrays = dict(document.arrays)
+    arrays["symbols"] = arrays["symbols"] + 50
+    with pytest.raises(DocumentError, match="arrays"):
+        Tadam.from_document(replace(document, arrays=arrays))
