@@ -27,6 +27,9 @@ SHARED = 0.75
 LEAST_SPECIAL = 0.02
 """Least share of a pattern's windows that a value must have for a pattern of its own to be proposed."""
 MOST_SPECIAL = 24
+MOST_PARTS = 6
+NEARLY_ALL = 0.95
+"""Least share of a pattern's windows that its parts must hold together."""
 MOST_MERGED = 16
 """Multi-flow patterns that are tried for merging, the most used first."""
 
@@ -60,6 +63,19 @@ def specialisations(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
         for code in np.flatnonzero((counts >= LEAST_SPECIAL * len(placed.windows)) & (counts < len(placed.windows))):
             found.append((-int(counts[code]), pattern.with_cell(j, Fixed(c, int(code)))))
     yield from (variant for _, variant in sorted(found)[:MOST_SPECIAL])
+
+
+def partitions(placed: Placed, scorer: Scorer) -> Iterator[tuple[Pattern, ...]]:
+    """Patterns to stand in for one: a cell fixed at each of the few values that make up nearly all of its windows."""
+    pattern, index = placed.pattern, scorer.index
+    sources = pattern.sources()
+    for j, c in pattern.free_cells(len(index.sizes)):
+        if c not in index.categories or (j, c) in sources or not len(placed.windows):
+            continue
+        counts = np.bincount(index.codes[placed.windows[:, j], c], minlength=index.sizes[c])[: index.sizes[c]]
+        codes = np.flatnonzero(counts >= LEAST_SPECIAL * len(placed.windows))
+        if 2 <= len(codes) <= MOST_PARTS and counts[codes].sum() >= NEARLY_ALL * len(placed.windows):
+            yield tuple(pattern.with_cell(j, Fixed(c, int(code))) for code in codes)
 
 
 def reuses(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:

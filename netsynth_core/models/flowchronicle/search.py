@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator, cell_costs, row_types
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern, constants_fixed
-from netsynth_core.models.flowchronicle.refine import merges, refinements, specialisations
+from netsynth_core.models.flowchronicle.refine import merges, partitions, refinements, specialisations
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.monitor import Monitor
 
@@ -92,14 +92,21 @@ class Search:
         s = self.solution
         self.monitor.step(phase, self.tested, None, bits=s.total, patterns=len(s.placed))
 
-    def test(self, pattern: Pattern, *, instead_of: tuple[Pattern, ...] = (), phase: str) -> bool:
-        """Keep the pattern, beside or instead of others, when the total falls; say whether it did."""
+    def test(
+        self, pattern: Pattern, *, instead_of: tuple[Pattern, ...] = (), rest: Pattern | None = None, phase: str
+    ) -> bool:
+        """Keep the pattern, beside or instead of others, when the total falls; say whether it did.
+
+        `rest` is a pattern that keeps what the new one leaves, and whose constant cells may be fixed then.
+        """
         patterns = without(self.solution.patterns, *instead_of)
         if pattern in patterns or len(pattern) > self.most_flows:
             return False
         self.tested += 1
         trial = self.scorer.solve([*patterns, pattern], base=self.solution)
         trial = self._absorbed(trial, pattern)
+        if rest is not None:
+            trial = self._absorbed(trial, rest)
         if len(pattern) > 1 and not instead_of and trial.total < self.solution.total - LEAST_SAVED:
             trial = min(trial, self._apart(pattern), key=lambda s: s.total)
         kept = self._accept(trial)
@@ -243,14 +250,26 @@ class Search:
             placed = self._placed(pattern)
             if placed is None or len(pattern) < 2:
                 continue
-            failures = 0
+            if any(self._split(parts, pattern) for parts in partitions(placed, self.scorer)):
+                continue
             for variant in specialisations(placed, self.scorer):
-                if self.out_of_time or failures >= PATIENCE:
-                    break
-                if variant in self.seen:
-                    continue
-                self.seen.add(variant)
-                failures = 0 if self.test(variant, phase="splitting patterns") else failures + 1
+                if self.out_of_time:
+                    return
+                if variant not in self.seen:
+                    self.seen.add(variant)
+                    self.test(variant, rest=pattern, phase="splitting patterns")
+
+    def _split(self, parts: tuple[Pattern, ...], pattern: Pattern) -> bool:
+        """Keep the parts instead of the pattern when the total falls; say whether it did."""
+        if self.out_of_time:
+            return False
+        self.tested += 1
+        trial = self.scorer.solve([*without(self.solution.patterns, pattern), *parts], base=self.solution)
+        for part in parts:
+            trial = self._absorbed(trial, part)
+        kept = self._accept(trial)
+        self._step("splitting patterns")
+        return kept
 
     def _placed(self, pattern: Pattern | None) -> Placed | None:
         return next((p for p in self.solution.placed if p.pattern == pattern), None)
