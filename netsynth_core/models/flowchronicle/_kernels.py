@@ -25,6 +25,16 @@ def _first_above(keys: NDArray[np.int64], low: int, high: int, key: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _group_of(refs: NDArray[np.int64], rows: NDArray[np.int64], codes: NDArray[np.int32], hosts: int) -> int:
+    """The addresses that a flow reuses, folded into one number."""
+    group = np.int64(0)
+    for m in range(refs.shape[0]):
+        if refs[m, 0] >= 0:
+            group = group * hosts + codes[rows[refs[m, 0]], refs[m, 1]]
+    return int(group)
+
+
+@njit(cache=True, nogil=True)
 def find_windows(
     starts: NDArray[np.int64],
     keys: NDArray[np.int64],
@@ -59,10 +69,7 @@ def find_windows(
         steps = 0
         while 0 < j < k and steps < 256:
             if fresh:
-                group = np.int64(0)
-                for m in range(2):
-                    if refs[j, m, 0] >= 0:
-                        group = group * hosts + codes[rows[refs[j, m, 0]], refs[j, m, 1]]
+                group = _group_of(refs[j], rows, codes, hosts)
                 place[j] = _first_above(keys, offsets[j], offsets[j + 1], group * n + rows[j - 1])
                 end[j] = (group + 1) * n
                 fresh = False

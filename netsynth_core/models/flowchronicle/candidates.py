@@ -132,14 +132,15 @@ class Estimator:
             return None
         return Candidate(gain, Pattern((PartialFlow(first.fixed), flow), (within,)))
 
-    def pairs(self, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[tuple[Candidate, tuple[int, int, int]]]:
-        """All two-flow candidates that look worth testing, each with the numbers `again` takes."""
-        for a, first in enumerate(types):
-            for b, second in enumerate(types):
-                for way, columns in enumerate(self.ways(first, second)):
-                    candidate = self.pair(first, second, columns, free)
-                    if candidate is not None:
-                        yield candidate, (a, b, way)
+    def pairs(
+        self, first: RowType, types: list[RowType], free: NDArray[np.bool_]
+    ) -> Iterator[tuple[Candidate, tuple[int, int]]]:
+        """Two-flow candidates that begin with `first` and look worth testing, with (number of the second type, way)."""
+        for b, second in enumerate(types):
+            for way, columns in enumerate(self.ways(first, second)):
+                candidate = self.pair(first, second, columns, free)
+                if candidate is not None:
+                    yield candidate, (b, way)
 
     def ways(self, first: RowType, second: RowType) -> list[tuple[int, int] | None]:
         """How two types may share an address: every pair of columns neither fixes; none when both fix one."""

@@ -164,7 +164,12 @@ class Search:
 
     def _pairs(self) -> None:
         free = self.free_rows()
-        queue = [(-c.gain, c.pattern, way) for c, way in self.estimator.pairs(self.types, free)]
+        queue: list[tuple[float, Pattern, tuple[int, int, int]]] = []
+        for a, first in enumerate(self.types):
+            self._step("joining flows")
+            queue += [
+                (-c.gain, c.pattern, (a, b, way)) for c, (b, way) in self.estimator.pairs(first, self.types, free)
+            ]
         heapq.heapify(queue)
         failures = 0
         while queue and failures < PATIENCE and not self.out_of_time:
