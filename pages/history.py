@@ -62,7 +62,7 @@ def edits_tab(workspace: Workspace) -> None:
             continue
         st.subheader(md(shown_name(workspace, model)), anchor=False)
         here = "as learnt" if log.head == 0 else f"after edit {log.head}"
-        st.caption(f"Now {here}. {len(log.records)} edits were ever done; none is ever forgotten.")
+        st.caption(f"Now {here}. Edits ever done: {len(log.records)}; none is forgotten.")
         st.dataframe(
             pd.DataFrame(rows),
             hide_index=True,

@@ -175,7 +175,8 @@ def cell_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern, cel
     """Make a cell fixed, free or reused."""
     names = view.column_order(model)
     flows = list(range(1, len(learnt.pattern) + 1))
-    if cell is not None and st.session_state.get("_cell_shown") != (learnt.id, cell):
+    gone = "cell_column" not in st.session_state
+    if cell is not None and (gone or st.session_state.get("_cell_shown") != (learnt.id, cell)):
         st.session_state["_cell_shown"] = (learnt.id, cell)
         st.session_state["cell_flow"], st.session_state["cell_column"] = cell
     if st.session_state.get("cell_flow") not in flows:
@@ -256,9 +257,12 @@ def network_tab(model: FlowChronicle, learnt: LearntPattern) -> None:
     if not edges:
         st.markdown("Its free cells do not depend on one another.")
         return
-    left, right = st.columns(2)
+    left, right = st.columns([3, 2])
     with left:
-        st.graphviz_chart(view.network_dot(edges), alt="The Bayesian network; the table beside it says the same")
+        st.graphviz_chart(
+            view.network_dot(edges, colour=figures.page_theme().text),
+            alt="The Bayesian network; the table beside it says the same",
+        )
     with right:
         st.dataframe(
             pd.DataFrame(edges, columns=["this cell", "depends on"]),

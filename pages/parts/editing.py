@@ -105,10 +105,9 @@ def effect_words(effect: EditEffect, *, said: str = "") -> None:
         verdict = f"{format_bits(-change)} shorter: the data are described better"
     share = f" ({100 * change / effect.before_bits:+.2g} %)" if effect.before_bits else ""
     st.text(f"Codelength {format_bits(effect.before_bits)} → {format_bits(effect.after_bits)}{share}: {verdict}.")
-    for sentence in effect.sentences:
-        if sentence.rstrip(".") == said.rstrip("."):
-            continue
-        st.text(f"• {plain(sentence, limit=400)}")
+    told = [s for s in effect.sentences if s.rstrip(".") != said.rstrip(".")]
+    if told:
+        st.text("\n".join(f"• {plain(sentence, limit=400)}" for sentence in told))
 
 
 def _effect(held: ModelState, edit: Edit) -> EditEffect:

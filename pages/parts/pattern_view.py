@@ -86,12 +86,11 @@ def network_edges(model: FlowChronicle, learnt: LearntPattern) -> list[tuple[str
     ]
 
 
-def network_dot(edges: list[tuple[str, str]]) -> str:
-    """The network as DOT; the names are fields of the flow table, nothing from a capture."""
-    lines = "".join(f'"{parent}" -> "{child}";' for child, parent in edges)
-    return (
-        f'digraph {{ rankdir=LR; bgcolor="transparent"; node [shape=box, style=rounded, fontname=Helvetica]; {lines} }}'
-    )
+def network_dot(edges: list[tuple[str, str]], *, colour: str) -> str:
+    """The network as DOT in one colour; the names are fields of the flow table, nothing from a capture."""
+    lines = " ".join(f'"{parent}" -> "{child}";' for child, parent in edges)
+    look = f'color="{colour}", fontcolor="{colour}", fontname=Helvetica'
+    return f'digraph {{ bgcolor="transparent"; node [shape=box, style=rounded, {look}]; edge [{look}]; {lines} }}'
 
 
 def waterfall(model: FlowChronicle) -> list[tuple[str, float]]:
