@@ -148,7 +148,9 @@ def test_what_a_job_made_is_shown_at_once(filled: Workspace, open_page: Opener) 
     before = app.selectbox(key="pick_synthetic").value
     next(b for b in app.button if b.label == "Generate flows").click().run()
     (job,) = jobs(filled)
-    (made,) = wait_job(filled, job.id, timeout_s=120).status.artefacts
+    done = wait_job(filled, job.id, timeout_s=120)
+    assert done.status.state is JobState.DONE, done.log_tail()
+    (made,) = done.status.artefacts
     app.run()
     assert not app.exception
     assert app.selectbox(key="pick_synthetic").value == made != before
