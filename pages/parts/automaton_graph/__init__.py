@@ -61,8 +61,7 @@ def automaton_graph(
     svg
         Graphviz output whose ``g.node`` and ``g.edge`` carry the ids of `elements`.
     elements
-        One dict each: ``id``, ``label`` (spoken and shown in the line below), ``weight`` (stroke, 0-1), ``marks``
-        (a list of ``changed``, ``noisy``, ``path``).
+        One dict each: ``id``, ``label`` (spoken and shown in the line below), ``weight`` (width of the line, 0-1).
     selected, hidden
         Ids drawn as selected, and ids faded out and not reachable.
     label

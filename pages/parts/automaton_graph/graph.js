@@ -152,7 +152,6 @@ function dress(state, data) {
     group.classList.add("item");
     group.setAttribute("role", "button");
     group.setAttribute("aria-label", element.label);
-    for (const word of ["changed", "noisy", "path"]) group.classList.toggle(word, (element.marks || []).includes(word));
     group.classList.toggle("below", state.hidden.has(element.id));
     group.toggleAttribute("aria-hidden", state.hidden.has(element.id));
     const stroke = group.querySelector(":scope > path:not(.hit)");
