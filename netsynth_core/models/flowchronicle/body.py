@@ -17,6 +17,7 @@ from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, NUMBER_KNOTS, Le
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, Reused, check_pattern
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts
+from netsynth_core.models.flowchronicle.support import Group, Support
 from netsynth_core.models.flowchronicle.times import DELAY_KNOTS, StartRate
 
 LIMIT = 2**62
@@ -102,6 +103,22 @@ class RulesBody(_Strict):
     tcp_flags: str
 
 
+class GroupBody(_Strict):
+    """See `Group`; the columns by name, the combinations by code."""
+
+    columns: list[str] = Field(min_length=1)
+    zero: list[str]
+    seen: list[list[int]] = Field(min_length=1)
+
+
+class SupportBody(_Strict):
+    """See `Support`."""
+
+    one_family: bool
+    apart: bool
+    groups: list[GroupBody]
+
+
 class PortBody(_Strict):
     """A source port and how many flows had it."""
 
@@ -144,6 +161,7 @@ class Body(_Strict):
     dropped: list[PatternBody]
     empty: PatternBody
     rules: RulesBody
+    support: SupportBody
     source_ports: list[SourcePortsBody]
     bits: BitsBody
     trained_on: TrainedOnBody
@@ -363,6 +381,35 @@ def rules_from_body(body: RulesBody) -> Rules:
     if any(not 0 <= v <= 1e9 for v in (*body.least_bytes.values(), *body.most_bytes.values())):
         raise _broken("rules", "bytes a packet of 0..1e9 are needed")
     return Rules(**body.model_dump())
+
+
+def support_to_body(support: Support, columns: tuple[Column, ...]) -> dict[str, Any]:
+    """The support."""
+    groups = [
+        {
+            "columns": [columns[c].name for c in group.columns],
+            "zero": [columns[c].name for c in group.zero],
+            "seen": group.seen.tolist(),
+        }
+        for group in support.groups
+    ]
+    return {"one_family": support.one_family, "apart": support.apart, "groups": groups}
+
+
+def support_from_body(body: SupportBody, columns: tuple[Column, ...]) -> Support:
+    """The support, in range."""
+    place = {column.name: c for c, column in enumerate(columns)}
+    groups = []
+    for group in body.groups:
+        names = (*group.columns, *group.zero)
+        if any(name not in place for name in names) or any(len(row) != len(names) for row in group.seen):
+            raise _broken("support", "known columns and one code for each are needed")
+        limits = [columns[place[n]].size for n in group.columns] + [2] * len(group.zero)
+        if any(not 0 <= code < limit for row in group.seen for code, limit in zip(row, limits, strict=True)):
+            raise _broken("support", "codes of its columns are needed")
+        at, zero = (tuple(place[n] for n in part) for part in (group.columns, group.zero))
+        groups.append(Group(at, zero, np.array(group.seen, np.int32)))
+    return Support(body.one_family, body.apart, tuple(groups))
 
 
 def ports_to_body(ports: tuple[SourcePorts, ...]) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.sampling import choose_windows, decode, draw_codes, draw_starts, draw_values
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
+from netsynth_core.models.flowchronicle.support import Support, draw_possible, learn_support
 from netsynth_core.models.flowchronicle.times import period_of
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
@@ -64,6 +65,7 @@ class FlowChronicle:
     """The empty pattern: all cells of the rows in no window."""
     bits: Codelength
     rules: Rules
+    support: Support
     source_ports: tuple[SourcePorts, ...]
     trained_on: dict[str, Any]
     """rows, first and last start (ns), resolution (ns), content hash."""
@@ -116,6 +118,7 @@ class FlowChronicle:
             empty=_empty(outcome.solution, search.scorer),
             bits=Codelength(0.0, empty_total, empty_total),
             rules=learn_rules(data),
+            support=learn_support(index.codes, columns),
             source_ports=learn_source_ports(data),
             trained_on={
                 "rows": len(data),
@@ -293,7 +296,8 @@ class FlowChronicle:
 
     def _windows_from(self, learnt: LearntPattern, first: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         """Codes (flows x columns), numbers and starts of windows that start at `first`."""
-        codes = draw_codes(learnt, len(first), len(self.columns), rng=rng)
+        width = len(self.columns)
+        codes = draw_possible(lambda n: draw_codes(learnt, n, width, rng=rng), len(first), self.support, self.columns)
         starts = draw_starts(learnt, first, rng=rng)
         step = self.trained_on["resolution"]
         numbers = draw_values(learnt, codes, self.columns, rng=rng)
@@ -371,6 +375,7 @@ class FlowChronicle:
             "dropped": [bodies.pattern_to_body(p, self.columns) for p in self.dropped],
             "empty": bodies.pattern_to_body(self.empty, self.columns),
             "rules": bodies.rules_to_body(self.rules),
+            "support": bodies.support_to_body(self.support, self.columns),
             "source_ports": bodies.ports_to_body(self.source_ports),
             "bits": {"model": self.bits.model, "data": self.bits.data, "empty": self.bits.empty},
             "trained_on": dict(self.trained_on),
@@ -412,6 +417,7 @@ class FlowChronicle:
             empty=empty,
             bits=Codelength(decoded.bits.model, decoded.bits.data, decoded.bits.empty),
             rules=bodies.rules_from_body(decoded.rules),
+            support=bodies.support_from_body(decoded.support, columns),
             source_ports=bodies.ports_from_body(decoded.source_ports),
             trained_on=trained_on,
             parameters=decoded.parameters.model_dump(),

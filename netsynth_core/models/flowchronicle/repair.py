@@ -26,9 +26,9 @@ class Rules:
     """What held for every training flow."""
 
     least_bytes: dict[str, float]
-    """Fewest bytes a packet, by protocol, over both directions."""
+    """Fewest bytes a packet, by protocol and IP version (`carriers`), over both directions."""
     most_bytes: dict[str, float]
-    """Most bytes a packet, by protocol."""
+    """Most bytes a packet, by the same."""
     packets_with_bytes: bool
     """No direction has bytes without packets or packets without bytes."""
     lone_packet_takes_no_time: bool
@@ -43,18 +43,25 @@ class Rules:
     """The most frequent flags of TCP flows when every TCP flow has some; empty otherwise."""
 
 
+def carriers(frame: pd.DataFrame) -> "pd.Series[str]":
+    """What carries each flow: its protocol, with ``/6`` behind it over IPv6, whose headers are longer."""
+    version = np.where(frame["src_ip"].astype(str).str.contains(":", regex=False), "/6", "")
+    return frame["proto"].astype(str) + version
+
+
 def learn_rules(flows: FlowTable) -> Rules:
     """The rules that hold for every flow of the table."""
     frame = flows.frame
     least: dict[str, float] = {}
     most: dict[str, float] = {}
     proto = frame["proto"].astype(str).to_numpy()
+    carrier = carriers(frame).to_numpy()
     paired = True
     for way in ("fwd", "bwd"):
         packets, octets = frame[f"{way}_packets"].to_numpy(), frame[f"{way}_bytes"].to_numpy()
         paired = paired and bool(((packets == 0) == (octets == 0)).all())
-        for name in np.unique(proto[packets > 0]):
-            at = (proto == name) & (packets > 0)
+        for name in np.unique(carrier[packets > 0]):
+            at = (carrier == name) & (packets > 0)
             ratio = octets[at] / packets[at]
             least[str(name)] = min(least.get(str(name), np.inf), float(ratio.min()))
             most[str(name)] = max(most.get(str(name), 0.0), float(ratio.max()))
@@ -81,8 +88,9 @@ def mend(frame: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """The sampled flows with every value that breaks a rule moved to the nearest one that does not."""
     columns = {name: frame[name].to_numpy().copy() for name in frame.columns}
     proto = frame["proto"].astype(str)
-    least = proto.map(rules.least_bytes).fillna(0.0).to_numpy(np.float64)
-    most = proto.map(rules.most_bytes).fillna(np.inf).to_numpy(np.float64)
+    carrier = carriers(frame)
+    least = carrier.map(rules.least_bytes).fillna(0.0).to_numpy(np.float64)
+    most = carrier.map(rules.most_bytes).fillna(np.inf).to_numpy(np.float64)
     for way in ("fwd", "bwd"):
         packets, octets = columns[f"{way}_packets"], columns[f"{way}_bytes"]
         if rules.packets_with_bytes:
