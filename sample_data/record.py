@@ -64,9 +64,7 @@ def check() -> None:
     if os.geteuid() != 0:
         sys.exit("record.py has to make network namespaces: run it as root.")
     path = "/usr/sbin:/sbin:/usr/bin:/bin"
-    missing = sorted(
-        {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
-    )
+    missing = sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)})
     if missing:
         sys.exit(
             "Programs are missing. On Debian this installs them:\n  apt-get install --no-install-recommends "
@@ -80,9 +78,7 @@ def versions() -> dict[str, str]:
     """Return the versions of the packages in use."""
     out = {}
     for package in sorted(set(PROGRAMS.values())):
-        done = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True
-        )
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
         out[package] = done.stdout or "not from a package"
     out["python"] = sys.version.split()[0]
     out["linux"] = os.uname().release.split("-")[0]
@@ -138,17 +134,11 @@ def record(office: net.Office, minutes: float) -> dict:
     begin = time.time() + 4
     end = begin + minutes * 60 - 10
     config = tmp / "clients.json"
-    config.write_text(
-        json.dumps({"tmp": str(tmp), "env": office.env, "begin": begin, "end": end, "seed": office.seed})
-    )
-    people = [
-        host.name for host in plan.HOSTS if host.name.startswith(("ws", "sensor")) or host.name == "scanner"
-    ]
+    config.write_text(json.dumps({"tmp": str(tmp), "env": office.env, "begin": begin, "end": end, "seed": office.seed}))
+    people = [host.name for host in plan.HOSTS if host.name.startswith(("ws", "sensor")) or host.name == "scanner"]
     for host in people:
         log = (tmp / f"client-{host}.log").open("ab")
-        office.spawn(
-            host, [sys.executable, "-m", "recorder.habits", host, str(config)], stdout=log, stderr=log
-        )
+        office.spawn(host, [sys.executable, "-m", "recorder.habits", host, str(config)], stdout=log, stderr=log)
     servers.start_ntp_clients(office, [host for host in people if host != "scanner"])
     print(f"recording until {time.strftime('%H:%M:%S', time.localtime(end + 10))}", flush=True)
     while time.time() < end + 10:
@@ -209,9 +199,7 @@ def write_results(tmp: Path, out: Path, counts: dict, seed: int) -> None:
 
 def main() -> None:
     """Check, record, clean up, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=24.0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=20)

@@ -1,4 +1,4 @@
-"""One profile for all property tests: no deadline, since the first call of a compiled kernel includes its compilation."""
+"""One profile for all property tests: no deadline, since the first call of a kernel includes its compilation."""
 
 from hypothesis import settings
 

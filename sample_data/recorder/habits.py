@@ -86,17 +86,13 @@ def browse_plain(session: Session, rng: random.Random) -> None:
 def use_branch(session: Session, rng: random.Random) -> None:
     """Read pages of the branch's own web server, which is behind the bad link."""
     # Pages only: text compresses, so that the recording may hold more of what the bad link does to bursts.
-    pages = [
-        f"p{plan.PAGES - 1}.html" if rng.random() < 0.12 else page_of(rng) for _ in range(rng.randint(1, 4))
-    ]
+    pages = [f"p{plan.PAGES - 1}.html" if rng.random() < 0.12 else page_of(rng) for _ in range(rng.randint(1, 4))]
     session.curl([f"http://{office_name('branch')}/{page}" for page in pages])
 
 
 def use_app(session: Session, rng: random.Random) -> None:
     """Ask the application of the office one to three times; each question makes web ask redis."""
-    items = [
-        rng.choice([*plan.USERS, "stock", "orders", "calendar"]) for _ in range(rng.choice([1, 1, 1, 2, 3]))
-    ]
+    items = [rng.choice([*plan.USERS, "stock", "orders", "calendar"]) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     session.curl([f"http://{office_name('web')}/app/{item}" for item in items])
 
 
@@ -160,24 +156,19 @@ def send_mail(session: Session, rng: random.Random) -> None:
     if rng.random() < 0.06:
         body += base64.encodebytes(rng.randbytes(rng.randint(2000, 12000))).decode()
     sender = f"{person.user}@{plan.DOMAIN}"
-    text = (
-        f"From: {sender}\r\nTo: {', '.join(to)}\r\nSubject: {prose(rng, 20).strip()}\r\n\r\n"
-        + body.replace("\n", "\r\n")
+    text = f"From: {sender}\r\nTo: {', '.join(to)}\r\nSubject: {prose(rng, 20).strip()}\r\n\r\n" + body.replace(
+        "\n", "\r\n"
     )
     start, outcome, local = time.time(), "ok", 0
     try:
-        with smtplib.SMTP(
-            office_name("mail"), 25, local_hostname=office_name(person.host), timeout=20
-        ) as smtp:
+        with smtplib.SMTP(office_name("mail"), 25, local_hostname=office_name(person.host), timeout=20) as smtp:
             local = smtp.sock.getsockname()[1]
             if int(person.host[2:]) % 4 == 0:
                 smtp.starttls(context=ssl.create_default_context(cafile=f"{person.tmp}/tls/ca.pem"))
             outcome = "some-refused" if smtp.sendmail(sender, to, text) else "ok"
     except smtplib.SMTPRecipientsRefused:
         outcome = "all-refused"
-    session.note(
-        start, "smtp-outside" if outside else "smtp", "mail", 25, outcome, plan.BY_NAME["mail"].v4[0], local
-    )
+    session.note(start, "smtp-outside" if outside else "smtp", "mail", 25, outcome, plan.BY_NAME["mail"].v4[0], local)
 
 
 def use_proxy(session: Session, rng: random.Random) -> None:
@@ -208,9 +199,7 @@ def type_in_shell(session: Session, rng: random.Random, login: list[str], env: d
     try:
         for _ in range(rng.randint(1, 5)):
             time.sleep(rng.lognormvariate(-0.3, 0.7))
-            line = rng.choice(
-                ["ls -l", "cat notes.txt", "wc report.txt", "date", "cat report.txt", "id", "save"]
-            )
+            line = rng.choice(["ls -l", "cat notes.txt", "wc report.txt", "date", "cat report.txt", "id", "save"])
             if line == "save":
                 line = f"cat > todo.txt <<END\n{prose(rng, rng.randint(300, 6000))}END"
             shell.stdin.write(f"{line}\n".encode())
@@ -220,9 +209,7 @@ def type_in_shell(session: Session, rng: random.Random, login: list[str], env: d
     except BrokenPipeError:
         pass
     code = shell.wait(timeout=60)
-    session.note(
-        start, "ssh", "files", 22, "ok" if code == 0 else f"exit-{code}", plan.BY_NAME["files"].v4[0]
-    )
+    session.note(start, "ssh", "files", 22, "ok" if code == 0 else f"exit-{code}", plan.BY_NAME["files"].v4[0])
 
 
 def ssh_key(session: Session, rng: random.Random) -> None:

@@ -131,9 +131,7 @@ def compare(clean: Path, noisy: Path) -> dict[str, int]:
             way, change = "up" if packet[0] else "down", arrived[packet] - sent[packet]
             out[f"{way}_packets"] += max(sent[packet], min(arrived[packet], 1))
             if change:
-                out["up_missing" if change < 0 else "up_doubled" if packet[0] else "down_missing"] += abs(
-                    change
-                )
+                out["up_missing" if change < 0 else "up_doubled" if packet[0] else "down_missing"] += abs(change)
         latest = -1
         for packet in dict.fromkeys(after[key]):
             if packet[0] and packet in place:
@@ -193,6 +191,4 @@ def cut(path: Path, out: Path, limit: int = 290_000, window: float = 60.0, most:
             best, best_rank = chosen, rank
         at += window / 4
     kept = set(best)
-    out.write_bytes(
-        data[:24] + b"".join(record for _, record in records(data) if conversation(record[16:]) in kept)
-    )
+    out.write_bytes(data[:24] + b"".join(record for _, record in records(data) if conversation(record[16:]) in kept))

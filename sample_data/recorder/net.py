@@ -75,9 +75,7 @@ class Office:
         etc.mkdir(parents=True)
         (etc / "nsswitch.conf").write_text(NSSWITCH)
         (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-        (etc / "resolv.conf").write_text(
-            f"nameserver {nameserver}\nsearch {plan.DOMAIN}\n" if nameserver else "\n"
-        )
+        (etc / "resolv.conf").write_text(f"nameserver {nameserver}\nsearch {plan.DOMAIN}\n" if nameserver else "\n")
         run("ip", "netns", "add", ns)
         run("ip", "-n", ns, "link", "set", "lo", "up")
         for setting in (
@@ -182,9 +180,7 @@ class Office:
         (Path("/etc/netns") / self.ns("mx") / "resolv.conf").write_text("nameserver 203.0.113.53\n")
         self._outside_link()
         self._bad_link()
-        self.nft(
-            "backup", "table ip silent { chain in { type filter hook input priority 0; policy drop; }; }"
-        )
+        self.nft("backup", "table ip silent { chain in { type filter hook input priority 0; policy drop; }; }")
 
     def _relay(self, name: str, where: str, near: str, far: str, options: dict[str, float]) -> None:
         command = [sys.executable, str(HERE / "relay.py"), near, far, "--seed", f"{self.seed}-{name}"]
@@ -255,9 +251,7 @@ class Office:
                 return
             time.sleep(0.1)
         log = self.tmp / f"{host}.log"
-        raise RuntimeError(
-            f"nothing listens on {host}:{port}: {log.read_text()[-1500:] if log.exists() else ''}"
-        )
+        raise RuntimeError(f"nothing listens on {host}:{port}: {log.read_text()[-1500:] if log.exists() else ''}")
 
     def noise_counts(self) -> dict:
         """Stop the relays and return what they and nftables did to the frames."""

@@ -83,9 +83,7 @@ def _workstations() -> list[Host]:
 
 SERVERS = [
     Host("dns", "lan", (f"{LAN4}.0.2",), (f"{LAN6}2",), "dnsmasq, forwards what it does not know to extdns"),
-    Host(
-        "web", "lan", (f"{LAN4}.0.3",), (f"{LAN6}3",), "nginx 80/443, /app asks redis on db for each request"
-    ),
+    Host("web", "lan", (f"{LAN4}.0.3",), (f"{LAN6}3",), "nginx 80/443, /app asks redis on db for each request"),
     Host("mail", "lan", (f"{LAN4}.0.4",), (), "postfix 25, dovecot 143"),
     Host("files", "lan", (f"{LAN4}.0.5",), (), "OpenSSH 22 (public key and Kerberos)"),
     Host("mqtt", "lan", (f"{LAN4}.0.6",), (), "mosquitto 1883"),

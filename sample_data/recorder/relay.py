@@ -97,9 +97,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="milliseconds")
     parser.add_argument("--jitter", type=float, default=0.0, help="milliseconds on top of the delay")
     args = parser.parse_args()
-    counts = dict.fromkeys(
-        ("up", "down", "dropped_up", "dropped_down", "doubled", "held_back", "write_errors"), 0
-    )
+    counts = dict.fromkeys(("up", "down", "dropped_up", "dropped_down", "doubled", "held_back", "write_errors"), 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     near, far = open_tap(args.near), open_tap(args.far)
     print("ready", flush=True)

@@ -126,8 +126,7 @@ def _dns(office: Office) -> None:
     for host, lines in (("dns", inside), ("extdns", outside)):
         conf = office.tmp / f"{host}.conf"
         conf.write_text(
-            "\n".join(["no-resolv", "no-hosts", "user=root", "no-daemon", f"pid-file={conf}.pid", *lines])
-            + "\n"
+            "\n".join(["no-resolv", "no-hosts", "user=root", "no-daemon", f"pid-file={conf}.pid", *lines]) + "\n"
         )
         office.daemon(host, f"dnsmasq -C {conf}")
         office.wait_port(host, 53, "u")
@@ -168,8 +167,7 @@ def _web(office: Office) -> None:
             else ""
         )
         temp = "\n".join(
-            f"{kind}_temp_path {where}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f"{kind}_temp_path {where}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         (where / "nginx.conf").write_text(f"""
             daemon off; user root; worker_processes 1; pid {where}/pid; error_log {where}/error.log;
@@ -240,12 +238,8 @@ def _kerberos(office: Office) -> None:
         check=True,
         capture_output=True,
     )
-    subprocess.run(
-        ["kadmin.local"], env=env, check=True, capture_output=True, text=True, input="\n".join(lines) + "\n"
-    )
-    office.daemon(
-        "kdc", "krb5kdc -n", KRB5_CONFIG=env["KRB5_CONFIG"], KRB5_KDC_PROFILE=env["KRB5_KDC_PROFILE"]
-    )
+    subprocess.run(["kadmin.local"], env=env, check=True, capture_output=True, text=True, input="\n".join(lines) + "\n")
+    office.daemon("kdc", "krb5kdc -n", KRB5_CONFIG=env["KRB5_CONFIG"], KRB5_KDC_PROFILE=env["KRB5_KDC_PROFILE"])
     office.wait_port("kdc", 88, "u")
 
 
