@@ -77,6 +77,9 @@ def arrays_path(path: str | os.PathLike[str]) -> Path:
 def write_document(path: str | os.PathLike[str], document: Document) -> None:
     """Write the document and its arrays, each whole or not at all; the arrays first.
 
+    The same model gives the same bytes but for the wall clock: `created`, and the card's `seconds`. Where the environment
+    sets ``SOURCE_DATE_EPOCH`` (the convention of reproducible builds) that is the date, and `seconds` is left out.
+
     Raises
     ------
     StorageError
@@ -86,12 +89,14 @@ def write_document(path: str | os.PathLike[str], document: Document) -> None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **document.arrays)  # type: ignore[arg-type]
         write_bytes(arrays_path(path), buffer.getvalue())
+    reproducible = "SOURCE_DATE_EPOCH" in os.environ
+    card = {k: v for k, v in document.card.items() if k != "seconds"} if reproducible else document.card
     envelope = {
         "format": FORMAT_PREFIX + document.kind,
         "version": document.version,
         "created": document.created or _now(),
         "by": document.by,
-        "card": document.card,
+        "card": card,
         "body": document.body,
     }
     write_text(path, dump_json(envelope))
