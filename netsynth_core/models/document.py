@@ -77,8 +77,8 @@ def arrays_path(path: str | os.PathLike[str]) -> Path:
 def write_document(path: str | os.PathLike[str], document: Document) -> None:
     """Write the document and its arrays, each whole or not at all; the arrays first.
 
-    The same model gives the same bytes but for the wall clock: `created`, and the card's `seconds`. Where the environment
-    sets ``SOURCE_DATE_EPOCH`` (the convention of reproducible builds) that is the date, and `seconds` is left out.
+    The same model gives the same bytes but for the wall clock: `created`, and the card's `seconds`. Where the
+    environment sets ``SOURCE_DATE_EPOCH`` (as for reproducible builds) that is the date, and `seconds` is left out.
 
     Raises
     ------
