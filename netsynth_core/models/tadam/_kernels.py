@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from netsynth_core.models._kernels import sum_law
+
 INFINITE = 1e18
 SUM_LEAST = 1e-4
 COPY = -2
@@ -68,54 +70,6 @@ class Prices(NamedTuple):
     """match, missing, copy, swap, addition; infinite when switched off."""
     copy_size: NDArray[np.float64]
     """Size of a copy: [as the original, another (its own bits besides)]."""
-
-
-@njit(cache=True, nogil=True)
-def sum_law(
-    one: NDArray[np.float64],
-    other: NDArray[np.float64],
-    added: NDArray[np.int32],
-    least: float,
-    out: NDArray[np.float64],
-) -> None:
-    """-log2 P of the sum of two delays; ``added[a, b]`` is the code of the sum of two codes.
-
-    Codes of a probability up to `least` are left out and their mass is spread evenly, so that all still sum to one.
-    """
-    codes = one.shape[0]
-    support = np.empty(codes, np.int64)
-    found = 0
-    for code in range(codes):
-        if other[code] > least:
-            support[found] = code
-            found += 1
-    out[:] = 0.0
-    mass = 0.0
-    for code in range(codes):
-        if one[code] <= least:
-            continue
-        for k in range(found):
-            share = one[code] * other[support[k]]
-            out[added[code, support[k]]] += share
-            mass += share
-    rest = max(1.0 - mass, 1e-6) / codes
-    scale = 1.0 / (mass + rest * codes)
-    for code in range(codes):
-        out[code] = -np.log2((out[code] + rest) * scale)
-
-
-@njit(cache=True, nogil=True)
-def sum_laws(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    probability: NDArray[np.float64],
-    added: NDArray[np.int32],
-    least: float,
-    out: NDArray[np.float64],
-) -> None:
-    """`sum_law` of each pair of rows of `probability`, into the rows of `out`."""
-    for pair in range(first.shape[0]):
-        sum_law(probability[first[pair]], probability[second[pair]], added, least, out[pair])
 
 
 @njit(cache=True, nogil=True)

@@ -64,7 +64,8 @@ def sum_law_bits(
     before: NDArray[np.int64], after: NDArray[np.int64], probabilities: NDArray[np.float64], table: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """-log2 P(code) of the sum of two transitions' delays, one row for each (before, after)."""
-    from netsynth_core.models.tadam._kernels import SUM_LEAST, sum_laws
+    from netsynth_core.models._kernels import sum_laws
+    from netsynth_core.models.tadam._kernels import SUM_LEAST
 
     out = np.zeros((len(before), probabilities.shape[1]))
     sum_laws(before, after, probabilities, table, SUM_LEAST, out)
