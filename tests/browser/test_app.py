@@ -259,8 +259,12 @@ def test_a_job_is_found_again_after_a_reload_and_cancelled(
 def test_an_uploaded_capture_is_read_while_the_page_stays_usable(page: Page, server: Server, empty: Workspace) -> None:
     small = Path(__file__).parents[2] / "sample_data" / "small.pcap"
     page.goto(server.url("capture", empty))
-    page.get_by_role("tab", name=re.compile("Upload")).click()
+    upload = page.get_by_role("tab", name=re.compile("Upload"))
+    upload.wait_for()
+    settled(page)
+    upload.click()
     page.locator('input[type="file"]').set_input_files(str(small))
+    expect(page.get_by_text("small.pcap").first).to_be_visible()
     page.get_by_role("button", name="Take it into the workspace").click()
     expect(page.get_by_text("Flows · 1")).to_be_visible()
     expect(page.get_by_text("Frames left out")).to_be_visible()
