@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ def require_file(path: str | os.PathLike[str]) -> Path:
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path`; when the block ends well it replaces `path`, otherwise it is removed.
 
+    A symbolic link stays: the file it points to is replaced. Devices, fifos and sockets are never replaced.
+
     Yields
     ------
     Path
@@ -71,12 +74,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        For any operating-system error inside the block.
+        For any operating-system error inside the block, and when `path` exists and is no regular file.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise StorageError(f"{target} is a directory.", hint="Name a file, not a directory.")
-    temporary = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
+    target = replaceable(Path(path))
+    temporary = target.with_name(f".{secrets.token_hex(4)}.{Path(path).name}")
     try:
         yield temporary
         with temporary.open("rb") as handle:
@@ -87,7 +88,34 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise storage_error(error, target, "write") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # on a read-only disk even this fails; the error that says so is already on its way
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def replaceable(path: Path) -> Path:
+    """The regular or new file that `path` names, links followed.
+
+    Raises
+    ------
+    StorageError
+        When there is a directory, a device, a fifo or a socket.
+    """
+    try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return target
+    except OSError as error:
+        raise storage_error(error, path, "write") from error
+    if stat.S_ISDIR(mode):
+        raise StorageError(f"{path} is a directory.", hint="Name a file, not a directory.")
+    if not stat.S_ISREG(mode):
+        raise StorageError(
+            f"{path} is a device, a pipe or a socket; results are written to regular files only.",
+            hint="Name a file that is new or may be replaced.",
+        )
+    return target
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and trouble with the disk is told in words."""
 
 import errno
+import os
 import resource
 import subprocess
 import sys
@@ -21,6 +22,48 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     assert "nothing that was saved before is lost" in caught.value.hint
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    with pytest.raises(StorageError, match="a device, a pipe or a socket") as caught:
+        files.write_text(fifo, "new")
+    assert "Name a file" in caught.value.hint
+    assert fifo.is_fifo()
+    (tmp_path / "to_pipe").symlink_to(fifo)
+    with pytest.raises(StorageError, match="a device, a pipe or a socket"):
+        files.write_text(tmp_path / "to_pipe", "new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe", "to_pipe"]
+
+
+def test_a_link_stays_and_the_file_it_names_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    target = tmp_path / "far" / "results.csv"
+    target.write_text("old")
+    link = tmp_path / "link.csv"
+    link.symlink_to(target)
+    files.write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    dangling = tmp_path / "dangling.csv"
+    dangling.symlink_to(tmp_path / "far" / "none.csv")
+    files.write_text(dangling, "made")
+    assert dangling.is_symlink()
+    assert (tmp_path / "far" / "none.csv").read_text() == "made"
+    assert len(list((tmp_path / "far").iterdir())) == 2
+
+
+def test_a_clean_up_that_fails_does_not_hide_why_the_write_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(StorageError, match="Read-only file system") as caught, files.atomic_path(tmp_path / "out"):
+        raise OSError(errno.EROFS, "Read-only file system")
+    assert "read-only" in caught.value.hint
 
 
 def test_a_real_limit_on_the_file_size_is_a_storage_error(tmp_path: Path) -> None:

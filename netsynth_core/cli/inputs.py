@@ -28,16 +28,17 @@ def output_file(path: Path, endings: tuple[str, ...] = ()) -> Path:
     Raises
     ------
     StorageError
-        When it is a directory, or its folder does not exist.
+        When it is a directory or no regular file, or its folder does not exist.
     InvalidParameter
         When it has another ending.
     """
+    from netsynth_core.files import replaceable
+
     if endings and not path.name.lower().endswith(endings):
         raise InvalidParameter(
             f"{path} does not end in {' or '.join(endings)}.", hint="The ending says which format to write."
         )
-    if path.is_dir():
-        raise StorageError(f"{path} is a directory.", hint="Name a file, not a directory.")
+    replaceable(path)
     if not path.parent.is_dir():
         raise StorageError(f"The folder {path.parent} does not exist.", hint="Create it first, or check the path.")
     return path
