@@ -20,12 +20,17 @@ Family = Literal["marginals", "dependence", "inter-flow", "rules", "novelty"]
 FAMILIES: Final[tuple[Family, ...]] = ("marginals", "dependence", "inter-flow", "rules", "novelty")
 
 
+FEWEST = 40
+"""Flows on the smaller side below which a verdict would only say that little can be told apart."""
+
+
 class Verdict(StrEnum):
     """A word for the distance between a value and its floor (see `verdict`)."""
 
     WITHIN = "within the floor"
     NEAR = "near"
     FAR = "far"
+    FEW = "too few flows"
     NO_FLOOR = "no floor"
     UNKNOWN = "not computed"
 
@@ -170,11 +175,14 @@ def verdict(result: MetricResult) -> Verdict:
     - *within the floor*: excess <= 2 * sqrt(sd**2 + floor_sd**2): real data split in two differ as much;
     - *near*: excess <= tolerance of the metric, or <= the floor itself (at most twice the noise) for goal ``down``;
     - *far*: more than that;
+    - *too few flows*: fewer than `FEWEST` real or synthetic flows, of which any value could be noise;
     - *no floor*: there is nothing to compare the value with; *not computed*: there is no value.
     """
     worse = excess(result)
     if worse is None:
         return Verdict.UNKNOWN if result.value is None else Verdict.NO_FLOOR
+    if min(result.n.get("real", FEWEST), result.n.get("synthetic", FEWEST)) < FEWEST:
+        return Verdict.FEW
     spread = math.hypot(result.sd or 0.0, result.floor_sd or 0.0)
     if worse <= 2 * spread + 1e-12:
         return Verdict.WITHIN

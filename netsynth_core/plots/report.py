@@ -41,6 +41,7 @@ MARKS: Final[dict[Verdict, str]] = {
     Verdict.WITHIN: "●",
     Verdict.NEAR: "◐",
     Verdict.FAR: "○",
+    Verdict.FEW: "–",
     Verdict.NO_FLOOR: "–",
     Verdict.UNKNOWN: "–",
 }

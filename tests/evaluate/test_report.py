@@ -234,6 +234,8 @@ def test_verdict_thresholds() -> None:
     assert verdict(result(0.3, 0.2, goal="up")) == Verdict.WITHIN
     assert verdict(result(0.3, None)) == Verdict.NO_FLOOR
     assert verdict(result(None, None)) == Verdict.UNKNOWN
+    assert verdict(result(0.1, 0.2, n={"real": 5000, "synthetic": 39})) == Verdict.FEW
+    assert verdict(result(0.1, 0.2, n={"real": 40, "synthetic": 40})) == Verdict.WITHIN
 
 
 def test_json_of_infinite_and_nan_values_is_null() -> None:
