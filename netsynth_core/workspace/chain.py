@@ -66,6 +66,7 @@ class ChainResult:
         bits = self.patterns["codelength"]
         verdicts = ", ".join(f"{count} {name}" for name, count in self.evaluate["verdicts"].items())
         return [
+            *([f"taken:     {self.read['chosen']}"] if "chosen" in self.read else []),
             f"read:      {self.read['flows']} flows, {self.read['packets']} packets",
             f"patterns:  {self.patterns.get('patterns', 0)}, {format_bits(bits['total'])} "
             f"instead of {format_bits(bits['empty'])}",
@@ -97,9 +98,9 @@ def generate_chain(
     Parameters
     ----------
     inputs
-        Captures, or flow tables, or one workspace. Of a workspace the newest flows are used, and the newest models
-        made from them, with their edits; what is missing is learnt. A flow table has no packets to learn automata
-        from: its flows get packets by default rules.
+        Captures, or flow tables, or one workspace. Of a workspace the newest flows that models were learnt from are
+        used (else the newest that are not empty), and the newest models made from them, with their edits; what is
+        missing is learnt. A flow table has no packets to learn automata from: its flows get packets by default rules.
     folder
         Exists; gets the files named in `RESULTS`, those of an earlier run are replaced.
     flows
@@ -201,7 +202,7 @@ def _from_workspace(workspace: Workspace, monitor: Monitor) -> _Material:
         raise NotEnoughData(
             f"The workspace {workspace.folder} holds no flows.", hint="Read a capture in it first, or give the capture."
         )
-    chosen = tables[-1]
+    chosen, why = _chosen_flows(workspace, tables)
     groups = []
     if contents.CONVERSATIONS in chosen.files:
         packets = contents.packets_of(workspace, chosen.id, monitor=monitor)
@@ -218,7 +219,23 @@ def _from_workspace(workspace: Workspace, monitor: Monitor) -> _Material:
         else:
             automata[contents.group_name(artefact.facts["service"], artefact.facts["state"])] = document
     flows = contents.flows_of(workspace, chosen.id)
-    return _Material(flows, groups, chosen.facts, patterns, automata)
+    facts = {**chosen.facts, "artefact": chosen.id, "chosen": f"{workspace.label(chosen.id).name}: {why}"}
+    return _Material(flows, groups, facts, patterns, automata)
+
+
+def _chosen_flows(workspace: Workspace, tables: list[Artefact]) -> tuple[Artefact, str]:
+    """The newest flows that models were learnt from, else the newest; empty ones are passed over. And why."""
+    filled = [table for table in tables if table.facts.get("flows")]
+    if not filled:
+        raise NotEnoughData(
+            f"The workspace {workspace.folder} holds {len(tables)} flow tables without a flow.",
+            hint="Read a capture with IP packets in it, or give the capture.",
+        )
+    models = workspace.artefacts(ArtefactKind.MODEL)
+    learnt = [table for table in filled if any(_made_from(workspace, model, table.id) for model in models)]
+    if learnt:
+        return learnt[-1], "the newest flows that models were learnt from"
+    return filled[-1], "the newest flows"
 
 
 def _made_from(workspace: Workspace, artefact: Artefact, source: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError, TruncatedCapture, UnknownFormat
 from netsynth_core.files import storage_error, write_text
 from netsynth_core.models.document import write_document
 from netsynth_core.models.generator import Level
@@ -82,9 +82,12 @@ def _add(
 
 
 def _capture(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.flows.source import kind_of
+
     values = take_parameters(recipe, path="", copy=False)
     source = Path(values["path"])
     monitor.step("reading the file", 0, 1)
+    kind_of(source)
 
     def fill(folder: Path) -> dict[str, Any]:
         facts = contents.capture_facts(source)
@@ -105,7 +108,14 @@ def _flows(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artef
     _need(recipe, 1, "at least one capture or flow log")
     params = MeterParams.checked(recipe.parameters)
     paths = [contents.capture_path(workspace, id) for id in recipe.inputs]
-    source = read_flows(paths, params, monitor=monitor)
+    try:
+        source = read_flows(paths, params, monitor=monitor)
+    except (UnknownFormat, SchemaError, TruncatedCapture) as error:
+        if len(recipe.inputs) > 1 or any(recipe.inputs[0] in (r.id for r in a.inputs) for a in workspace.artefacts()):
+            raise
+        # a file that was never readable would stand among the captures for ever
+        workspace.delete(recipe.inputs[0])
+        raise type(error)(error.message, hint=f"{error.hint} The file was taken out of the workspace again.") from error
     name = " + ".join(workspace.label(id).name for id in recipe.inputs)
     fill = lambda folder: contents.write_flows(folder, source)  # noqa: E731
     return [_add(workspace, recipe, ArtefactKind.FLOWS, fill, name=name)]

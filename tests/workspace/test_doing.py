@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from netsynth_core.capture import read_capture
-from netsynth_core.errors import Cancelled, InvalidParameter, StorageError, WorkspaceError
+from netsynth_core.errors import (
+    Cancelled,
+    InvalidParameter,
+    NotEnoughData,
+    SchemaError,
+    StorageError,
+    TruncatedCapture,
+    UnknownFormat,
+    WorkspaceError,
+)
 from netsynth_core.flows.table_io import write_flow_table
 from netsynth_core.models.edits import parse_edit
 from netsynth_core.monitor import CallbackMonitor
@@ -16,7 +25,7 @@ from netsynth_core.workspace import Artefact, ArtefactKind, Recipe, Step, Worksp
 from netsynth_core.workspace.chain import generate_chain
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.edited import apply_edit, open_model
-from tests.factories import flow_table, office_pcap
+from tests.factories import flow_table, office_pcap, write_pcap
 
 
 @pytest.fixture
@@ -184,6 +193,57 @@ def test_generate_from_a_workspace_uses_its_models_with_their_edits(
     written = json.loads((tmp_path / "out" / "models" / "patterns.json").read_text())
     assert any(pattern["name"] == "kept" for pattern in written["body"]["patterns"]) and written["card"]["seed"] == 0
     assert result.sample["rows"] == 30
+
+
+@pytest.mark.parametrize("content", [b"Call me Ishmael.\n", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_a_file_of_another_kind_is_not_taken_in(workspace: Workspace, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(UnknownFormat, match="neither a capture nor a flow table"):
+        do(workspace, "capture", path=str(tmp_path / "other"))
+    assert workspace.artefacts() == []
+
+
+def test_a_capture_that_was_never_readable_goes_to_the_trash(workspace: Workspace, pcap: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.pcap").write_bytes(pcap.read_bytes()[:10])
+    (tmp_path / "odd.csv").write_text("ts,proto\n1,TCP\n")
+    for name in ("cut.pcap", "odd.csv"):
+        held = do(workspace, "capture", path=str(tmp_path / name))[-1]
+        with pytest.raises((TruncatedCapture, SchemaError)) as caught:
+            do(workspace, "flows", held.id)
+        assert "taken out of the workspace" in caught.value.hint
+    assert workspace.artefacts() == [] and len(workspace.trash()) == 2
+
+
+def test_a_capture_that_was_read_once_stays_when_it_cannot_be_read_again(workspace: Workspace, tmp_path: Path) -> None:
+    write_flow_table(tmp_path / "log.csv", flow_table())
+    held = do(workspace, "capture", path=str(tmp_path / "log.csv"), copy=True)[-1]
+    do(workspace, "flows", held.id)
+    workspace.path(held.id, held.files[0]).write_text("ts,proto\n1,TCP\n")
+    with pytest.raises(SchemaError):
+        do(workspace, "flows", held.id)
+    assert workspace.get(held.id) == held
+
+
+def test_generate_from_a_workspace_takes_the_flows_its_models_learnt_from(
+    workspace: Workspace, pcap: Path, tmp_path: Path
+) -> None:
+    learnt = do(workspace, "flows", do(workspace, "capture", path=str(pcap))[-1].id)[-1]
+    do(workspace, "fit", learnt.id, kind="flowchronicle")
+    for name, frames in (("later.pcap", 20), ("none.pcap", 0)):
+        other = office_pcap(tmp_path / name, frames) if frames else write_pcap(tmp_path / name, [])
+        do(workspace, "flows", do(workspace, "capture", path=str(other))[-1].id)
+    (tmp_path / "out").mkdir()
+    result = generate_chain([workspace.folder], tmp_path / "out", flows=20)
+    assert result.read["artefact"] == learnt.id and result.patterns["learnt"] is False
+    assert any("office.pcap: the newest flows that models were learnt from" in line for line in result.lines())
+
+
+def test_generate_from_a_workspace_of_empty_flows_says_so(workspace: Workspace, tmp_path: Path) -> None:
+    empty = do(workspace, "capture", path=str(write_pcap(tmp_path / "none.pcap", [])))[-1]
+    do(workspace, "flows", empty.id)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(NotEnoughData, match="1 flow tables without a flow"):
+        generate_chain([workspace.folder], tmp_path / "out")
 
 
 def test_kinds_are_artefact_kinds(workspace: Workspace) -> None:
