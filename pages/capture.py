@@ -151,7 +151,7 @@ if not read:
     else:
         empty("No flows were read yet.", "Open a capture above: its flows are read at once.")
 else:
-    chosen = pick("Shown", read, workspace=workspace, name="flows", stale=reads.stale_ids(workspace))
+    chosen = pick("Shown", read, workspace=workspace, name="flows", stale=reads.stale_ids(workspace), even_empty=True)
     report_part(workspace, chosen)
     if chosen.facts["flows"]:
         load_part(workspace, chosen)

@@ -26,13 +26,17 @@ def compare_form(workspace: Workspace, real: list[Artefact], made: list[Artefact
     """Choose both sides and start."""
     with st.expander("Compare", icon=":material/balance:", expanded=not workspace.artefacts(ArtefactKind.REPORT)):
         left, right = st.columns(2)
-        with left:
-            source = pick("Real", real, workspace=workspace, name="real", stale=stale)
         with right:
             other = pick("Synthetic", made, workspace=workspace, name="synthetic", stale=stale)
-        held = [a for a in real if a.id != source.id]
+        origins = [a.id for a in reads.ancestors(workspace, other)]
+        training = next((id for id in origins if any(a.id == id for a in real)), None)
+        with left:
+            follows = (other.id, training)
+            source = pick("Real", real, workspace=workspace, name="real", stale=stale, follows=follows)
+        warn_unrelated(workspace, source, other)
+        held = [a for a in real if a.id != source.id and a.facts.get("flows")]
         names = {a.id: shown_name(workspace, a) for a in held}
-        models = [a for a in workspace.artefacts(ArtefactKind.MODEL) if reads.level(a) == "flow"]
+        models = [a for a in workspace.artefacts(ArtefactKind.MODEL)[::-1] if reads.level(a) == "flow"]
         kinds = {a.id: shown_name(workspace, a) for a in models}
         with st.form("compare", border=False):
             left, right = st.columns(2)
@@ -43,12 +47,13 @@ def compare_form(workspace: Workspace, real: list[Artefact], made: list[Artefact
                 help="Real flows the model never saw; the noise floor is then real against hold-out.",
                 key="holdout",
             )
+            choices = [*sorted(kinds, key=lambda id: id not in origins), None]
             patterns = right.selectbox(
                 "Patterns",
-                [*list(kinds)[::-1], None],
+                choices,
                 format_func=lambda id: kinds.get(id, "none"),
                 help="The pattern set whose windows are counted on both sides.",
-                key="compare_patterns",
+                key=f"compare_patterns_{other.id}",
             )
             seed = int(st.number_input("Seed", min_value=0, max_value=2**32 - 1, value=0, key="compare_seed"))
             pressed = st.form_submit_button("Compare", type="primary", icon=":material/balance:")
@@ -56,6 +61,24 @@ def compare_form(workspace: Workspace, real: list[Artefact], made: list[Artefact
             inputs = (source.id, other.id, *([patterns] if patterns else []))
             parameters = {"holdout": holdout} if holdout else {}
             jobs.start(workspace, Recipe(step=Step.EVALUATE, inputs=inputs, parameters=parameters, seed=seed))
+
+
+def warn_unrelated(workspace: Workspace, real: Artefact, made: Artefact) -> None:
+    """Say so when the synthetic flows were not learnt from these real ones, nor from the same files."""
+    origins = reads.ancestors(workspace, made)
+    tables = [a for a in origins if a.kind is ArtefactKind.FLOWS]
+    files = {a.id for a in reads.ancestors(workspace, real) if a.kind is ArtefactKind.CAPTURE}
+    if real.facts.get("flows") == 0:
+        st.warning(f"{md(shown_name(workspace, real))} holds no flow: choose another side.", icon=":material/warning:")
+    elif not tables:
+        st.caption("What the synthetic flows were learnt from was deleted: check that both sides belong together.")
+    elif real.id not in {a.id for a in tables} and not files & {a.id for a in origins}:
+        st.warning(
+            f"These do not belong together: {md(shown_name(workspace, made))} was learnt from "
+            f"{md(shown_name(workspace, tables[0]))}, not from {md(shown_name(workspace, real))}. "
+            "The differences will say how far the two captures are apart, not how good the model is.",
+            icon=":material/link_off:",
+        )
 
 
 def metric_table(metrics: list[dict[str, object]]) -> dict[str, object]:
@@ -208,6 +231,10 @@ else:
     compare_form(workspace, real, made, stale)
 if reports:
     report = pick("Report", reports, workspace=workspace, name="report", stale=stale)
+    sides = {a.id: a for a in (*real, *made)}
+    compared = [sides[ref.id] for ref in report.inputs[:2] if ref.id in sides]
+    if len(compared) == 2:
+        warn_unrelated(workspace, *compared)
     chosen = metric_table(metrics_of(workspace, report))
     downloads(workspace, report)
     detail(chosen)

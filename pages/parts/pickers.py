@@ -25,8 +25,10 @@ def pick(
     describe: Callable[[Artefact], str] | None = None,
     stale: Mapping[str, str] = MappingProxyType({}),
     help: str | None = None,
+    follows: tuple[str, str | None] | None = None,
+    even_empty: bool = False,
 ) -> Artefact:
-    """Choose one of `artefacts` (not empty), the newest unless another was chosen before.
+    """Choose one of `artefacts` (not empty), the newest with something in it unless another was chosen before.
 
     Parameters
     ----------
@@ -36,9 +38,14 @@ def pick(
         A few words after the name.
     stale
         Why an artefact is stale, by id.
+    follows
+        Another choice, and the id that goes with it: taken whenever that other choice changes.
+    even_empty
+        Whether a flow table without flows that was looked at elsewhere is taken over.
     """
     by_id = {artefact.id: artefact for artefact in reversed(artefacts)}
     ids = list(by_id)
+    with_content = [id for id in ids if by_id[id].facts.get("flows") != 0] or ids
 
     def words(id: str) -> str:
         text = shown_name(workspace, by_id[id])
@@ -46,12 +53,29 @@ def pick(
             text += f" · {describe(by_id[id])}"
         return text + (" · stale" if id in stale else "")
 
+    # The browser sends back what it shows: equal words would all mean the first of them.
+    said = [words(id) for id in ids]
+    shown = {
+        id: text if said.count(text) == 1 else f"{text} · made {_moment(by_id[id])} ({id[-12:]})"
+        for id, text in zip(ids, said, strict=True)
+    }
     key = f"pick_{name}"
+    newest = with_content[0]
+    if follows is not None:
+        leader, companion = follows
+        newest = companion if companion in with_content else newest
+        if st.session_state.get(f"_{name}_follows", leader) != leader:
+            st.session_state[key] = newest
+        st.session_state[f"_{name}_follows"] = leader
     if st.session_state.get(key) not in ids:
         wanted = state.recall(name)
-        st.session_state[key] = wanted if wanted in by_id else ids[0]
-    chosen = st.selectbox(label, ids, format_func=words, key=key, help=help)
+        st.session_state[key] = wanted if wanted in (ids if even_empty else with_content) else newest
+    chosen = st.selectbox(label, ids, format_func=shown.__getitem__, key=key, help=help)
     state.choose(name, chosen)
     if chosen in stale:
         st.caption(f":material/update: Stale: {md(stale[chosen], limit=300)}")
     return by_id[chosen]
+
+
+def _moment(artefact: Artefact) -> str:
+    return artefact.created[:19].replace("T", " ")

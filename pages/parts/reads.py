@@ -27,6 +27,19 @@ def level(model: Artefact) -> str:
     return str(model.facts.get("level", ""))
 
 
+def ancestors(workspace: Workspace, artefact: Artefact) -> list[Artefact]:
+    """What an artefact was made from, the nearest first; what was deleted since is left out."""
+    held = {one.id: one for one in workspace.artefacts()}
+    found: dict[str, Artefact] = {}
+    ahead = [ref.id for ref in artefact.inputs]
+    while ahead:
+        one = held.get(ahead.pop(0))
+        if one is not None and one.id not in found:
+            found[one.id] = one
+            ahead += [ref.id for ref in one.inputs]
+    return list(found.values())
+
+
 def settings_of(artefact: Artefact) -> dict[str, Any]:
     """Parameters an artefact was made with."""
     return dict(artefact.recipe.parameters) if artefact.recipe is not None else {}

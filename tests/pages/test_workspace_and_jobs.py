@@ -154,3 +154,30 @@ def test_what_a_job_made_is_shown_at_once(filled: Workspace, open_page: Opener) 
     app.run()
     assert not app.exception
     assert app.selectbox(key="pick_synthetic").value == made != before
+
+
+def test_compare_takes_the_flows_that_the_synthetic_ones_were_learnt_from(filled: Workspace, open_page: Opener) -> None:
+    made = filled.artefacts("flows")[-1]
+    synthetic = next(a for a in filled.artefacts("synthetic") if "flows.parquet" in a.files)
+    recorded = filled.artefacts("flows")[0]
+    newest = do(filled, Step.FLOWS, recorded.inputs[0].id, idle_timeout_tcp=30.0)
+    assert filled.artefacts("flows")[-1].id == newest.id
+    app = open_page(filled, "compare")
+    assert app.selectbox(key="pick_synthetic").value == synthetic.id
+    assert app.selectbox(key="pick_real").value == made.id
+    assert not app.warning
+    app.selectbox(key="pick_real").select(newest.id).run()
+    assert app.selectbox(key="pick_real").value == newest.id
+    assert "do not belong together" in app.warning[0].value
+
+
+def test_an_empty_flow_table_is_not_taken_by_itself(filled: Workspace, tmp_path: Path, open_page: Opener) -> None:
+    made = filled.artefacts("flows")[-1]
+    header = tmp_path / "header.pcap"
+    header.write_bytes(SMALL.read_bytes()[:24])
+    nothing = do(filled, Step.FLOWS, do(filled, Step.CAPTURE, path=str(header), copy=True).id)
+    assert nothing.facts["flows"] == 0
+    for page in ("flows", "patterns"):
+        assert open_page(filled, page).selectbox(key="pick_flows").value == made.id
+    assert open_page(filled, "patterns", flows=nothing.id).selectbox(key="pick_flows").value == made.id
+    assert open_page(filled, "capture", flows=nothing.id).selectbox(key="pick_flows").value == nothing.id
