@@ -355,7 +355,9 @@ workspace = state.require()
 jobs.show_failure()
 learnt = [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("kind") == "tadam"]
 if learnt:
-    look(workspace, view.largest_last(learnt))
+    # One that cannot be read must not hide the form that learns another.
+    with readable_errors():
+        look(workspace, view.largest_last(learnt))
 learn_part(workspace, expanded=not learnt)
 if not learnt and workspace.artefacts(ArtefactKind.WORDS):
     empty("No automaton yet.", "Choose groups above and press Learn.")

@@ -12,7 +12,7 @@ from netsynth_core.workspace.contents import reports_of
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, frame, jobs, reads, state
-from pages.parts.feedback import empty, readable_errors
+from pages.parts.feedback import empty, flash, readable_errors
 from pages.parts.forms import params_form
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import md, number, plain
@@ -56,10 +56,20 @@ def unread_part(workspace: Workspace, captures: list[Artefact], read: list[Artef
     for capture in captures:
         if capture.id in used | busy:
             continue
+        failed = jobs.failure_of(workspace, capture)
+        name = shown_name(workspace, capture)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(f"{shown_name(workspace, capture)} was not read yet.")
-            if st.button("Read its flows", icon=":material/play_arrow:", key=f"read_{capture.id}"):
+            if failed is None:
+                st.text(f"{name} was not read yet.")
+            else:
+                st.text(f"{name} could not be read: {plain(failed[0], limit=400)}", help=md(failed[1], limit=600))
+            label = "Read its flows" if failed is None else "Try again"
+            if st.button(label, icon=":material/play_arrow:", key=f"read_{capture.id}"):
                 jobs.read_flows(workspace, capture)
+            if failed is not None and st.button("Remove", icon=":material/delete:", key=f"remove_{capture.id}"):
+                workspace.delete(capture.id)
+                flash(f"{name} was moved to the trash of the workspace.")
+                st.rerun()
 
 
 def read_again(workspace: Workspace, captures: list[Artefact]) -> None:

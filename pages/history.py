@@ -147,6 +147,7 @@ def jobs_tab(workspace: Workspace) -> None:
 
 frame.title("What was done?", "Edits, provenance and jobs; everything lies as text in the workspace folder.")
 workspace = state.require()
+jobs.show_failure(everywhere=True)
 tab_edits, tab_provenance, tab_jobs = st.tabs(["Edits", "Provenance", "Jobs"])
 with tab_edits:
     edits_tab(workspace)

@@ -332,5 +332,7 @@ workspace = state.require()
 jobs.show_failure()
 models = [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("kind") == "flowchronicle"]
 if models:
-    look(workspace, models)
+    # One that cannot be read must not hide the form that learns another.
+    with readable_errors():
+        look(workspace, models)
 learn_part(workspace, expanded=not models)

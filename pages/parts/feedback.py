@@ -1,5 +1,7 @@
 """What the app says when something is missing or wrong: one tone, never a traceback for what the user can mend."""
 
+import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,32 @@ def readable_errors() -> Iterator[None]:
         yield
     except NetsynthError as error:
         notice(error)
+
+
+@contextmanager
+def readable_bugs() -> Iterator[None]:
+    """The outermost guard: what nobody foresaw becomes a notice too, with its traceback folded away."""
+    try:
+        yield
+    except NetsynthError as error:
+        notice(error)
+    except Exception as error:  # noqa: BLE001 - the last line before the screen: whatever it is, it is shown and logged
+        bug(error)
+
+
+def bug(error: Exception) -> None:
+    """Show a fault of netsynth's own: what it is in one line, what helps, and the details for a report."""
+    logging.getLogger("netsynth.app").error("A page failed", exc_info=error)
+    first = " ".join(str(error).split())
+    st.error(
+        f"**Something went wrong in netsynth itself.** {type(error).__name__}: {md(first, limit=300)}\n\n"
+        "**What to do:** Reload the page. When netsynth was updated while it ran, stop it and start it again. "
+        "What is in the workspace folder is not harmed.",
+        icon=":material/bug_report:",
+    )
+    with st.expander("Details", icon=":material/data_object:"):
+        st.caption("For a report of the fault; it may name files of this machine.")
+        st.code("".join(traceback.format_exception(error)), language=None, height=320)
 
 
 def empty(

@@ -101,6 +101,7 @@ def title(heading: str, question: str) -> None:
         # and runs the page alone. Naming the pages ends that; the rerun then goes through app.py.
         navigation()
         st.rerun()
+    st.session_state[jobs.PAGE] = heading
     st.title(heading, anchor=False)
     st.caption(question)
 

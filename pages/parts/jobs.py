@@ -23,6 +23,10 @@ POLL_S = 0.7
 AT_ONCE_BYTES = 1_000_000_000
 """Larger files are hashed and copied by a job."""
 _SEEN = "_jobs_seen"
+_FAILED = "_job_failed"
+_STARTED_ON = "_jobs_started_on"
+PAGE = "_page"
+"""Heading of the page that is shown; the frame keeps it in the session."""
 
 STEP_WORDS = {
     Step.CAPTURE: "take a file in",
@@ -60,6 +64,8 @@ def start(workspace: Workspace, recipe: Recipe) -> None:
         return
     # Known from the start, so that its end is told even when it comes before the next look.
     st.session_state.setdefault(_SEEN, set()).add(job.id)
+    st.session_state.setdefault(_STARTED_ON, {})[job.id] = st.session_state.get(PAGE)
+    st.session_state.pop(_FAILED, None)
     flash(f"Started: {title_of(recipe)}. Its progress is in the sidebar.")
     st.rerun()
 
@@ -131,8 +137,13 @@ def _announce(workspace: Workspace, ids: set[str]) -> None:
         st.toast(f"{md(title_of(job.recipe))}: {word}", icon=icon)
         if job.status.artefacts:
             _follow(workspace, job)
+        if job.status.state is JobState.DONE:
+            st.session_state.pop(_FAILED, None)
         if job.status.state is JobState.FAILED and job.status.error is not None:
-            st.session_state["_job_failed"] = (title_of(job.recipe), job.status.error.message, job.status.error.hint)
+            # A job that an earlier session started belongs to the page on which its end was seen.
+            page = st.session_state.get(_STARTED_ON, {}).get(job.id) or st.session_state.get(PAGE)
+            error = job.status.error
+            st.session_state[_FAILED] = (page, title_of(job.recipe), error.message, error.hint)
 
 
 def _follow(workspace: Workspace, job: Job) -> None:
@@ -144,18 +155,29 @@ def _follow(workspace: Workspace, job: Job) -> None:
         st.session_state.pop(f"pick_{name}", None)
 
 
-def show_failure() -> None:
-    """Say on the page why the last job failed, until it is put away."""
-    failed = st.session_state.get("_job_failed")
-    if not failed:
+def show_failure(*, everywhere: bool = False) -> None:
+    """Say why the last job failed, on the page that started it (or wherever it is called with `everywhere`).
+
+    It goes when it is put away, when another job is started, and when a later one ends well.
+    """
+    failed = st.session_state.get(_FAILED)
+    if not failed or not (everywhere or failed[0] == st.session_state.get(PAGE)):
         return
-    title, message, hint = failed
+    _, title, message, hint = failed
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
         trouble(message, hint, subject=title)
     if right.button("Close", key="close_failure", type="tertiary"):
-        del st.session_state["_job_failed"]
+        del st.session_state[_FAILED]
         st.rerun()
+
+
+def failure_of(workspace: Workspace, capture: Artefact) -> tuple[str, str] | None:
+    """Message and hint of the last job that read a file's flows, when it failed."""
+    reading = [job for job in all_jobs(workspace) if job.recipe.step is Step.FLOWS and capture.id in job.recipe.inputs]
+    if not reading or reading[-1].status.state is not JobState.FAILED or reading[-1].status.error is None:
+        return None
+    return reading[-1].status.error.message, reading[-1].status.error.hint
 
 
 def _running_job(workspace: Workspace, job: Job) -> None:

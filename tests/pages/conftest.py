@@ -9,6 +9,7 @@ from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from netsynth_core.workspace import Workspace
+from pages.parts import feedback
 from tests.app_workspace import filled_workspace, remove_filled
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -29,6 +30,16 @@ def empty(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def filled(tmp_path: Path) -> Workspace:
     return filled_workspace(tmp_path / "filled")
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.fixture(autouse=True)
+def _bugs_stay_bugs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app shows its own faults as a notice; a test shall see them as `app.exception`."""
+    monkeypatch.setattr(feedback, "bug", _raise)
 
 
 @pytest.fixture

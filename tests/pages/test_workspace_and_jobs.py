@@ -8,9 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from netsynth_core.workspace import JobState, Step, Workspace, wait_job
 from netsynth_core.workspace.jobs import jobs
-from tests.app_workspace import SMALL, do
+from pages.parts import feedback
+from tests.app_workspace import SMALL, do, models
 
 Opener = Callable[..., AppTest]
+BUG = feedback.bug
 BIDI = "\u202e"
 
 
@@ -80,8 +82,45 @@ def test_a_failed_job_says_what_to_do(empty: Workspace, tmp_path: Path, open_pag
     app.run()
     assert not app.exception
     assert "**What to do:**" in app.error[0].value
+    (capture,) = empty.artefacts("capture") or (None,)
+    shown = {button.key for button in app.button}
+    assert capture is None or {f"read_{capture.id}", f"remove_{capture.id}"} <= shown
+    assert not any("was not read yet" in text.value for text in app.text)
+    app.switch_page("pages/flows.py").run()
+    assert not app.error
+    app.switch_page("pages/history.py").run()
+    assert "**What to do:**" in app.error[0].value
+    app.button(key="close_failure").click().run()
     history = open_page(empty, "history")
     assert "**What to do:**" in history.error[0].value
+
+
+def test_a_fault_of_netsynth_is_a_notice_with_details(
+    filled: Workspace, open_page: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(self: Workspace) -> str:
+        raise TypeError("no <b>such</b> thing")
+
+    monkeypatch.setattr(feedback, "bug", BUG)
+    monkeypatch.setattr(Workspace, "notes", fault)
+    app = open_page(filled, "home")
+    assert not app.exception
+    assert "Something went wrong in netsynth itself" in app.error[0].value
+    assert "TypeError" in app.error[0].value and "<b>" not in app.error[0].value
+    assert "Traceback (most recent call last)" in app.code[-1].value
+
+
+def test_a_model_that_cannot_be_read_leaves_the_form_to_learn_another(filled: Workspace, open_page: Opener) -> None:
+    for page, kind, learn in (
+        ("patterns", "flowchronicle", "Mine patterns"),
+        ("automata", "tadam", "Extract timed words"),
+    ):
+        for model in models(filled, kind):
+            (filled.path(model.id) / "learned.json").write_text("{")
+        app = open_page(filled, page)
+        assert not app.exception
+        assert "**What to do:**" in app.error[0].value
+        assert any(button.label == learn for button in app.button)
 
 
 def test_hostile_names_are_shown_as_text(filled: Workspace, open_page: Opener) -> None:
