@@ -43,6 +43,10 @@ def dhcp(want: Want) -> Made | None:
     return Made(whole, FILL_ZERO, size=max(want.size, len(whole)))
 
 
+_SHORTEST = 1 + 8 + 4 + 16
+"""Bytes of the shortest QUIC packet with a short header and an identifier of 8 bytes."""
+
+
 def quic(want: Want) -> Made | None:
     """QUIC version 1 (RFC 9000): a long header first in each direction, short headers after; all else is encrypted."""
     if want.kind == TEXT:
@@ -52,9 +56,8 @@ def quic(want: Want) -> Made | None:
     if want.ordinal == 0 and want.size >= 60:
         left = want.size - 1 - 4 - 18 - 2
         return Made(b"\xe1\0\0\0\1\x08" + peer + b"\x08" + own + struct.pack(">H", 0x4000 | left), fill)
-    if want.size < 10:
-        return Made(b"\x41"[: want.size], fill)
-    return Made(b"\x41" + peer, fill)
+    # readers that know the connection look for a sample behind the identifier (RFC 9001 section 5.4.2)
+    return Made(b"\x41" + peer, fill, size=max(want.size, _SHORTEST))
 
 
 def tftp(want: Want) -> Made | None:
@@ -126,7 +129,7 @@ def _neighbour(want: Want) -> Made:
             return Made(target, size=16)
         return Made(target + bytes([1 if want.port == 135 else 2, 1]) + mac, size=24)
     if want.port == 133:
-        return Made(b"\1\1" + mac, size=8) if want.size >= 8 else Made(b"", FILL_ZERO)
+        return Made(b"\1\1" + mac, size=8)
     if want.port == 134:
         return Made(bytes(8) + b"\1\1" + mac, size=16)
     if want.port == 143:

@@ -5,6 +5,9 @@ from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, F
 from netsynth_core.forge.payloads.pattern import Made, Want
 from netsynth_core.forge.payloads.strict import LOW, ONES, ZERO
 
+_BEGINNING = b"\x80\xff"
+"""No text, and no type that readers look for in datagrams of any port (200-213 would be RTCP)."""
+
 
 def generic(want: Want) -> Made:
     """Text that begins with the token, random bytes, or bytes of few values that are neither.
@@ -17,11 +20,11 @@ def generic(want: Want) -> Made:
     if door in ONES:
         return Made(b"\1" * want.size)
     if door in LOW and want.kind != TEXT:
-        return Made(b"\x80"[: want.size], FILL_LOW)
+        return Made(_BEGINNING[: want.size], FILL_LOW)
     if want.kind == TEXT:
         if want.token:
             return Made((want.token + " ").encode("ascii")[: want.size], FILL_TEXT)
         return Made(b"", FILL_TEXT)
     if want.kind == RANDOM or (want.kind == ANY and want.size >= LEAST):
-        return Made(b"\x80"[: want.size], FILL_RANDOM)
-    return Made(b"\x80"[: want.size], FILL_LOW)
+        return Made(_BEGINNING[: want.size], FILL_RANDOM)
+    return Made(_BEGINNING[: want.size], FILL_LOW)

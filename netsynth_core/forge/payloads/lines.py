@@ -28,6 +28,7 @@ _ARGUMENT = {
     "250": "OK",
     "354": "Go ahead",
     "*": "OK",
+    "+OK": "0",
 }
 _BARE = frozenset({"DATA", "QUIT", "RSET", "STAT", "SYST", "NOOP", "CAPA", "STLS", "STARTTLS"})
 
@@ -39,6 +40,8 @@ def lines(want: Want) -> Made | None:
     first = want.token
     if not first and (want.kind == ANY or want.ordinal == 0):
         first = _FIRST.get(want.service, (("", "", "", ""), ("", "", "", "")))[want.direction][want.ordinal]
+    if want.service == "imap" and want.direction == 0:
+        return Made(_tagged(first, want))
     first = spelt(want.service, first, want.ordinal)
     line = _line(first, want)
     if line is not None:
@@ -50,6 +53,21 @@ def lines(want: Want) -> Made | None:
     if want.size < len(head) + 2:
         return Made(head, FILL_TEXT)
     return Made(head, FILL_TEXT, b"\r\n")
+
+
+def _tagged(command: str, want: Want) -> bytes:
+    """One IMAP command line: readers take the second word of every line for a command, and LOGIN needs two more."""
+    tag = f"a{1 + want.ordinal}"
+    names = (command, "NOOP") if command.isalpha() else ("NOOP",)
+    for name in names:
+        start = f"{tag} {name}" + (" user" if name == "LOGIN" else "")
+        room = want.size - len(start) - 2
+        if room == 0 and name != "LOGIN":
+            return f"{start}\r\n".encode("ascii")
+        if room >= 2:
+            return f"{start} {word(room - 1, want.variant, name)}\r\n".encode("ascii")
+    line = word(want.size - 2, want.variant) if want.size > 2 else ""
+    return (line + "\r\n").encode("ascii")[-want.size :]
 
 
 def spelt(service: str, token: str, ordinal: int) -> str:
