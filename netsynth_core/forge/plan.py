@@ -17,6 +17,7 @@ from netsynth_core.flows.states import STATES
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.forge.addresses import Hosts, gather_hosts
 from netsynth_core.forge.columns import FlowColumns
+from netsynth_core.forge.payloads.strict import STRICT
 from netsynth_core.forge.tcp import BARE, MTU, NAKED, PLAIN, STAMPED, Dialects, speak
 from netsynth_core.units import NS_PER_S
 
@@ -43,6 +44,9 @@ class Plan:
     duration: NDArray[np.int64]
     """ns; -1 = unknown."""
     service: NDArray[np.object_]
+    """What the payloads are: the flow's service, unless its ports make readers expect another strictly."""
+    swapped: NDArray[np.bool_]
+    """Whether the originator is the server: the service's port is its own."""
     group: NDArray[np.object_]
     """The service models are chosen by: the protocol in lower case where the service is unknown."""
     state: NDArray[np.object_]
@@ -82,7 +86,7 @@ def plan_flows(table: FlowTable, *, seed: int) -> Plan:
     fwd, bwd = (frame[name].to_numpy(np.int64) for name in ("fwd_packets", "bwd_packets"))
     octets = _known_bytes(frame, fwd, bwd)
     state = _states(frame, proto, fwd, bwd)
-    service = _services(frame, proto)
+    service, group, swapped = _services(frame, proto)
     level = _levels(hosts, source, destination, fwd, bwd, octets, state)
     dialects = speak(hosts, source, destination, level)
     flags = frame["flags"].to_numpy(object)
@@ -109,7 +113,8 @@ def plan_flows(table: FlowTable, *, seed: int) -> Plan:
         bytes=octets,
         duration=_known_durations(frame),
         service=service,
-        group=np.where(service == "", frame["proto"].str.lower().to_numpy(object), service),
+        swapped=swapped,
+        group=group,
         state=state,
         state_code=np.array(
             [STATES.index(name) if name in STATES else STATES.index("OTH") for name in state], np.int64
@@ -209,18 +214,33 @@ def state_of_flags(flags: str, proto: int, fwd: int, bwd: int) -> str:
     return "S1" if syn else "OTH"
 
 
-def _services(frame: pd.DataFrame, proto: NDArray[np.int64]) -> NDArray[np.object_]:
-    """The service of each flow: the table's, else that of its port."""
-    names = frame["service"].to_numpy(object).copy()
-    ports = frame["dst_port"].to_numpy(np.int64)
+def _services(
+    frame: pd.DataFrame, proto: NDArray[np.int64]
+) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.bool_]]:
+    """Service of the payloads, service models are chosen by, and whether the originator is the server.
+
+    Models may be pooled under the name of a protocol, which says nothing of payloads: there ports decide. They also
+    do where readers take only messages of the service of a port (`STRICT`), whatever the table says.
+    """
     table: dict[tuple[int, int], str] = {}
     for rule in reversed(RULES):
         table |= {(PROTO_TCP, port): rule.name for port in rule.tcp} | {
             (PROTO_UDP, port): rule.name for port in rule.udp
         }
-    for i in np.flatnonzero(names == ""):
-        names[i] = table.get((int(proto[i]), int(ports[i])), "")
-    return names
+    protocols = {name.lower() for name in PROTO_NAMES.values()}
+    named = frame["service"].to_numpy(object)
+    family = frame["proto"].str.lower().to_numpy(object)
+    service, group = named.copy(), named.copy()
+    swapped = np.zeros(len(named), bool)
+    ports = frame[["src_port", "dst_port"]].to_numpy(np.int64).tolist()
+    for i, (number, (own, other)) in enumerate(zip(proto.tolist(), ports, strict=True)):
+        there, here = table.get((number, other), ""), table.get((number, own), "")
+        by_port = there or here
+        known = named[i] if named[i] not in protocols else ""
+        service[i] = by_port if known == "" or by_port in STRICT else known
+        swapped[i] = service[i] != "" and service[i] == here != there
+        group[i] = named[i] or by_port or family[i]
+    return service, group, swapped
 
 
 def _levels(

@@ -97,3 +97,19 @@ def http_words(n: int = 40) -> Words:
             word += [("A_<_Text", 30, 1400)] * int(rng.integers(0, 3)) + [("A_>_Empty", 200, 0)]
         words.append([*word, ("FA_>_Empty", 400, 0), ("FA_<_Empty", 300, 0), ("A_>_Empty", 200, 0)])
     return Words.from_lists(words, unit="us", service="http", state="SF")
+
+
+def pooled_words(proto: str, *, seed: int = 1) -> Words:
+    """Conversations of many services in one: payloads of any class, size and order, under the protocol's name."""
+    rng = np.random.default_rng(seed)
+    classes = ["Random", "Replay", "Text", "Text-GET", "Text-LOGIN", "Text-220"]
+    words = []
+    for _ in range(60):
+        tcp = proto == "tcp"
+        word = [("S_>_Empty", 0, 0), ("SA_<_Empty", 300, 0), ("A_>_Empty", 200, 0)] if tcp else []
+        for _ in range(int(rng.integers(1, 6))):
+            for way in "><":
+                name = f"{way}_{classes[int(rng.integers(len(classes)))]}"
+                word.append((f"PA_{name}" if tcp else name, int(rng.integers(0, 900)), int(rng.integers(1, 700))))
+        words.append(word + ([("FA_>_Empty", 9, 0), ("FA_<_Empty", 9, 0), ("A_>_Empty", 9, 0)] if tcp else []))
+    return Words.from_lists(words, unit="us", service=proto, state="")

@@ -14,7 +14,7 @@ from netsynth_core.forge.payloads.dns import exchange
 from netsynth_core.forge.payloads.makers import MAKERS, make
 from netsynth_core.forge.payloads.names import host_labels
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
-from netsynth_core.forge.payloads.strict import LOW, ONES, UNSERVED, ZERO
+from netsynth_core.forge.payloads.strict import LOW, ONES, STRICT, UNSERVED, ZERO
 from netsynth_core.forge.payloads.text import running_text
 
 PLAIN = Want("", 6, 9999, 0, ANY, "", 100, 0, False, 0, 0, 0)
@@ -46,7 +46,20 @@ def test_every_maker_makes_every_size(
     # only protocols whose messages have no such size may change it
     if made.size not in (-1, size):
         assert service in {"dns", "mdns", "llmnr", "netbios", "ntp", "dhcp", "kerberos", "ldap", "snmp", "radius",
-                           "mqtt", "ssh", "tftp", "http", "ssdp"}  # fmt: skip
+                           "mqtt", "ssh", "tftp", "http", "ssdp", "quic"}  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted({"dns", "mdns", "llmnr", "ldap", "snmp", "kerberos", "mqtt"})), st.integers(0, 1),
+    st.integers(0, 3), st.integers(1, 1448),
+)  # fmt: skip
+def test_strict_services_make_their_messages_of_any_class(service: str, way: int, ordinal: int, size: int) -> None:
+    assert service in STRICT
+    want = Want(service, 17, 53, way, ANY, "", size, 0, False, 60, ordinal, 0)
+    plain = payload(want)
+    for kind in (TEXT, RANDOM, REPLAY):
+        styled = payload(want._replace(kind=kind, token="GET" if kind == TEXT else ""))
+        assert (len(styled), styled[:1]) == (len(plain), plain[:1])
 
 
 @given(st.integers(17, 250), st.integers(30, 500), st.integers(0, 7))
@@ -130,6 +143,36 @@ def test_classes_are_read_again(service: str, kind: int) -> None:
     table = PacketTable(data=np.frombuffer(b"".join(raws), np.uint8), **columns)  # type: ignore[arg-type]
     read = np.asarray(classify(table))
     assert np.mean(read == kind) >= 0.9
+
+
+@given(st.integers(1, 600), st.integers(0, 3), st.sampled_from(["", "LOGIN", "FETCH", "LOGOUT", "+"]))
+def test_imap_requests_are_one_tagged_command(size: int, ordinal: int, token: str) -> None:
+    raw = payload(PLAIN._replace(service="imap", port=143, size=size, kind=TEXT, token=token, ordinal=ordinal))
+    assert len(raw) == size
+    if size >= 12:
+        tag, command, *arguments = raw.removesuffix(b"\r\n").split(b" ")
+        assert raw.count(b"\n") == 1
+        assert tag == b"a%d" % (1 + ordinal)
+        assert command in {b"LOGIN", b"FETCH", b"LOGOUT", b"NOOP", b"SELECT"}
+        assert command != b"LOGIN" or len(arguments) == 2
+
+
+@given(st.integers(1, 200), st.integers(0, 3), st.integers(0, 1))
+def test_short_quic_packets_have_their_sample(size: int, ordinal: int, way: int) -> None:
+    raw = payload(PLAIN._replace(service="quic", proto=17, port=443, size=size, ordinal=ordinal, direction=way))
+    assert len(raw) == max(size, 29)
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 8, 12, 40])
+def test_router_solicitations_hold_one_whole_option(size: int) -> None:
+    raw = payload(PLAIN._replace(proto=58, port=133, size=size))
+    assert (len(raw), raw[1] * 8) == (8, 8)
+
+
+def test_datagrams_of_no_known_protocol_are_no_rtcp() -> None:
+    for size in (2, 40, 1472):
+        raw = payload(PLAIN._replace(proto=17, size=size, kind=RANDOM))
+        assert not 192 <= raw[1] <= 213
 
 
 def test_port_tables_do_not_overlap() -> None:

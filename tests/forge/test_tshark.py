@@ -10,7 +10,7 @@ import pytest
 from netsynth_core.flows.services import RULES
 from netsynth_core.forge import forge_capture
 from netsynth_core.forge.payloads.makers import MAKERS
-from tests.forge.forging import http_words, model_of, table
+from tests.forge.forging import http_words, model_of, pooled_words, table
 
 TSHARK = shutil.which("tshark")
 CHECKS = [item for name in ("ip", "tcp", "udp") for item in ("-o", f"{name}.check_checksum:TRUE")]
@@ -58,3 +58,31 @@ def test_tshark_finds_no_malformed_packet_and_no_bad_checksum(tmp_path: Path) ->
     # nothing here is noise, so nothing may look like loss or repetition either
     suspicious = "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || tcp.analysis.duplicate_ack"
     assert _rows(tmp_path / "x.pcap", f"{suspicious} || tcp.analysis.retransmission || tcp.analysis.out_of_order") == []
+
+
+@pytest.mark.skipif(TSHARK is None, reason="tshark is not installed")
+@pytest.mark.parametrize("swapped", [False, True])
+def test_packets_of_pooled_models_stay_valid(tmp_path: Path, swapped: bool) -> None:
+    rng = np.random.default_rng(8)
+    doors = [("TCP", p) for rule in RULES if rule.name in MAKERS for p in rule.tcp]
+    doors += [("UDP", p) for rule in RULES if rule.name in MAKERS for p in rule.udp]
+    rows: list[dict[str, object]] = []
+    for proto, port in doors:
+        for _ in range(3):
+            turns = int(rng.integers(1, 5))
+            opening_and_end = (4, 2) if proto == "TCP" else (0, 0)
+            row: dict[str, object] = {"src_ip": f"10.0.{len(rows) // 250}.{len(rows) % 250 + 1}", "dst_ip": "10.9.0.1"}
+            row |= {"src_port": port, "dst_port": 50_001} if swapped else {"src_port": 50_001, "dst_port": port}
+            row |= {"proto": proto, "service": proto.lower(), "state": "SF" if proto == "TCP" else ""}
+            row |= {"flags": ".AP.SF" if proto == "TCP" else "......"}
+            row |= {"fwd_packets": turns + opening_and_end[0], "bwd_packets": turns + opening_and_end[1]}
+            row |= {"fwd_bytes": -1, "bwd_bytes": -1}
+            rows.append(row)
+    models = [model_of(pooled_words("tcp")), model_of(pooled_words("udp"))]
+    report = forge_capture(table(rows), models, path=tmp_path / "x.pcap", rng=rng)
+    assert report.drawn == len(rows)
+    assert _rows(tmp_path / "x.pcap", BAD) == []
+    # the service's port is the server's: answers come from it
+    wrong = "(dns.flags.response == 1 && udp.dstport == 53) || (dns.flags.response == 0 && udp.srcport == 53)"
+    assert _rows(tmp_path / "x.pcap", f"{wrong} || (dhcp.type == 2 && udp.dstport == 67)") == []
+    assert len(_rows(tmp_path / "x.pcap", "dns.flags.response == 1 && udp.srcport == 53")) >= 3

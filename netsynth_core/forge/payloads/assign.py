@@ -1,6 +1,7 @@
 """Gives every packet of a draft its payload pattern: equal wants are made once."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,11 @@ from netsynth_core.flows.services import RULES
 from netsynth_core.forge.columns import Draft
 from netsynth_core.forge.payloads.makers import JOINS, make
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
+from netsynth_core.forge.payloads.strict import LOW, ONES, UNSERVED, ZERO
 from netsynth_core.forge.plan import Plan
+
+CHECKED: Final = LOW | ZERO | ONES | UNSERVED
+"""Ports on which readers take only well-formed messages."""
 
 
 @dataclass
@@ -47,11 +52,12 @@ class Payloads:
         gather_wants(draft, proto, columns.seed[flows], join, plan.limit[flows], wants, own)
         lengths = np.diff(draft.offsets)
         flow = np.repeat(np.arange(len(flows)), lengths)
-        port = columns.ports[flows, 1].astype(np.int64)
+        port = _doors(plan, flows)
         messages = columns.messages[flows]
         icmp = (proto == 1) | (proto == 58)
         way = draft.direction.astype(np.int64)
         door = np.where(icmp[flow], messages[flow, way, 0].astype(np.int64), port[flow])
+        way ^= plan.swapped[flows][flow]
         head = (((service[flow] * 256 + proto[flow]) * 65536 + door) * 2 + way) * 8 + draft.kind
         size, token = draft.size.astype(np.int64), draft.token.astype(np.int64) + 1
         # two words hold a whole want: the first what it belongs to, the second its sizes and place
@@ -97,6 +103,19 @@ class Payloads:
             made = make(want)
             found = self.made[want] = (self.store.add(made), size if made.size < 0 else made.size)
         return found
+
+
+def _doors(plan: Plan, flows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The port of each flow that readers go by: the server's, or where no service is known the lower strict one."""
+    proto = plan.columns.proto[flows].tolist()
+    ports = plan.columns.ports[flows].astype(np.int64)
+    doors = np.where(plan.swapped[flows], ports[:, 0], ports[:, 1])
+    for i in np.flatnonzero(plan.service[flows] == ""):
+        for port in np.sort(ports[i]).tolist():
+            if (proto[i], port) in CHECKED:
+                doors[i] = port
+                break
+    return doors
 
 
 def _distinct(first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6
+from netsynth_core.forge.columns import ANY
 from netsynth_core.forge.payloads.asn1 import kerberos, ldap, snmp
 from netsynth_core.forge.payloads.binary import mqtt, mysql, postgresql, rdp, redis, smb
 from netsynth_core.forge.payloads.datagrams import dhcp, icmp, ntp, quic, radius, tftp
@@ -12,6 +13,7 @@ from netsynth_core.forge.payloads.http import http
 from netsynth_core.forge.payloads.lines import lines, ssdp, syslog
 from netsynth_core.forge.payloads.pattern import Made, Maker, Want
 from netsynth_core.forge.payloads.ssh import ssh
+from netsynth_core.forge.payloads.strict import STRICT
 from netsynth_core.forge.payloads.tls import tls
 
 ALONE, FULL_SEGMENTS, BODIES, ANSWERS = range(4)
@@ -67,4 +69,7 @@ def make(want: Want) -> Made:
     else:
         maker = MAKERS.get(want.service)
         made = maker(want) if maker is not None else None
+        if made is None and maker is not None and want.service in STRICT:
+            # validity goes before the class: the protocol's own message of that size
+            made = maker(want._replace(kind=ANY, token="", continued=False))
     return generic(want) if made is None else made

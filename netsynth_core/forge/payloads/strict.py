@@ -18,6 +18,14 @@ def _ports(tcp: str, udp: str) -> frozenset[tuple[int, int]]:
     return frozenset(found)
 
 
+STRICT: Final = frozenset(
+    {
+        *("dhcp", "dns", "kerberos", "ldap", "llmnr", "mdns", "mqtt", "mysql", "netbios", "ntp", "postgresql"),
+        *("quic", "radius", "rdp", "smb", "snmp", "tftp"),
+    }
+)
+"""Services whose ports readers take nothing else on: their makers serve every size, class and place."""
+
 LOW: Final = _ports(
     """
     427 500 2404 3002 4189 4249 4369 4555 6000-6063 6160 6667 34980
