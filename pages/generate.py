@@ -14,7 +14,7 @@ from netsynth_core.workspace.store import Workspace
 from pages.parts import frame, jobs, reads, state
 from pages.parts.feedback import empty, notice, readable_errors
 from pages.parts.pickers import pick, shown_name
-from pages.parts.text import md, number, plain
+from pages.parts.text import count, md, number, plain
 
 MAX_FLOWS = 10_000_000
 MAX_DOWNLOAD = 200_000_000
@@ -23,10 +23,11 @@ FIGURES = {
     "words": ("Words", None),
     "packets": ("Packets", None),
     "bytes": ("Bytes", None),
-    "drawn": ("From automata", "Flows whose packets were drawn from an automaton."),
     "exact": ("Exact counts", "Flows that have exactly the packets the flow table asks for."),
     "seconds": ("Took", None),
 }
+LEFT_OUT = "left out:"
+"""Reasons of the forge that begin so name flows that became no packets."""
 
 
 def seed_input(key: str) -> int:
@@ -62,11 +63,21 @@ def sample_form(workspace: Workspace, models: list[Artefact], stale: dict[str, s
     how = st.segmented_control(
         "How much", ["a number of flows", "a stretch of time"], default="a number of flows", required=True, key="how"
     )
+    learnt_from = training_flows(workspace, model)
     with st.form("sample", border=False):
         left, right = st.columns(2)
-        n, duration = 1000, "10m"
+        n, duration = learnt_from, "10m"
         if how == "a number of flows":
-            n = int(left.number_input("Flows", min_value=1, max_value=MAX_FLOWS, value=1000, step=100, key="n"))
+            # The key names the model: another model begins with the number of its own training flows.
+            n = int(
+                left.number_input(
+                    "Flows", min_value=1, max_value=MAX_FLOWS, value=learnt_from, step=1, key=f"n_{model.id}"
+                )
+            )
+            st.caption(
+                f"The model was learnt from {count(learnt_from, 'flow')}. The flows are spread over the same span: "
+                "fewer of them mean a lower rate. For a shorter capture at the learnt rate take a stretch of time."
+            )
         else:
             duration = left.text_input("Duration", value="10m", key="duration", help="Such as 90s, 10m, 1.5h or 2d.")
         start = right.text_input(
@@ -78,6 +89,12 @@ def sample_form(workspace: Workspace, models: list[Artefact], stale: dict[str, s
         with readable_errors():
             parameters = amount_parameters(how or "", n, duration, start)
             jobs.start(workspace, Recipe(step=Step.SAMPLE, inputs=(model.id,), parameters=parameters, seed=seed))
+
+
+def training_flows(workspace: Workspace, model: Artefact) -> int:
+    """How many flows a flow model was learnt from."""
+    tables = [a for a in reads.ancestors(workspace, model) if a.kind is ArtefactKind.FLOWS]
+    return min(max(int(tables[0].facts.get("flows", 0)), 1), MAX_FLOWS) if tables else 1000
 
 
 def forge_form(
@@ -119,16 +136,8 @@ def results(workspace: Workspace, synthetic: list[Artefact], stale: dict[str, st
     for column, name in zip(st.columns(max(len(shown), 1)), shown, strict=False):
         label, help_text = FIGURES[name]
         column.metric(label, _figure(name, made.facts[name]), help=help_text)
-    fallbacks = made.facts.get("fallbacks")
-    if fallbacks:
-        st.markdown(
-            f"**Not drawn from an automaton of their own, or left out**: {number(sum(fallbacks.values()))} flows"
-        )
-        ranked = sorted(fallbacks.items(), key=lambda item: -item[1])
-        rows = [{"what happened": plain(reason), "flows": flows} for reason, flows in ranked]
-        st.dataframe(
-            pd.DataFrame(rows), hide_index=True, key="fallbacks", alt="Flows without an automaton of their own"
-        )
+    if made.facts.get("content") == "pcap":
+        account(made)
     for note in made.facts.get("notes", []):
         st.info(md(note, limit=500), icon=":material/info:")
     seed = made.recipe.seed if made.recipe else 0
@@ -137,6 +146,33 @@ def results(workspace: Workspace, synthetic: list[Artefact], stale: dict[str, st
         for file in made.files:
             download(workspace, made, file)
     preview(workspace, made)
+
+
+def account(made: Artefact) -> None:
+    """What became of every flow: drawn from an automaton, given default packets, or left out, with the reasons."""
+    fallbacks: dict[str, int] = made.facts.get("fallbacks") or {}
+    left_out = {why: n for why, n in fallbacks.items() if why.startswith(LEFT_OUT)}
+    default = {why: n for why, n in fallbacks.items() if why not in left_out}
+    columns = st.columns(3)
+    columns[0].metric("Flows from automata", number(made.facts.get("drawn", 0)))
+    columns[1].metric(
+        "With default packets",
+        number(sum(default.values())),
+        help="No automaton fits them: they have the right counts and sizes, and a plain handshake where there is one.",
+    )
+    columns[2].metric("Left out", number(sum(left_out.values())), help="Flows that became no packet.")
+    for title, reasons, key in (
+        ("Why default packets", default, "fallbacks"),
+        ("Why left out", left_out, "left_out"),
+    ):
+        if not reasons:
+            continue
+        rows = [
+            {"reason": plain(why.removeprefix(LEFT_OUT).strip()), "flows": flows}
+            for why, flows in sorted(reasons.items(), key=lambda item: -item[1])
+        ]
+        with st.expander(f"{title}: {count(sum(reasons.values()), 'flow')}", expanded=key == "left_out"):
+            st.dataframe(pd.DataFrame(rows), hide_index=True, key=key, alt=title)
 
 
 def _figure(name: str, value: float) -> str:
@@ -201,7 +237,8 @@ def whole_chain(workspace: Workspace) -> None:
     with st.expander("Everything in one job: learn, generate, forge, compare", icon=":material/all_inclusive:"):
         source = pick("From the flows", flows, workspace=workspace, name="chain_flows")
         with st.form("chain", border=False):
-            n = int(st.number_input("Flows", min_value=1, max_value=MAX_FLOWS, value=source.facts["flows"] or 1))
+            held = min(max(int(source.facts["flows"]), 1), MAX_FLOWS)
+            n = int(st.number_input("Flows", min_value=1, max_value=MAX_FLOWS, value=held, key=f"chain_n_{source.id}"))
             seed = seed_input("chain_seed")
             if st.form_submit_button("Start", type="primary"):
                 recipe = Recipe(step=Step.GENERATE, inputs=(source.id,), parameters={"flows": n}, seed=seed)

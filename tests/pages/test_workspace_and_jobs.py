@@ -220,3 +220,19 @@ def test_an_empty_flow_table_is_not_taken_by_itself(filled: Workspace, tmp_path:
         assert open_page(filled, page).selectbox(key="pick_flows").value == made.id
     assert open_page(filled, "patterns", flows=nothing.id).selectbox(key="pick_flows").value == made.id
     assert open_page(filled, "capture", flows=nothing.id).selectbox(key="pick_flows").value == nothing.id
+
+
+def test_as_many_flows_as_were_learnt_from_are_proposed(filled: Workspace, open_page: Opener) -> None:
+    (patterns,) = models(filled, "flowchronicle")
+    app = open_page(filled, "generate")
+    assert app.number_input(key=f"n_{patterns.id}").value == filled.get(patterns.inputs[0].id).facts["flows"]
+
+
+def test_the_account_of_forged_packets_names_every_flow_once(filled: Workspace, open_page: Opener) -> None:
+    packets = next(a for a in filled.artefacts("synthetic") if a.facts["content"] == "pcap")
+    flows = filled.get(packets.inputs[0].id).facts["flows"]
+    app = open_page(filled, "generate", synthetic=packets.id)
+    figures = {m.label: int(m.value) for m in app.metric if m.label in ("Flows from automata", "With default packets")}
+    left_out = next(int(m.value) for m in app.metric if m.label == "Left out")
+    assert sum(figures.values()) + left_out == flows
+    assert sum(figures.values()) == packets.facts["flows"]
