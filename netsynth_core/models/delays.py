@@ -33,19 +33,30 @@ class DelayScale:
     """How delays of one unit become integer codes.
 
     A logarithmic scale has 10 codes a decade: code 0 is the delay 0, code k >= 1 stands for ``(k - offset)`` decibel of
-    one microsecond (of one, when the unit is unknown). A plain scale takes integers as they are, up to 255.
+    one microsecond (of one, when the unit is unknown). A plain scale takes integers as they are, up to 255; so does a
+    level scale, whose integers of unknown unit are themselves decibel: two delays add up as the times they stand for.
     """
 
     unit: str
     """Unit of the delays: us, ns, s, dbus or empty (unknown)."""
-    kind: Literal["decibel", "plain"]
+    kind: Literal["decibel", "plain", "level"]
 
     @classmethod
     def of(cls, unit: str, largest: int) -> "DelayScale":
         """The scale for delays of `unit` up to `largest`; unknown integers above 255 go on the logarithmic scale."""
+        return cls.candidates(unit, largest)[0]
+
+    @classmethod
+    def candidates(cls, unit: str, largest: int) -> tuple["DelayScale", ...]:
+        """The scales that delays of `unit` up to `largest` may be on, the one to prefer first.
+
+        Small integers of unknown unit may be times or levels; a learner takes what makes the description shorter.
+        """
         if unit in _MICROSECONDS or (unit == "" and largest >= PLAIN_CODES):
-            return cls(unit, "decibel")
-        return cls(unit, "plain")
+            return (cls(unit, "decibel"),)
+        if unit == "dbus" or largest == 0:
+            return (cls(unit, "plain"),)
+        return (cls(unit, "plain"), cls(unit, "level"))
 
     @property
     def codes(self) -> int:
@@ -59,7 +70,7 @@ class DelayScale:
 
     def encode(self, delays: NDArray[np.int64]) -> NDArray[np.int32]:
         """Codes of delays >= 0; what lies beyond the scale gets its first or last code."""
-        if self.kind == "plain":
+        if self.kind != "decibel":
             return np.clip(delays, 0, PLAIN_CODES - 1).astype(np.int32)
         factor = _MICROSECONDS.get(self.unit, 1.0)
         level = 10.0 * np.log10(np.maximum(delays, 1) * factor)
@@ -69,7 +80,7 @@ class DelayScale:
 
     def decode(self, codes: NDArray[np.int32], *, rng: np.random.Generator) -> NDArray[np.int64]:
         """Delays of codes, spread evenly (in decibel) over what rounds to each code."""
-        if self.kind == "plain":
+        if self.kind != "decibel":
             return np.asarray(codes, np.int64)
         level = codes - self.offset + rng.uniform(-0.5, 0.5, len(codes))
         values = np.rint(10.0 ** (level / 10.0) / _MICROSECONDS.get(self.unit, 1.0))
@@ -87,7 +98,7 @@ class DelayScale:
 
     def describe(self, code: float) -> str:
         """A code as a person reads it."""
-        if self.kind == "plain" and self.unit != "dbus":
+        if self.kind == "level" or (self.kind == "plain" and self.unit != "dbus"):
             return f"{code:.0f}"
         if self.unit == "":
             return "0" if code <= 0 else f"{10.0 ** ((code - self.offset) / 10.0):.3g}"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from netsynth_core.flows.words import Words
+from netsynth_core.flows.words_io import read_words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.running import sample_words, word_log2_probabilities
 from netsynth_core.models.tadam import Tadam, TadamParams
@@ -23,14 +24,6 @@ BENCH = Path(__file__).parents[2] / ".." / "shared" / "bench"
 KINDS = {"dup": "re-emission", "swap": "transposition", "miss": "deletion"}
 FRESH = 3_000
 LONGEST = 200
-
-
-def read_bench(path: Path) -> Words:
-    """Words of a bench file: dB-microseconds, no header."""
-    lines = path.read_text().splitlines()
-    return Words.from_lists(
-        [[(s, int(d)) for s, _, d in (item.rpartition(":") for item in line.split())] for line in lines], unit="dbus"
-    )
 
 
 class Truth:
@@ -55,7 +48,7 @@ class Truth:
                 symbol, at, _, mean, sd = edges[rng.choice(len(edges), p=[e[2] for e in edges])]
                 word.append((symbol, max(0, round(float(rng.normal(mean, sd))))))
             words.append(word)
-        return Words.from_lists(words, unit="dbus")
+        return Words.from_lists(words)
 
     def accepts(self, names: list[str]) -> bool:
         """Untimed acceptance, all branches followed."""
@@ -120,12 +113,12 @@ def main(sizes: list[str]) -> None:
     """Print one line a file."""
     truth = Truth(BENCH / "true_automaton.json")
     print("file loc trans recall precision bits/word F1 (re-em transp del) codelength CPU_s align/s peak_MB")
-    tiny = read_bench(BENCH / "words_500_noise5.txt").take(np.arange(60))
+    tiny = read_words(BENCH / "words_500_noise5.txt").take(np.arange(60))
     Tadam.fit(tiny, TadamParams(), rng=np.random.default_rng(0)).align(tiny)
     for size in sizes:
         for level in (0, 5, 10, 20):
             path = BENCH / f"words_{size}_noise{level}.txt"
-            words = read_bench(path)
+            words = read_words(path)
             begun = time.process_time()
             model = Tadam.fit(words, TadamParams(), rng=np.random.default_rng(0))
             spent = time.process_time() - begun

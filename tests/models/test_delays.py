@@ -94,3 +94,17 @@ def test_a_size_law_sums_to_one_and_draws_what_was_seen() -> None:
     law = SizeLaw(((2, 9), (5, 1)), 8)
     assert law.probabilities.sum() == pytest.approx(1)
     assert set(law.sample(500, rng=np.random.default_rng(0)).tolist()) == {2, 5}
+
+
+def test_small_integers_of_unknown_unit_may_be_times_or_levels() -> None:
+    """As levels two equal delays add up to 3 dB more; as times to twice the number."""
+    plain, level = DelayScale.candidates("", 130)
+    fifty = np.array([50], np.int32)
+    assert plain.add(fifty, fifty).tolist() == [100]
+    assert level.add(fifty, fifty).tolist() == [53]
+    for scale in (plain, level):
+        np.testing.assert_array_equal(
+            scale.decode(scale.encode(np.arange(131)), rng=np.random.default_rng(0)), np.arange(131)
+        )
+    assert len(DelayScale.candidates("us", 130)) == len(DelayScale.candidates("dbus", 130)) == 1
+    assert [s.kind for s in DelayScale.candidates("", 10**6)] == ["decibel"]

@@ -44,7 +44,7 @@ class ScaleBody(_Strict):
     """The scale of the delays."""
 
     unit: Literal["us", "ns", "s", "dbus", ""]
-    kind: Literal["decibel", "plain"]
+    kind: Literal["decibel", "plain", "level"]
 
 
 class AutomatonBody(_Strict):

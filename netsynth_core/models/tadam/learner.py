@@ -59,8 +59,19 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
             "There is no word to learn an automaton from; at least one is needed.",
             hint="Choose a service with conversations, or widen the filter.",
         )
+    scales = DelayScale.candidates(data.unit, int(data.delays.max(initial=0)))
+    params = params.model_copy(update={"budget": params.budget / len(scales)})
+    found = [_learn_on(scale, data, params, monitor) for scale in scales]
+    best = min(found, key=lambda learnt: learnt.codelength.total)
+    if best.codelength.total > best.codelength.empty:
+        warning = "The model is longer than the words sent without one: they are too few, or follow no protocol."
+        best = replace(best, warnings=(*best.warnings, warning))
+    return best
+
+
+def _learn_on(scale: DelayScale, data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
+    """Learn an automaton with delays on one scale."""
     alphabet = tuple(sorted(data.alphabet[i] for i in np.unique(data.symbols)))
-    scale = DelayScale.of(data.unit, int(data.delays.max(initial=0)))
     size_scale = None if data.sizes is None else SizeScale.of(data.sizes)
     observations = deduplicate(encode_words(data, alphabet, scale, size_scale))
     everything = make_task(observations, params, scale, size_scale)
@@ -71,7 +82,7 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     state, finished = search(task, structure, usage, params, clock)
     shortest = state
     state = resettled(task, simplify(task, state, params, clock), clock)
-    simplified_share = state.bits / shortest.bits - 1.0
+    simplified_share = max(state.bits / shortest.bits - 1.0, 0.0)
     if task is not everything:
         state = settle(everything, state.structure, state.usage, tick=clock.tick)
     state = replace(state, structure=canonical(state.structure))
@@ -79,10 +90,11 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     if not finished:
         warnings.append(f"The search stopped at its budget of {params.budget:g} s; more time may shorten the model.")
     if state.structure.transitions < shortest.structure.transitions:
-        cost = f"makes the description {simplified_share:.0%} longer" if simplified_share > 0.005 else "costs nothing"
+        longer = max(state.bits - shortest.bits, 0.0)
         warnings.append(
-            f"Simplified from {shortest.structure.transitions} to {state.structure.transitions} transitions for "
-            f"review, which {cost}; max_transitions=0 keeps the shortest description."
+            f"Simplified from {shortest.structure.transitions} to {state.structure.transitions} transitions so that a "
+            f"person can review them: the description became {longer:.0f} bits ({simplified_share:.2%}) longer. "
+            "With max_transitions=0 the shortest description is kept, however large."
         )
     if task is not everything:
         warnings.append(f"The search looked at {searched.words} of {observations.words} words; all were counted.")

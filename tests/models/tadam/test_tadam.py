@@ -418,3 +418,20 @@ def test_arrays_of_another_model_are_refused() -> None:
     arrays["symbols"] = arrays["symbols"] + 50
     with pytest.raises(DocumentError, match="arrays"):
         Tadam.from_document(replace(document, arrays=arrays))
+
+
+@pytest.mark.parametrize(("levels", "kind"), [(True, "level"), (False, "plain")])
+def test_whether_integers_are_times_or_levels_is_told_by_the_words(levels: bool, kind: str) -> None:
+    """A packet that was missed leaves its delay in the next one: as a sum of times or of levels."""
+    rng = np.random.default_rng(4)
+    words = []
+    for _ in range(400):
+        word = [("a", 0), *((s, int(rng.normal(60, 2))) for s in "bcdefg")]
+        for at in sorted(np.flatnonzero(rng.random(5) < 0.06) + 1, reverse=True):
+            (_, first), (symbol, second) = word[at : at + 2]
+            both = round(10 * np.log10(10 ** (first / 10) + 10 ** (second / 10))) if levels else first + second
+            word[at : at + 2] = [(symbol, both)]
+        words.append(word)
+    model = Tadam.fit(Words.from_lists(words), TadamParams(), rng=np.random.default_rng(0))
+    assert model.automaton.scale.kind == kind
+    assert model.describe().size["transitions"] <= 8
