@@ -323,6 +323,27 @@ def server_ports() -> NDArray[np.uint8]:
     return table
 
 
+def services_by_port(port: NDArray[np.int32], proto: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The service that the responder's port stands for, of each flow.
+
+    Parameters
+    ----------
+    port
+        Responder port per flow.
+    proto
+        ``TCP``, ``UDP`` or another name per flow; other protocols have no services.
+
+    Returns
+    -------
+    NDArray[np.object_]
+        A name of `RULES`, or ``""`` when the port tells nothing.
+    """
+    names = np.full(len(proto), "", dtype=object)
+    carried = (proto == "TCP") | (proto == "UDP")
+    names[carried] = _by_port()[(proto[carried] == "UDP").astype(np.int64), np.clip(port[carried], 0, 65535)]
+    return names
+
+
 def label_services(
     packets: PacketTable, conversations: Conversations, port: NDArray[np.int32], proto: NDArray[np.uint8]
 ) -> NDArray[np.object_]:

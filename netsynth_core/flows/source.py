@@ -13,7 +13,7 @@ from netsynth_core.errors import NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.flows.metering import Metered, MeterParams, meter_flows
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.flows.table_io import read_flow_table
+from netsynth_core.flows.table_io import is_address, read_flow_table
 from netsynth_core.monitor import SILENT, Monitor
 
 
@@ -26,6 +26,8 @@ class FlowSource:
     """One per capture; empty for flow tables."""
     packets: PacketTable | None
     metered: Metered | None
+    notes: tuple[str, ...] = ()
+    """Sentences on flow tables for a person; those on captures are in their reports."""
 
 
 def read_flows(
@@ -61,11 +63,19 @@ def read_flows(
     for done, name in enumerate(names):
         monitor.step("reading flow tables", done, len(names))
         tables.append(read_flow_table(name))
-    if len(tables) == 1:
-        return FlowSource(tables[0], [], None, None)
-    return FlowSource(
-        FlowTable.from_columns(pd.concat([table.frame for table in tables], ignore_index=True)), [], None, None
-    )
+    flows = tables[0]
+    if len(tables) > 1:
+        flows = FlowTable.from_columns(pd.concat([table.frame for table in tables], ignore_index=True))
+    return FlowSource(flows, [], None, None, _table_notes(flows))
+
+
+def _table_notes(flows: FlowTable) -> tuple[str, ...]:
+    """What a person should know of a flow table."""
+    names = pd.unique(pd.concat([flows.frame["src_ip"], flows.frame["dst_ip"]], ignore_index=True))
+    strangers = sorted(str(name) for name in names if not is_address(str(name)))
+    if not strangers:
+        return ()
+    return (f"{len(strangers)} names that are no addresses (such as {strangers[0][:40]}) are kept as they are.",)
 
 
 def kind_of(path: str | Path) -> str:

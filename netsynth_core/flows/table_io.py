@@ -6,6 +6,7 @@ nanoseconds without passing through a float. What cannot be a value is refused w
 
 import gzip
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,10 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from netsynth_core.capture.addresses import parse_address
 from netsynth_core.capture.packets import PROTO_NAMES
 from netsynth_core.errors import SchemaError, UnknownFormat
 from netsynth_core.files import atomic_path, require_file
 from netsynth_core.flows.parquet import read_parquet, write_parquet
+from netsynth_core.flows.services import services_by_port
 from netsynth_core.flows.table import COLUMNS, UNSET_PORT, FlowTable
 from netsynth_core.units import NS_PER_S
 
@@ -25,6 +28,7 @@ REQUIRED: Final = tuple(name for name, (_, default) in COLUMNS.items() if defaul
 UNPACKED_LIMIT: Final = 4 << 30
 """Most bytes a gzip CSV may unpack to."""
 
+_DOTTED: Final = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _DECIMAL: Final = r"^\s*(-?)(\d*)(?:\.(\d*))?\s*$"
 _PROTOCOLS: Final = {name.lower(): name for name in PROTO_NAMES.values()} | {
     str(number): name for number, name in PROTO_NAMES.items()
@@ -42,6 +46,8 @@ _PROTO_NUMBERS: Final = {
 
 def read_flow_table(path: str | Path) -> FlowTable:
     """Read a flow table.
+
+    Where it has no column of services, each flow gets the one its responder's port stands for.
 
     Raises
     ------
@@ -78,6 +84,10 @@ def read_flow_rows(path: str | Path) -> tuple[FlowTable, NDArray[np.int64]]:
     for name in COLUMNS:
         if name in raw.columns:
             frame[name] = _Column(target, name, raw[name], first_line).parse()
+    if "service" not in frame and len(frame):
+        frame["service"] = services_by_port(
+            frame["dst_port"].to_numpy(dtype=np.int32), frame["proto"].to_numpy(dtype=object)
+        )
     order = np.argsort(frame["ts"].to_numpy(), kind="stable").astype(np.int64)
     return FlowTable.from_columns(frame), order
 
@@ -208,8 +218,12 @@ class _Column:
         return self._integers(0, 10**18, "a whole number, 0 or more,", "Export counts as plain numbers, without units.")
 
     def _time(self) -> NDArray[np.generic]:
+        needed = "Unix seconds, 0 or more," if self.name == "ts" else "a number of seconds, 0 or more,"
+        hint = "Write decimal seconds, such as 1489104004.896."
         if pd.api.types.is_integer_dtype(self.cells.dtype):
-            return self.cells.to_numpy(dtype=np.int64)
+            instants = self.cells.to_numpy(dtype=np.int64)
+            self.refuse(instants < 0, needed, hint)
+            return instants
         texts = self._texts()
         blank = (texts == "").to_numpy(dtype=bool)
         parts = texts.str.extract(_DECIMAL)
@@ -222,9 +236,9 @@ class _Column:
         if odd.any():
             self._scientific(texts, odd, ns)
         ns = np.where((parts[0] == "-").to_numpy(dtype=bool), -ns, ns)
-        needed = "Unix seconds" if self.name == "ts" else "a number of seconds, 0 or more,"
-        hint = "Write decimal seconds, such as 1489104004.896."
-        self.refuse(blank if self.name == "ts" else ns < 0, needed, hint)
+        if self.name == "ts":
+            self.refuse(blank, needed, hint)
+        self.refuse(ns < 0, needed, hint)
         return ns
 
     def _scientific(self, texts: "pd.Series[str]", odd: NDArray[np.bool_], ns: NDArray[np.int64]) -> None:
@@ -266,7 +280,22 @@ class _Column:
             self.refuse(
                 (texts == "").to_numpy(dtype=bool), "an address", "Fill in the address of every flow, or drop the row."
             )
+            broken = {text for text in texts.unique() if _DOTTED.fullmatch(text) and not is_address(text)}
+            self.refuse(
+                texts.isin(broken).to_numpy(dtype=bool),
+                "an IPv4 address",
+                "Its four numbers are 0 to 255, without leading zeros; names that are no addresses may stand too.",
+            )
         return texts.to_numpy(dtype=object)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address, and not a name that stands for one."""
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _protocol(text: str) -> str | None:

@@ -133,7 +133,7 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
         "skipped": skipped,
         "first_skipped": first,
         "truncated": any(report.truncated for report in source.reports),
-        "notes": [note for report in source.reports for note in report.notes],
+        "notes": [*(note for report in source.reports for note in report.notes), *source.notes],
     }
 
 

@@ -69,6 +69,16 @@ def test_logs_of_other_tools_are_named(tmp_path: Path) -> None:
     assert "nfdump" in caught.value.hint
 
 
+def test_names_that_are_no_addresses_are_kept_and_counted(tmp_path: Path) -> None:
+    head = "ts,proto,src_ip,dst_ip,dst_port\n"
+    (tmp_path / "t.csv").write_text(head + "1,TCP,EXT_SERVER,10000_34,80\n2,TCP,10000_34,fe80::1,80\n")
+    source = read_flows(tmp_path / "t.csv")
+    assert source.flows.frame["src_ip"].tolist() == ["EXT_SERVER", "10000_34"]
+    assert source.notes == ("2 names that are no addresses (such as 10000_34) are kept as they are.",)
+    (tmp_path / "u.csv").write_text(head + "1,TCP,10.0.0.1,fe80::1,80\n")
+    assert read_flows(tmp_path / "u.csv").notes == ()
+
+
 def test_splits_share_out_every_flow_once(tmp_path: Path) -> None:
     frames = [f for k in range(21) for f in web(START + k * 10**9, port=40000 + k)]
     (tmp_path / "a").write_bytes(pcap(frames))

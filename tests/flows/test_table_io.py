@@ -22,7 +22,7 @@ COUNTS = st.integers(0, 10**12)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=6)
 ROWS = st.fixed_dictionaries(
     {
-        "ts": st.integers(-(10**15), 4 * 10**18),
+        "ts": st.integers(0, 4 * 10**18),
         "duration": st.integers(0, 10**15),
         "proto": st.sampled_from(["TCP", "UDP", "ICMP", "ICMPv6", "47"]),
         "src_ip": ADDRESSES,
@@ -93,6 +93,17 @@ def test_reading_is_lenient(tmp_path: Path) -> None:
     assert frame["flags"].tolist() == [".A....", ".AP.SF", "......"]
 
 
+def test_services_follow_the_ports_only_where_no_column_holds_them(tmp_path: Path) -> None:
+    head = "ts,proto,src_ip,dst_ip,dst_port"
+    rows = ["1,TCP,10.0.0.1,10.0.0.2,443", "2,UDP,10.0.0.1,10.0.0.2,53", "3,TCP,10.0.0.1,10.0.0.2,53", "4,ICMP,a,b,443"]
+    table = read_flow_table(written(tmp_path / "t.csv", "\n".join([head, *rows, "5,TCP,a,b,9"]) + "\n"))
+    assert table.frame["service"].tolist() == ["tls", "dns", "dns", "", ""]
+    named = "\n".join(
+        [head + ",service", *(f"{row},{name}" for row, name in zip(rows, ["", "doh", "", ""], strict=True))]
+    )
+    assert read_flow_table(written(tmp_path / "n.csv", named + "\n")).frame["service"].tolist() == ["", "doh", "", ""]
+
+
 def test_rows_say_where_they_stood_ties_in_order(tmp_path: Path) -> None:
     lines = [f"{ts},TCP,10.0.0.{k},10.0.0.9,80" for k, ts in enumerate([3, 1, 2, 1, 3])]
     table, rows = read_flow_rows(written(tmp_path / "t.csv", SMALL.split("\n")[0] + "\n" + "\n".join(lines) + "\n"))
@@ -111,8 +122,12 @@ def test_rows_say_where_they_stood_ties_in_order(tmp_path: Path) -> None:
         ("ts", "nan", "column 'ts' is 'nan'"),
         ("ts", "99999999999999", "column 'ts' is '99999999999999'"),
         ("proto", "quic", "column 'proto' is 'quic'"),
+        ("ts", "-5", "column 'ts' is '-5'; Unix seconds, 0 or more, is needed"),
+        ("proto", "FROB", "column 'proto' is 'FROB'"),
         ("proto", "256", "column 'proto' is '256'"),
         ("src_ip", "", "column 'src_ip' is ''"),
+        ("src_ip", "999.20.1.13", "column 'src_ip' is '999.20.1.13'; an IPv4 address is needed"),
+        ("dst_ip", "10.0.0.01", "column 'dst_ip' is '10.0.0.01'"),
     ],
 )
 def test_errors_name_file_line_column_and_value(tmp_path: Path, column: str, value: str, told: str) -> None:
@@ -222,4 +237,6 @@ def test_public_flow_logs_are_read_but_for_those_of_another_schema() -> None:
             assert len(read_flow_table(path)) > 0
         except SchemaError as error:
             refused.append((path.name, error.message.partition(" has ")[2][:14]))
+    for path in sorted((FLOWS / ".." / ".." / "bench").glob("flows_*k.csv")):
+        assert len(read_flow_table(path)) > 0
     assert refused == [("derived_cidds_format.csv", "no column 'ts'")]
