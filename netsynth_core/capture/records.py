@@ -15,9 +15,14 @@ from numpy.typing import NDArray
 from netsynth_core.errors import TruncatedCapture, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import format_bytes
 
 GZIP_LIMIT: Final = 8 << 30
 """Most bytes a gzip file may unpack to."""
+
+GZIP_FREE: Final = 256 << 20
+GZIP_RATIO: Final = 200
+"""Beyond `GZIP_FREE` bytes a gzip file may unpack to so many times its own size: traffic does not, a trap does."""
 
 RECORD_LIMIT: Final = 64 << 20
 """A record that claims more bytes than this is damage, not a frame (jumbo frames are below 64 kB, USB below 16 MB)."""
@@ -189,9 +194,9 @@ def load_bytes(path: Path, *, monitor: Monitor = SILENT) -> tuple[NDArray[np.uin
             pending = engine.unused_data if engine.eof else engine.unconsumed_tail
             chunks.append(out)
             unpacked += len(out)
-            if unpacked > GZIP_LIMIT:
+            if unpacked > min(GZIP_LIMIT, max(GZIP_FREE, GZIP_RATIO * size)):
                 raise UnknownFormat(
-                    f"{path} unpacks to more than {GZIP_LIMIT >> 30} GiB.",
+                    f"{path} ({format_bytes(size)}) unpacks to more than {format_bytes(unpacked)}.",
                     hint="Unpack it with gunzip and open the plain file; that is mapped, not held in memory.",
                 )
             monitor.step("unpacking", handle.tell(), size)

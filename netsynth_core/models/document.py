@@ -23,6 +23,8 @@ from netsynth_core.files import content_hash, dump_json, require_file, write_byt
 
 MAX_JSON_BYTES = 256 * 2**20
 MAX_ARRAY_BYTES = 4 * 2**30
+FREE_ARRAY_BYTES = 64 * 2**20
+MAX_ARRAY_RATIO = 200
 FORMAT_PREFIX = "netsynth/"
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -148,7 +150,7 @@ def _read_arrays(path: Path) -> Arrays:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(item.file_size for item in archive.infolist())
-        if size > MAX_ARRAY_BYTES:
+        if size > min(MAX_ARRAY_BYTES, FREE_ARRAY_BYTES + MAX_ARRAY_RATIO * path.stat().st_size):
             raise DocumentError(f"{path} unpacks to {size >> 20} MiB.", hint="This is no file netsynth wrote.")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}

@@ -138,9 +138,11 @@ def test_joined_gzip_members_are_one_file(tmp_path: Path) -> None:
     assert frames_of(read_frames(path)) == expected(web())
 
 
-def test_unpacking_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "GZIP_LIMIT", 10_000)
-    path = written(tmp_path / "bomb.gz", gzip.compress(bytes(100_000)))
+@pytest.mark.parametrize("limits", [{"GZIP_LIMIT": 10_000}, {"GZIP_FREE": 5_000, "GZIP_RATIO": 20}])
+def test_unpacking_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(records, name, value)
+    path = written(tmp_path / "bomb.gz", gzip.compress(bytes(600_000)))
     with pytest.raises(UnknownFormat, match="unpacks to more than") as caught:
         read_capture(path)
     assert "gunzip" in caught.value.hint

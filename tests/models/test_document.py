@@ -65,6 +65,13 @@ def test_arrays_that_would_run_code_are_refused(tmp_path: Path) -> None:
         read_document(path)
 
 
+def test_arrays_that_unpack_to_far_more_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    write_document(tmp_path / "model.json", Document("demo", 1, {}, {}))
+    np.savez_compressed(arrays_path(tmp_path / "model.json"), zeros=np.zeros(120 * 2**20, np.uint8))
+    with pytest.raises(DocumentError, match="unpacks to 120 MiB"):
+        read_document(tmp_path / "model.json")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         read_document(tmp_path / "none.json")

@@ -41,6 +41,7 @@ from netsynth_core.models.flowchronicle.support import Support, draw_possible, l
 from netsynth_core.models.flowchronicle.times import period_of
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import format_duration
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 MIGRATIONS: dict[int, Migration] = {}
@@ -273,18 +274,18 @@ class FlowChronicle:
         period = period_of(span)
         begin = first if start is None else start
         phase = (begin - first) % period if period > span * 0.8 and period != span else 0
+        cycles = (phase + duration) // period + 1
+        sources = (*self.patterns, self.empty)
+        if sum(learnt.usage * len(learnt.pattern) for learnt in sources) * cycles > MOST_SAMPLED:
+            raise InvalidParameter(
+                f"{format_duration(duration)} at the training rate are too many flows.",
+                hint=f"At most {MOST_SAMPLED} are drawn at once: ask for less time, or for a number of flows.",
+            )
         batches = []
-        for learnt in (*self.patterns, self.empty):
-            starts = []
-            for cycle in range((phase + duration) // period + 1):
-                expected = learnt.usage
-                if expected * len(learnt.pattern) * (cycle + 1) > MOST_SAMPLED:
-                    raise InvalidParameter(
-                        "The duration asks for too many flows.", hint=f"At most {MOST_SAMPLED} are drawn at once."
-                    )
-                offsets = learnt.starts.sample(int(rng.poisson(expected)), span, rng=rng)
-                starts.append(offsets + cycle * period - phase)
-            moments = np.concatenate(starts)
+        for learnt in sources:
+            # A Poisson number for all cycles, spread evenly over them, is one of its own for each.
+            count = int(rng.poisson(learnt.usage * cycles))
+            moments = learnt.starts.sample(count, span, rng=rng) + rng.integers(0, cycles, count) * period - phase
             moments = begin + moments[(moments >= 0) & (moments < duration)]
             batches.append(self._windows_from(learnt, moments, rng))
             monitor.step("sampling flows", sum(len(batch[-1]) for batch in batches), None)

@@ -58,7 +58,10 @@ def draw_delays(knots: NDArray[np.int64], n: int, *, rng: np.random.Generator) -
 
 
 def period_of(span: int) -> int:
-    """After what time (ns) the rate repeats: whole days for a span near a day or more, else the span."""
+    """After what time (ns) the rate repeats: whole days for a span near a day or more, else the span, at least 1 s.
+
+    Flows of one instant have no rate; they are taken for the flows of a second.
+    """
     if span < 0.8 * DAY:
-        return max(span, 1)
+        return max(span, NS_PER_S)
     return max(round(span / DAY), 1) * DAY

@@ -233,3 +233,18 @@ def test_the_card_counts_what_is_there(model: FlowChronicle) -> None:
     assert size["rows_covered"] == model.cover.rows_covered
     assert size["windows"] == len(model.cover)
     assert size["multi_flow_patterns"] == sum(len(p.pattern) > 1 for p in model.patterns)
+
+
+def test_flows_of_one_instant_are_those_of_a_second(planted: Any, fitted: Callable[..., Any]) -> None:
+    model = fitted(planted.flows.take(np.zeros(1, np.int64)))
+    drawn = model.sample_for(200 * 10**9, rng=np.random.default_rng(0))
+    assert 140 < len(drawn) < 260
+    with pytest.raises(InvalidParameter, match="too many flows"):
+        model.sample_for(10**9 * 10**9, rng=np.random.default_rng(0))
+
+
+def test_the_kept_document_of_version_1_is_still_read() -> None:
+    """Written by the first version; a change of the body needs a new version and a migration."""
+    model = FlowChronicle.from_document(read_document(Path(__file__).parent / "kept" / "version-1.json"))
+    assert [p.id for p in model.multi_flow_patterns] == ["p1"]
+    assert len(model.sample(20, rng=np.random.default_rng(0))) == 20
