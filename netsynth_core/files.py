@@ -35,18 +35,23 @@ def storage_error(error: OSError, path: str | os.PathLike[str], doing: str) -> S
 
 
 def require_file(path: str | os.PathLike[str]) -> Path:
-    """The path, once it is known to be a readable, non-empty regular file (or a pipe-free device of bytes).
+    """The path, once it is known to be a readable, non-empty regular file.
 
     Raises
     ------
     StorageError
-        When it is missing, a directory, empty or unreadable.
+        When it is missing, a directory, a pipe, empty or unreadable.
     """
     target = Path(path)
     try:
-        size = target.stat().st_size
-        if target.is_dir():
+        found = target.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise StorageError(f"{target} is a directory.", hint="Name a file inside it.")
+        if not stat.S_ISREG(found.st_mode):
+            raise StorageError(
+                f"{target} is a pipe, a device or a socket; inputs are read more than once.",
+                hint="Write it to a file first, and name that.",
+            )
         with target.open("rb"):
             pass
     except FileNotFoundError:
@@ -55,7 +60,7 @@ def require_file(path: str | os.PathLike[str]) -> Path:
         raise
     except OSError as error:
         raise storage_error(error, target, "read") from error
-    if size == 0:
+    if found.st_size == 0:
         raise StorageError(f"{target} is empty (0 bytes).", hint="Check that the file was saved or copied whole.")
     return target
 

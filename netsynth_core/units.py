@@ -125,6 +125,26 @@ def format_duration(ns: int | float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours / 24:.1f} days"
 
 
+def format_number(value: float) -> str:
+    """A figure as people read it: thin groups for large ones, four significant digits for small ones.
+
+    >>> format_number(12345), format_number(383.198)
+    ('12 345', '383.2')
+    """
+    if value != int(value) and abs(value) < 10_000:
+        return f"{value:.4g}"
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> count(1, "word"), count(2, "word")
+    ('1 word', '2 words')
+    """
+    return f"{format_number(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def format_bits(bits: float) -> str:
     """Bits with a thin group separator: ``12 345 bits``."""
     return f"{bits:,.0f}".replace(",", " ") + " bits"

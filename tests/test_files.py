@@ -90,6 +90,10 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(StorageError, match="is empty"):
         files.require_file(tmp_path / "empty")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StorageError, match="is a pipe") as caught:
+        files.require_file(tmp_path / "pipe")
+    assert "Write it to a file first" in caught.value.hint
 
 
 def test_a_missing_folder_is_a_storage_error(tmp_path: Path) -> None:

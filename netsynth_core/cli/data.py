@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, output_file, output_folder, output_option
-from netsynth_core.cli.output import Output, common_options
+from netsynth_core.cli.output import Output, common_options, figure_lines
 from netsynth_core.errors import InvalidParameter, NotEnoughData
 
 meter_option = click.option(
@@ -35,9 +35,9 @@ def flows_command(out: Output, inputs: tuple[Path, ...], output: Path, settings:
         source = read_flows(list(inputs), params, monitor=monitor)
         write_flow_table(output, source.flows)
     facts = flow_facts(source)
-    for note in facts["notes"]:
-        out.say(f"Note: {note}")
-    out.result({**facts, "file": str(output), "seconds": out.seconds()})
+    answer = {**facts, "notes": out.note(facts["notes"]), "file": str(output), "seconds": out.seconds()}
+    # the notes stand on stderr already
+    out.result(answer, list(figure_lines({name: value for name, value in answer.items() if name != "notes"})))
 
 
 @click.command("words", epilog="Example: netsynth words office.pcap.gz -o words --service http")
@@ -59,6 +59,7 @@ def words_command(
     from netsynth_core.flows.extraction import extract_words
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
+    from netsynth_core.units import count, format_number
     from netsynth_core.workspace.contents import write_groups
 
     grouping = tuple(part.strip() for part in by.split(","))
@@ -82,5 +83,9 @@ def words_command(
     groups = [words for words in groups if not wanted or (words.service or "unknown") in wanted]
     entries = write_groups(output_folder(output), groups)
     files = [{**entry, "path": str(output / entry["path"])} for entry in entries]
-    lines = [f"{f['path']}: {f['words']} words, {f['symbols']} symbols of {f['alphabet']} kinds" for f in files]
+    lines = [
+        f"{f['path']}: {count(f['words'], 'word')}, {count(f['symbols'], 'symbol')}, "
+        f"{format_number(f['alphabet'])} different"
+        for f in files
+    ]
     out.result({"files": files, "seconds": out.seconds()}, lines)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from netsynth_core.cli.inputs import PATH, output_file, output_option, peak_rss_bytes
-from netsynth_core.cli.output import Output, common_options, seed_option
+from netsynth_core.cli.output import Output, common_options, figure_lines, seed_option
 
 
 @click.command("fit", epilog="Example: netsynth fit flowchronicle flows.csv -o patterns.json --set bins=32")
@@ -33,9 +33,11 @@ def fit_command(
     Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words, or from one
     service of a capture.
     """
+    from netsynth_core.flows.words_io import notes_on
     from netsynth_core.models.document import write_document
     from netsynth_core.models.generator import Level
     from netsynth_core.models.registry import get_kind
+    from netsynth_core.workspace.contents import flow_notes
     from netsynth_core.workspace.fitting import fit_model
     from netsynth_core.workspace.steps import words_of_path
 
@@ -48,18 +50,27 @@ def fit_command(
         raise click.UsageError("--service and --state are for packet-level kinds.")
     with out.monitor() as monitor:
         data: Any
+        notes: tuple[str, ...]
         if entry.level is Level.PACKET:
             data = words_of_path(inputs[0], service=service, state=state, monitor=monitor)
+            notes = notes_on(data)
         else:
             from netsynth_core.flows.source import read_flows
 
-            data = read_flows(list(inputs), monitor=monitor).flows
+            source = read_flows(list(inputs), monitor=monitor)
+            data, notes = source.flows, tuple(flow_notes(source))
         fitted = fit_model(kind, data, settings, seed=seed, monitor=monitor)
         write_document(output, fitted.document)
     summary = fitted.summary()
+    bits = summary["codelength"]
+    if 0 < bits["empty"] < bits["total"] and not any("longer than" in warning for warning in summary["warnings"]):
+        summary["warnings"].append("The model is longer than the empty model: it found nothing that is worth its bits.")
     for warning in summary["warnings"]:
         out.say(f"Warning: {warning}")
-    out.result({**summary, "peak_rss_bytes": peak_rss_bytes(), "seed": seed, "file": str(output)})
+    answer = {**summary, "peak_rss_bytes": peak_rss_bytes(), "seed": seed, "file": str(output)}
+    answer["notes"] = out.note(notes)
+    # notes and warnings stand on stderr already
+    out.result(answer, list(figure_lines({k: v for k, v in answer.items() if k not in ("notes", "warnings")})))
 
 
 @click.command("kinds", epilog="Example: netsynth kinds --json")

@@ -89,6 +89,7 @@ def windows_command(out: Output, model_path: Path, flows_path: Path, output: Pat
 @common_options
 def align_command(out: Output, model_path: Path, words_path: Path, output: Path) -> None:
     """Explain each word by a path of an automaton and noise operations."""
+    from netsynth_core.flows.words_io import notes_on
     from netsynth_core.workspace.covering import align_file
     from netsynth_core.workspace.steps import words_of_file
 
@@ -100,7 +101,8 @@ def align_command(out: Output, model_path: Path, words_path: Path, output: Path)
         raise NotEnoughData(f"{words_path} holds no word.", hint="Write one word a line.")
     with out.monitor() as monitor:
         summary = align_file(model, words, output, monitor=monitor)
-    out.result({**summary, "file": str(output), "seconds": out.seconds()})
+    notes = out.note(notes_on(words))
+    out.result({**summary, "file": str(output), "seconds": out.seconds()} | ({"notes": notes} if out.as_json else {}))
 
 
 @click.command("edit", epilog="Example: netsynth edit http.json edits.jsonl -o http-edited.json")

@@ -14,6 +14,7 @@ import click
 
 from netsynth_core.files import dump_json, storage_error
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import format_number
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLAIN_EVERY_S = 2.0
@@ -55,7 +56,9 @@ class Output:
     def result(self, payload: dict[str, Any], lines: Sequence[str] | None = None) -> None:
         """Say the result: as one JSON object, or as these lines (default: one line a key)."""
         payload = finite(payload)
-        text = dump_json(payload) if self.as_json else "\n".join(_lines(payload) if lines is None else lines) + "\n"
+        text = (
+            dump_json(payload) if self.as_json else "\n".join(figure_lines(payload) if lines is None else lines) + "\n"
+        )
         try:
             click.echo(text, nl=False)
         except BrokenPipeError:
@@ -63,6 +66,13 @@ class Output:
         except OSError as error:
             close_stdout()
             raise storage_error(error, "standard output", "write to") from error
+
+    def note(self, notes: Sequence[str]) -> list[str]:
+        """Notes for a person, on stderr, each once; returns them for the JSON object."""
+        told = list(dict.fromkeys(notes))
+        for note in told:
+            self.say(f"Note: {note}")
+        return told
 
     def say(self, message: str) -> None:
         """A message for a person, on stderr."""
@@ -80,16 +90,24 @@ class Output:
             yield SILENT
 
 
-def _lines(payload: dict[str, Any], indent: str = "") -> Iterator[str]:
+def figure_lines(payload: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """One line a key, its figures as people read them; seeds and empty values as they are."""
     for name, value in payload.items():
         if isinstance(value, dict) and value:
             yield f"{indent}{name}:"
-            yield from _lines(value, indent + "  ")
+            yield from figure_lines(value, indent + "  ")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             for item in value:
-                yield f"{indent}{name}: " + ", ".join(f"{k} {v}" for k, v in item.items())
+                yield f"{indent}{name}: " + ", ".join(f"{k} {_figure(v, k)}" for k, v in item.items())
         elif value not in ({}, [], None, ""):
-            yield f"{indent}{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            shown = ", ".join(_figure(item) for item in value) if isinstance(value, list) else _figure(value, name)
+            yield f"{indent}{name}: {shown}"
+
+
+def _figure(value: Any, name: str = "") -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float) or name == "seed":
+        return str(value)
+    return format_number(value)
 
 
 @dataclass

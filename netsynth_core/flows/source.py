@@ -75,7 +75,10 @@ def _table_notes(flows: FlowTable) -> tuple[str, ...]:
     strangers = sorted(str(name) for name in names if not is_address(str(name)))
     if not strangers:
         return ()
-    return (f"{len(strangers)} names that are no addresses (such as {strangers[0][:40]}) are kept as they are.",)
+    such = strangers[0][:40]
+    if len(strangers) == 1:
+        return (f"1 name that is no address ({such}) is kept as it is.",)
+    return (f"{len(strangers)} names that are no addresses (such as {such}) are kept as they are.",)
 
 
 def kind_of(path: str | Path) -> str:

@@ -15,6 +15,7 @@ from netsynth_core.capture.records import load_bytes
 from netsynth_core.errors import NewerDocument, SchemaError, UnknownFormat
 from netsynth_core.files import require_file, write_text
 from netsynth_core.flows.words import UNITS, Words
+from netsynth_core.units import count
 
 VERSION: Final = 1
 _HEADER: Final = "# netsynth words "
@@ -111,6 +112,18 @@ def parse_words(text: str, *, name: str = "words") -> Words:
         service=labels.get("service", ""),
         state=labels.get("state", ""),
     )
+
+
+def notes_on(words: Words) -> tuple[str, ...]:
+    """What a person should know about words that came without a header or without delays."""
+    if words.unit or not len(words.symbols):
+        return ()
+    if words.sizes is None and not words.delays.any():
+        return (
+            f"No delays: read as event sequences, {count(len(words), 'word')}, "
+            f"{count(len(words.alphabet), 'different symbol')}.",
+        )
+    return (f"No unit of time: the delays are taken as integers; a header such as {_HEADER}{VERSION} unit=us says it.",)
 
 
 def looks_like_words(head: str) -> bool:

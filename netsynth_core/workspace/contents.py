@@ -133,8 +133,14 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
         "skipped": skipped,
         "first_skipped": first,
         "truncated": any(report.truncated for report in source.reports),
-        "notes": [*(note for report in source.reports for note in report.notes), *source.notes],
+        "notes": flow_notes(source),
     }
+
+
+def flow_notes(source: "FlowSource") -> list[str]:
+    """Sentences for a person on what was read, each once."""
+    notes = [*(note for report in source.reports for note in report.notes), *source.notes]
+    return list(dict.fromkeys(notes))
 
 
 def packet_total(flows: "FlowTable") -> int:

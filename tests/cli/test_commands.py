@@ -108,6 +108,27 @@ def test_fit_takes_captures_and_settings(made: Path, tmp_path: Path) -> None:
     assert plain["multi_flow_patterns"] == 0
 
 
+def test_fit_says_what_a_word_file_leaves_open(tmp_path: Path) -> None:
+    (tmp_path / "events.txt").write_text("open read close\nopen close\n" * 20)
+    result = run("fit", "tadam", tmp_path / "events.txt", "-o", tmp_path / "m.json", "--json")
+    assert result.exit_code == 0, result.output
+    (note,) = json.loads(result.stdout)["notes"]
+    assert note == "No delays: read as event sequences, 40 words, 3 different symbols."
+    assert result.stderr.count(note) == 1
+
+
+def test_figures_for_people_are_rounded_and_grouped_and_notes_said_once(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("ts,proto,src_ip,dst_ip,dst_port,fwd_bytes\n1,TCP,GATE,10.0.0.1,80,12345\n")
+    result = run("flows", tmp_path / "t.csv", "-o", tmp_path / "f.csv")
+    assert "bytes: 12 345" in result.stdout and "no address" not in result.stdout
+    assert result.stderr.count("1 name that is no address") == 1
+    fitted = run("fit", "flowchronicle", made / "flows.csv", "-o", tmp_path / "m.json")
+    figures = [line.split(": ")[1].replace(" ", "") for line in fitted.stdout.splitlines() if "total:" in line]
+    assert figures and all(len(figure.strip("-")) <= 6 for figure in figures)
+    words = run("words", made / "office.pcap", "-o", tmp_path / "w", "--service", "http")
+    assert "http-SF.txt: 40 words, 400 symbols, 8 different" in words.stdout
+
+
 def test_kinds(tmp_path: Path) -> None:
     listed = {entry["kind"]: entry for entry in ask("kinds")["kinds"]}
     assert {"flowchronicle", "tadam"} <= set(listed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netsynth_core.errors import NewerDocument, SchemaError, UnknownFormat
 from netsynth_core.flows.words import UNITS, Words
-from netsynth_core.flows.words_io import format_words, looks_like_words, parse_words, read_words, write_words
+from netsynth_core.flows.words_io import format_words, looks_like_words, notes_on, parse_words, read_words, write_words
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters=":$ #", exclude_categories=["Z", "C"]), min_size=1, max_size=8
@@ -64,6 +64,14 @@ def test_event_sequences_have_no_delays() -> None:
     words = parse_words("5 5 22\n\n9 5\r\n")
     assert [words.names(k) for k in range(3)] == [["5", "5", "22"], [], ["9", "5"]]
     assert words.delays.tolist() == [0] * 5 and words.alphabet == ("22", "5", "9")
+
+
+def test_what_a_file_does_not_say_is_noted() -> None:
+    (events,) = notes_on(parse_words("5 5 22\n\n9 5\n"))
+    assert "read as event sequences, 3 words, 3 different symbols" in events
+    (unknown,) = notes_on(parse_words("cS:0 sSA:45\n"))
+    assert "No unit of time" in unknown and "# netsynth words 1 unit=us" in unknown
+    assert notes_on(parse_words("# netsynth words 1 unit=us\ncS:0 sSA:45\n")) == notes_on(parse_words("")) == ()
 
 
 def test_gzip_byte_order_mark_and_comments_are_read(tmp_path: Path) -> None:
