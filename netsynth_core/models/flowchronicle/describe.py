@@ -103,15 +103,15 @@ def flow_words(fixed: Mapping[str, str]) -> str:
     """What kind of flow it is, in a word or two, from its columns of one value."""
     proto, port, service = fixed.get("proto"), fixed.get("dst_port"), fixed.get("service")
     if service and service != "none":
-        words = service.upper() if len(service) <= 5 else service
+        words = service
     elif proto and port:
         words = PORT_NAMES.get((proto, port), f"{proto} to port {port}" if not proto.startswith("ICMP") else proto)
     elif port:
-        words = f"a flow to port {port}"
+        words = f"any flow to port {port}"
     elif proto:
-        words = f"a {proto} flow"
+        words = f"any {proto} flow"
     else:
-        words = "a flow"
+        words = "any flow"
     if "src_ip" in fixed:
         words += f" from {fixed['src_ip']}"
     if "dst_ip" in fixed:
@@ -139,4 +139,9 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
             words = f"then within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))} {words}"
         parts.append(" ".join([words, *shared]))
     sentence = ", ".join(parts)
-    return sentence[0].upper() + sentence[1:]
+    return sentence if _is_name(known[0]) else sentence[0].upper() + sentence[1:]
+
+
+def _is_name(fixed: Mapping[str, str]) -> bool:
+    """Whether the words of a flow begin with the name of its service, which keeps its case as in the tables."""
+    return fixed.get("service", "none") not in ("", "none")

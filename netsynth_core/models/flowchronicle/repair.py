@@ -19,6 +19,7 @@ ECHO_REQUEST = {"ICMP": 8, "ICMPv6": 128}
 NO_FLAGS = "......"
 MOST_SOURCE_PORTS = 16
 LEAST_SHARE = 0.05
+MOST_REDRAWS = 20
 
 
 @dataclass(frozen=True)
@@ -162,3 +163,20 @@ def draw_source_ports(
         special = chosen < len(entry.ports)
         drawn[rows[special]] = ports[chosen[special]]
     return drawn.astype(np.int32)
+
+
+def separate(frame: pd.DataFrame, *, rng: np.random.Generator) -> NDArray[np.int32]:
+    """The source ports of a frame, ephemeral ones drawn again where two flows would have one key.
+
+    Packets of flows with one key cannot be told apart; a host does not open a second connection from a port in use. A
+    port that stands out (a server's own, such as 123) is kept.
+    """
+    ports = frame["src_port"].to_numpy(np.int32).copy()
+    key = frame[["proto", "src_ip", "dst_ip", "dst_port"]].copy()
+    free = (ports >= EPHEMERAL[0]) & (ports <= EPHEMERAL[1])
+    for _ in range(MOST_REDRAWS):
+        again = key.assign(src_port=ports).duplicated().to_numpy() & free
+        if not again.any():
+            break
+        ports[again] = rng.integers(EPHEMERAL[0], EPHEMERAL[1] + 1, int(again.sum()))
+    return ports

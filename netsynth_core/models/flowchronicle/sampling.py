@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
-from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, draw_source_ports, mend
+from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, draw_source_ports, mend, separate
 from netsynth_core.models.flowchronicle.times import draw_delays
 
 
@@ -100,4 +100,5 @@ def decode(
     frame = mend(pd.DataFrame(values), rules)
     proto = frame["proto"].to_numpy(dtype=object)
     frame["src_port"] = draw_source_ports(proto, frame["dst_port"].to_numpy(np.int64), ports, rng=rng)
+    frame["src_port"] = separate(frame, rng=rng)
     return FlowTable.from_columns(frame)

@@ -63,3 +63,12 @@ def test_impossible_windows_are_drawn_again_and_nothing_loops() -> None:
 
     assert draw_possible(stubborn, 3, support, model.columns).shape[0] == 3
     assert len(calls) < 50
+
+
+def test_no_two_sampled_flows_have_one_key() -> None:
+    """A few hosts and ports and very many flows: ephemeral ports collide unless they are kept apart."""
+    frame = mixed_network().frame
+    frame["src_ip"], frame["dst_ip"] = "10.0.0.1", "10.0.0.2"
+    model = FlowChronicle.fit(FlowTable(frame), FlowChronicleParams(), rng=np.random.default_rng(0))
+    drawn = model.sample(5000, rng=np.random.default_rng(1)).frame
+    assert not drawn.duplicated(["proto", "src_ip", "src_port", "dst_ip", "dst_port"]).any()
