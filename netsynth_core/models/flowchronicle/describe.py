@@ -10,33 +10,33 @@ from netsynth_core.models.flowchronicle.pattern import Fixed, Pattern, Reused
 from netsynth_core.units import format_duration
 
 PORT_NAMES = {
-    ("TCP", "20"): "FTP data",
-    ("TCP", "21"): "FTP",
-    ("TCP", "22"): "SSH",
-    ("TCP", "23"): "Telnet",
-    ("TCP", "25"): "SMTP",
-    ("UDP", "53"): "DNS",
-    ("TCP", "53"): "DNS over TCP",
-    ("UDP", "67"): "DHCP",
-    ("TCP", "80"): "HTTP",
-    ("TCP", "88"): "Kerberos",
-    ("UDP", "88"): "Kerberos",
-    ("TCP", "110"): "POP3",
-    ("UDP", "123"): "NTP",
-    ("UDP", "137"): "NetBIOS name",
-    ("UDP", "138"): "NetBIOS datagram",
-    ("TCP", "143"): "IMAP",
-    ("TCP", "389"): "LDAP",
-    ("TCP", "443"): "HTTPS",
-    ("UDP", "443"): "QUIC",
-    ("TCP", "445"): "SMB",
-    ("TCP", "587"): "SMTP submission",
-    ("TCP", "993"): "IMAPS",
-    ("UDP", "1900"): "SSDP",
-    ("TCP", "3306"): "MySQL",
-    ("TCP", "3389"): "RDP",
-    ("UDP", "5353"): "mDNS",
-    ("TCP", "8080"): "HTTP proxy",
+    ("TCP", "20"): "ftp data",
+    ("TCP", "21"): "ftp",
+    ("TCP", "22"): "ssh",
+    ("TCP", "23"): "telnet",
+    ("TCP", "25"): "smtp",
+    ("UDP", "53"): "dns",
+    ("TCP", "53"): "dns over TCP",
+    ("UDP", "67"): "dhcp",
+    ("TCP", "80"): "http",
+    ("TCP", "88"): "kerberos",
+    ("UDP", "88"): "kerberos",
+    ("TCP", "110"): "pop3",
+    ("UDP", "123"): "ntp",
+    ("UDP", "137"): "netbios name",
+    ("UDP", "138"): "netbios datagram",
+    ("TCP", "143"): "imap",
+    ("TCP", "389"): "ldap",
+    ("TCP", "443"): "https",
+    ("UDP", "443"): "quic",
+    ("TCP", "445"): "smb",
+    ("TCP", "587"): "smtp submission",
+    ("TCP", "993"): "imaps",
+    ("UDP", "1900"): "ssdp",
+    ("TCP", "3306"): "mysql",
+    ("TCP", "3389"): "rdp",
+    ("UDP", "5353"): "mdns",
+    ("TCP", "8080"): "http proxy",
 }
 END_NAMES = {"src_ip": "source", "dst_ip": "destination"}
 
@@ -125,6 +125,8 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
     known = constants(learnt, columns)
     for j, flow in enumerate(learnt.pattern.flows):
         words = flow_words(known[j])
+        if words == "any flow" and any(k == j and columns[c].name == "src_ip" for k, c in learnt.pattern.sources()):
+            words = "any flow of one source"
         shared = []
         for cell in flow.reused:
             mine, theirs = END_NAMES[columns[cell.column].name], END_NAMES[columns[cell.source].name]
@@ -139,9 +141,5 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
             words = f"then within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))} {words}"
         parts.append(" ".join([words, *shared]))
     sentence = ", ".join(parts)
-    return sentence if _is_name(known[0]) else sentence[0].upper() + sentence[1:]
-
-
-def _is_name(fixed: Mapping[str, str]) -> bool:
-    """Whether the words of a flow begin with the name of its service, which keeps its case as in the tables."""
-    return fixed.get("service", "none") not in ("", "none")
+    # Names of services keep their case, so that they read as in the tables.
+    return sentence[0].upper() + sentence[1:] if sentence.startswith("any ") else sentence

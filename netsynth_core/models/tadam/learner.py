@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.errors import NotEnoughData
+from netsynth_core.errors import NotEnoughData, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.editing import default_names
@@ -34,6 +34,9 @@ from netsynth_core.models.tadam.structure import (
 )
 from netsynth_core.monitor import Monitor
 
+MOST_SYMBOLS = 512
+"""The search starts with a location for each symbol and looks at paths between all of them: cubic in this."""
+
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
@@ -53,11 +56,19 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     ------
     NotEnoughData
         When there is no word.
+    SchemaError
+        When the words have more than `MOST_SYMBOLS` different symbols.
     """
     if len(data) == 0:
         raise NotEnoughData(
             "There is no word to learn an automaton from; at least one is needed.",
             hint="Choose a service with conversations, or widen the filter.",
+        )
+    symbols = len(np.unique(data.symbols))
+    if symbols > MOST_SYMBOLS:
+        raise SchemaError(
+            f"The words have {symbols} different symbols; an automaton is learnt over at most {MOST_SYMBOLS}.",
+            hint="Symbols are classes of packets or event templates: leave out what is different each time.",
         )
     scales = DelayScale.candidates(data.unit, int(data.delays.max(initial=0)))
     params = params.model_copy(update={"budget": params.budget / len(scales)})

@@ -216,8 +216,8 @@ def test_arrays_that_do_not_fit_are_refused(model: FlowChronicle, tmp_path: Path
 
 def test_a_pattern_is_shown_as_cells_and_as_a_sentence(model: FlowChronicle) -> None:
     sentences = {model.sentence(p) for p in model.patterns}
-    assert any(s.startswith("DNS to 10.0.9.1, then within") and "from the same source" in s for s in sentences)
-    assert model.sentence(model.empty) == "A flow"
+    assert any(s.startswith("dns to 10.0.9.1, then within") and "from the same source" in s for s in sentences)
+    assert model.sentence(model.empty) == "Any flow"
     for learnt in model.multi_flow_patterns:
         grid = model.describe_pattern(learnt)
         assert [len(row) for row in grid] == [len(model.columns)] * len(learnt.pattern)

@@ -435,3 +435,9 @@ def test_whether_integers_are_times_or_levels_is_told_by_the_words(levels: bool,
     model = Tadam.fit(Words.from_lists(words), TadamParams(), rng=np.random.default_rng(0))
     assert model.automaton.scale.kind == kind
     assert model.describe().size["transitions"] <= 8
+
+
+def test_an_alphabet_that_is_none_is_refused() -> None:
+    words = Words.from_lists([[(f"event{i}", 0), ("end", 0)] for i in range(600)])
+    with pytest.raises(SchemaError, match="601 different symbols"):
+        Tadam.fit(words, TadamParams(), rng=np.random.default_rng(0))
