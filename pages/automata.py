@@ -169,7 +169,7 @@ def transition_panel(held: ModelState, model: Tadam, id: str) -> None:
     columns[0].metric("Taken", number(facts.count))
     columns[1].metric("Probability", f"{100 * facts.probability:.3g} %")
     if facts.delay:
-        st.caption(md(f"Delay: {facts.delay}", limit=300))
+        st.caption(md(view.delay_sentence(model, id), limit=300))
         with readable_errors():
             view.delay_figure(model, id, theme=figures.page_theme())
     if facts.sizes:
@@ -228,8 +228,16 @@ def table_part(model: Tadam, rows: list[view.TransitionFacts]) -> None:
         key=TABLE_KEY,
         height=min(38 + 35 * max(len(rows), 1), 460),
         column_config={
-            "probability": st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0),
-            "symbol": st.column_config.TextColumn(width="medium"),
+            "id": st.column_config.TextColumn(width=48),
+            "from": st.column_config.TextColumn(width=150),
+            "symbol": st.column_config.TextColumn(width=135),
+            "to": st.column_config.TextColumn(width=150),
+            "count": st.column_config.NumberColumn(width=58),
+            "probability": st.column_config.NumberColumn("prob.", format="percent", width=70, help="Probability"),
+            "delay": st.column_config.TextColumn(
+                width=190, help="Median of the delays in the model, and where nine of ten lie."
+            ),
+            "payload": st.column_config.TextColumn(width=190, help="The most frequent payload sizes."),
         },
         alt="Transitions; selecting a row selects it in the graph",
     )
@@ -319,7 +327,7 @@ def look(workspace: Workspace, artefacts: list[Artefact]) -> None:
             workspace=workspace,
             name="automaton",
             stale=stale,
-            describe=lambda a: f"{a.facts.get('locations', '?')} locations",
+            describe=lambda a: editing.size_now(workspace, a, "locations"),
         )
     held = open_model(workspace, artefact.id)
     model: Tadam = held.model

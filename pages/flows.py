@@ -11,7 +11,7 @@ from netsynth_core.flows.table_io import write_flow_table
 from netsynth_core.units import format_bytes, format_duration
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.store import Workspace
-from pages.parts import frame, jobs, reads, state
+from pages.parts import flow_columns, frame, jobs, reads, state
 from pages.parts.feedback import empty, readable_errors
 from pages.parts.ladder import show_ladder
 from pages.parts.pickers import pick
@@ -116,18 +116,16 @@ chosen = pick("Flows", tables, workspace=workspace, name="flows", stale=reads.st
 view = reads.flow_view(str(workspace.folder), chosen.id)
 shown = filtered(view)
 summary(shown, len(view))
+columns = shown.columns if shown["label"].any() else shown.columns.drop("label")
 event = st.dataframe(
-    shown if shown["label"].any() else shown.drop(columns="label"),
+    shown,
+    column_order=flow_columns.order(columns, index=True),
     hide_index=False,
     on_select="rerun",
     selection_mode="multi-row",
     height=420,
     key="flow_table",
-    column_config={
-        "_index": st.column_config.NumberColumn("flow", format="%d", width="small"),
-        "start (UTC)": st.column_config.DatetimeColumn(format="HH:mm:ss.SSS", help="time of day, UTC"),
-        "duration (s)": st.column_config.NumberColumn(format="%.4g"),
-    },
+    column_config=flow_columns.config(),
     alt="Flows in order of their start",
 )
 rows = [int(shown.index[place]) for place in event.selection.rows if place < len(shown)]

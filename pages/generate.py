@@ -11,7 +11,7 @@ from netsynth_core.units import format_bytes, format_duration, parse_duration, p
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
-from pages.parts import frame, jobs, reads, state
+from pages.parts import flow_columns, frame, jobs, reads, state
 from pages.parts.feedback import empty, notice, readable_errors
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import count, md, number, plain
@@ -225,7 +225,13 @@ def preview(workspace: Workspace, made: Artefact) -> None:
         notice(error)
         return
     st.dataframe(
-        view.head(200), hide_index=True, height=300, key="synthetic_preview", alt="The first 200 synthetic flows"
+        view.head(200),
+        hide_index=True,
+        height=300,
+        key="synthetic_preview",
+        column_order=flow_columns.order(view.columns.drop("label")),
+        column_config=flow_columns.config(),
+        alt="The first 200 synthetic flows",
     )
 
 

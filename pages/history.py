@@ -104,10 +104,12 @@ def provenance_tab(workspace: Workspace) -> None:
         st.markdown("**When**")
         st.text(artefact.created[:19].replace("T", " ") + " UTC")
     with right:
-        st.markdown("**With**")
-        st.code(json.dumps(recipe.parameters if recipe else {}, indent=1, ensure_ascii=True), language="json")
-        st.markdown("**Versions**")
-        st.text(", ".join(f"{name} {version}" for name, version in artefact.versions.items()))
+        if recipe is not None and recipe.parameters:
+            st.markdown("**With**")
+            st.code(json.dumps(recipe.parameters, indent=1, ensure_ascii=True), language="json")
+        if artefact.versions:
+            st.markdown("**Versions**")
+            st.text(", ".join(f"{name} {version}" for name, version in artefact.versions.items()))
     with st.expander("The whole record"):
         st.code(artefact.model_dump_json(indent=1), language="json", height=360)
 

@@ -17,7 +17,7 @@ from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import ModelState, open_model
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
-from pages.parts import editing, figures, frame, jobs, reads, state
+from pages.parts import editing, figures, flow_columns, frame, jobs, reads, state
 from pages.parts import pattern_view as view
 from pages.parts.feedback import empty, readable_errors
 from pages.parts.forms import params_form
@@ -75,9 +75,18 @@ def figures_of(model: FlowChronicle) -> None:
         st.warning(md(warning, limit=500), icon=":material/warning:")
 
 
+def steady_order(ranked: list[LearntPattern], artefact: Artefact) -> list[LearntPattern]:
+    """The patterns in the order in which this session first saw them, so that an edit moves no row."""
+    key = f"_pattern_order_{artefact.id}"
+    place = {id: row for row, id in enumerate(st.session_state.get(key, ()))}
+    shown = sorted(ranked, key=lambda p: place.get(p.id, len(place)))
+    st.session_state[key] = [p.id for p in shown]
+    return shown
+
+
 def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | None:
     """The patterns, those that save most first; returns the chosen one."""
-    shown = view.ranked(model)
+    shown = steady_order(view.ranked(model), artefact)
     if not shown:
         st.info("No pattern shortens the description of these flows: they look independent.", icon=":material/info:")
         return None
@@ -90,18 +99,19 @@ def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | N
         # An edit moved the rows: the selection stays with its pattern.
         st.session_state[key] = {"selection": {"rows": [start], "columns": [], "cells": []}}
     st.session_state[f"{key}_order"] = order
+    table = pd.DataFrame(
+        {
+            "id": [p.id for p in shown],
+            "state": ["✕ dropped" if p.id in dropped else "✓ kept" for p in shown],
+            "flows": [len(p.pattern) for p in shown],
+            "windows": [p.usage for p in shown],
+            "bits saved": [p.saved_bits for p in shown],
+            "name": [plain(p.name, limit=80) for p in shown],
+            "what": [plain(model.sentence(p), limit=300) for p in shown],
+        }
+    )
     event = st.dataframe(
-        pd.DataFrame(
-            {
-                "id": [p.id for p in shown],
-                "state": ["✕ dropped" if p.id in dropped else "✓ kept" for p in shown],
-                "name": [plain(p.name, limit=80) for p in shown],
-                "what": [plain(model.sentence(p), limit=300) for p in shown],
-                "flows": [len(p.pattern) for p in shown],
-                "windows": [p.usage for p in shown],
-                "bits saved": [p.saved_bits for p in shown],
-            }
-        ),
+        table if table["name"].any() else table.drop(columns="name"),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row-required",
@@ -109,10 +119,15 @@ def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | N
         key=key,
         height=min(38 + 35 * len(shown), 300),
         column_config={
-            "what": st.column_config.TextColumn(width="large"),
-            "bits saved": st.column_config.NumberColumn(format="%.0f"),
+            "id": st.column_config.TextColumn(width=48),
+            "state": st.column_config.TextColumn(width=88),
+            "flows": st.column_config.NumberColumn(width=56, help="Flows of one occurrence."),
+            "windows": st.column_config.NumberColumn(width=78, help="Times it occurs in the data."),
+            "bits saved": st.column_config.NumberColumn(format="%.0f", width=84),
+            "name": st.column_config.TextColumn(width=130),
+            "what": st.column_config.TextColumn(width=900),
         },
-        alt="Patterns, those that save most first",
+        alt="Patterns, those that saved most first",
     )
     row = (event.selection.rows or [start])[0]
     chosen = shown[min(row, len(shown) - 1)]
@@ -181,7 +196,7 @@ def cell_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern, cel
         st.session_state["cell_flow"], st.session_state["cell_column"] = cell
     if st.session_state.get("cell_flow") not in flows:
         st.session_state["cell_flow"] = 1
-    columns = st.columns([2, 3, 3, 4, 4], vertical_alignment="bottom")
+    columns = [*st.columns([2, 3, 4], vertical_alignment="bottom"), *st.columns([5, 4], vertical_alignment="bottom")]
     flow = columns[0].selectbox("Cell of flow", flows, key="cell_flow")
     column = columns[1].selectbox("Field", names, key="cell_column")
     choices = ["fixed", "free"] + (["reused"] if flow > 1 and column in view.HOSTS else [])
@@ -237,14 +252,12 @@ def windows_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle, 
     part.insert(1, "flow", [place % len(learnt.pattern) + 1 for place in range(len(rows))])
     part.insert(2, "row", rows)
     st.dataframe(
-        part.drop(columns="label"),
+        part,
+        column_order=flow_columns.order(part.columns.drop("label")),
         hide_index=True,
         height=360,
         key=f"windows_{learnt.id}",
-        column_config={
-            "start (UTC)": st.column_config.DatetimeColumn(format="HH:mm:ss.SSS"),
-            "duration (s)": st.column_config.NumberColumn(format="%.4g"),
-        },
+        column_config=flow_columns.config(),
         alt="The flows of each window",
     )
     if len(found) > SHOWN_WINDOWS:
@@ -291,7 +304,14 @@ def whole_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle) ->
     left = model.cover.uncovered
     st.markdown(f"**Explained by no pattern**: {count(len(left), 'flow')}")
     table = reads.flow_view(str(workspace.folder), artefact.inputs[0].id)
-    st.dataframe(table.iloc[left[:1000]], height=300, key="uncovered", alt="Flows in no window")
+    st.dataframe(
+        table.iloc[left[:1000]],
+        height=300,
+        key="uncovered",
+        column_order=flow_columns.order(table.columns.drop("label"), index=True),
+        column_config=flow_columns.config(),
+        alt="Flows in no window",
+    )
 
 
 def look(workspace: Workspace, models: list[Artefact]) -> None:
@@ -304,7 +324,7 @@ def look(workspace: Workspace, models: list[Artefact]) -> None:
             workspace=workspace,
             name="flow_model",
             stale=reads.stale_ids(workspace),
-            describe=lambda a: f"{a.facts.get('patterns', '?')} patterns as learnt",
+            describe=lambda a: editing.size_now(workspace, a, "patterns"),
         )
     held = open_model(workspace, artefact.id)
     model: FlowChronicle = held.model

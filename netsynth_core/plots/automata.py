@@ -37,6 +37,7 @@ def delay_histogram(
     unit: str = "us",
     name: str = "",
     guard: tuple[float, float] | None = None,
+    model_median: str = "",
     theme: Theme = LIGHT,
 ) -> Figure:
     """Observed delays of a transition as bars, the fitted probabilities as a line, the guard as a band.
@@ -53,6 +54,9 @@ def delay_histogram(
         Which transition, for the title.
     guard
         Smallest and largest delay the transition allows, in `unit`.
+    model_median
+        Median of the model's law in words; the title then says it instead of the observed one, which can lie a bin
+        beside it.
     """
     x, n = np.asarray(centres, np.float64), np.asarray(counts, np.float64)
     title = f"Delays of {label(name, length=60)}" if name else "Delays"
@@ -81,7 +85,8 @@ def delay_histogram(
     figure.update_yaxes(title_text="share of delays", tickformat=".0%", rangemode="tozero")
     figure.update_layout(bargap=0)
     law = None if fitted is None else np.asarray(fitted, np.float64)
-    more = f"n = {count(int(n.sum()))}, median {delay_text(_median(x, n), unit)}"
+    middle = f"median of the model {plain(model_median, length=40)}" if model_median else ""
+    more = f"n = {count(int(n.sum()))}, {middle or f'median {delay_text(_median(x, n), unit)}'}"
     figure = dress(figure, theme, title=titled(title, more), height=300)
     return Figure(figure, _delay_words(x, n, law, unit=unit, name=name))
 
@@ -93,7 +98,7 @@ def _median(x: Floats, n: Floats) -> float:
 def _delay_words(x: Floats, n: Floats, law: Floats | None, *, unit: str, name: str) -> str:
     seen = x[n > 0]
     alt = (
-        f"Delays{f' of {plain(name)}' if name else ''}: n = {count(int(n.sum()))}, median"
+        f"Delays{f' of {plain(name)}' if name else ''}: n = {count(int(n.sum()))}, observed median"
         f" {delay_text(_median(x, n), unit)}, commonest {delay_text(float(x[int(n.argmax())]), unit)}"
         f" ({share(float(n.max() / n.sum()))} of the delays), from {delay_text(float(seen[0]), unit)} to"
         f" {delay_text(float(seen[-1]), unit)}."

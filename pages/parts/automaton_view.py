@@ -104,6 +104,22 @@ def delay_words(model: Tadam, transition: Transition) -> str:
     return middle if low == high else f"{middle} ({low} – {high})"
 
 
+def delay_sentence(model: Tadam, id: str) -> str:
+    """The delays of a transition in the model's law, and how finely delays are kept."""
+    law, scale = model.automaton.transition(id).delay, model.automaton.scale
+    if law is None:
+        return ""
+    low, middle, high = (scale.describe(law.quantile(share)) for share in (0.05, 0.5, 0.95))
+    spread = "" if low == high else f", nine of ten between {low} and {high}"
+    grid = " Delays are kept on a grid of 1 dB: neighbouring values are 26 % apart." if _in_decibel(model) else ""
+    return f"Delay in the model: median {middle}{spread}.{grid}"
+
+
+def _in_decibel(model: Tadam) -> bool:
+    scale = model.automaton.scale
+    return scale.kind == "decibel" or scale.unit == "dbus"
+
+
 def size_words(model: Tadam, transition: Transition) -> str:
     """The most frequent payload sizes."""
     law, scale = transition.size, model.automaton.size_scale
@@ -209,7 +225,12 @@ def show(drawing: Drawing, model: Tadam, chosen: Filter, selected: list[str], *,
     )
     automaton_graph(drawing.drawn.svg, elements, selected=selected, hidden=hidden, label=label, key=key)
     unlabelled = "" if drawing.drawn.labels else " It took too long with labels: they stand in the table."
-    st.caption(f"Thicker lines are more probable. Layout: {plain(drawing.drawn.engine, limit=60)}.{unlabelled}")
+    st.caption(f"Thicker lines are more probable.{unlabelled}", help=_layout_words(drawing.drawn.engine))
+
+
+def _layout_words(engine: str) -> str:
+    whose = "which was installed with netsynth" if "pygraphviz" in engine else "the one installed on this machine"
+    return f"Where each location stands is worked out by the program Graphviz, {whose}; nothing is sent anywhere."
 
 
 # -- delays, conversations, files -------------------------------------------------------------------------------------
@@ -242,7 +263,10 @@ def delay_figure(model: Tadam, id: str, *, theme: Theme) -> None:
     # Codes of a logarithmic scale are decibels of a microsecond above its offset: the figure has a name for that unit.
     timed = scale.kind == "decibel" and scale.unit != ""
     unit = "dbus" if timed or scale.unit == "dbus" else ""
-    figure = delay_histogram(codes - scale.offset if timed else codes, counts, fitted, unit=unit, name=id, theme=theme)
+    law = model.automaton.transition(id).delay
+    median = "" if law is None else scale.describe(law.quantile(0.5))
+    centres = codes - scale.offset if timed else codes
+    figure = delay_histogram(centres, counts, fitted, unit=unit, name=id, model_median=median, theme=theme)
     figures.show(figure, key=f"delays_{id}")
 
 

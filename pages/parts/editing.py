@@ -7,7 +7,8 @@ import streamlit as st
 from netsynth_core.errors import InvalidEdit, NetsynthError
 from netsynth_core.models.edits import Edit, EditEffect, parse_edit
 from netsynth_core.units import format_bits
-from netsynth_core.workspace.edited import ModelState, apply_edit, redo, undo
+from netsynth_core.workspace.artefacts import Artefact
+from netsynth_core.workspace.edited import ModelState, apply_edit, open_model, read_log, redo, undo
 from netsynth_core.workspace.store import Workspace
 from pages.parts.feedback import flash, notice
 from pages.parts.text import md, plain
@@ -19,6 +20,19 @@ def sentence_of(raw: dict[str, Any], kinds: tuple[type[Edit], ...]) -> str:
         return parse_edit(raw, kinds).sentence()
     except InvalidEdit:
         return str(raw)
+
+
+def size_now(workspace: Workspace, artefact: Artefact, part: str) -> str:
+    """How large a model is as it stands, such as ``38 locations, edited``."""
+    with_edits = ""
+    size = artefact.facts.get(part, "?")
+    try:
+        if read_log(workspace.path(artefact.id)).path():
+            with_edits = ", edited"
+            size = open_model(workspace, artefact.id).model.describe().size[part]
+    except NetsynthError:
+        return "cannot be read"
+    return f"{size} {part}{with_edits}"
 
 
 def prepare(model_id: str, edit: Edit) -> None:

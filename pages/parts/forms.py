@@ -8,6 +8,29 @@ from pydantic.fields import FieldInfo
 
 from netsynth_core.params import Params
 
+TITLES = {
+    "bins": "Classes a number is cut into",
+    "least_rows": "Fewest flows that must share a value",
+    "most_flows": "Most flows in a pattern",
+    "budget": "Time for the search",
+    "start": "Automaton to start from",
+    "missing": "Allow missing packets",
+    "duplicates": "Allow repeated packets",
+    "swaps": "Allow swapped packets",
+    "additions": "Allow foreign packets",
+    "max_rounds": "Most rounds of the search",
+    "max_locations": "Most locations",
+    "max_transitions": "Simplify beyond so many transitions",
+    "simplify_cost": "What simplifying may cost (share of the description)",
+    "search_symbols": "Packets the search looks at",
+    "idle_timeout_tcp": "TCP: silence that ends a flow",
+    "idle_timeout_udp": "UDP: silence that ends a flow",
+    "idle_timeout_icmp": "ICMP and others: silence that ends a flow",
+    "active_timeout": "Longest flow",
+    "linger": "Time after a TCP end that still belongs to the flow",
+}
+"""Titles in words for parameters whose name says too little; a field's own title comes first."""
+
 
 def params_form(params: type[Params], *, key: str) -> dict[str, Any]:
     """Widgets for every parameter, the advanced ones folded away; returns their values as a dictionary."""
@@ -42,7 +65,8 @@ def _limits(field: FieldInfo, *, whole: bool) -> tuple[float | None, float | Non
 
 def _widget(name: str, field: FieldInfo, *, key: str) -> Any:
     unit = _extra(field, "unit", "")
-    label = name.replace("_", " ").capitalize() + (f" ({unit})" if unit else "")
+    label = field.title or TITLES.get(name) or name.replace("_", " ").capitalize()
+    label += f" ({unit})" if unit else ""
     help_text = field.description or None
     default = field.get_default(call_default_factory=True)
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] or [field.annotation]

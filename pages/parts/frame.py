@@ -17,6 +17,7 @@ ICON = Path(__file__).parent / "icon.svg"
 _DRAWN = "_frame_drawn"
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1680px; }
+@media (max-width: 1600px) { .stMainBlockContainer { padding-left: 2.2rem; padding-right: 2.2rem; } }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1rem; }
 </style>"""
 

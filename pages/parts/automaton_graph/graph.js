@@ -5,8 +5,8 @@ const ATTRIBUTES = new Set([
   "id", "class", "d", "points", "cx", "cy", "rx", "ry", "x", "y", "transform",
   "text-anchor", "font-size", "font-weight", "font-style", "viewBox",
 ]);
-const LEGIBLE = 0.62;
-const READING = 0.8;
+const LEGIBLE = 0.95;
+const READING = 1.2;
 const states = new WeakMap();
 
 // A tooltip makes Graphviz wrap shapes in <g><a>: both wrappers fall away, their shapes stay.
@@ -81,12 +81,15 @@ function begin(state) {
   const clamp = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
   state.view = [ww > w ? clamp(at.x - w / 2, x, x + ww - w) : x + (ww - w) / 2, hh > h ? clamp(at.y - h / 2, y, y + hh - h) : y + (hh - h) / 2, w, h];
   state.fitted = false;
+  state.begun = true;
   show(state);
+  say(state);
 }
 
 function fit(state) {
   state.view = [...state.whole];
   state.fitted = true;
+  state.begun = false;
   show(state);
 }
 
@@ -121,7 +124,8 @@ function say(state, id) {
   const ids = id ? [id] : [...state.selected];
   const some = ids.slice(0, 2).map((each) => state.labels.get(each) || each);
   const words = some.join(" · ") + (ids.length > some.length ? ` · and ${ids.length - some.length} more` : "");
-  state.line.textContent = words || "Click a location or transition; Shift-click adds. Drag to move, Ctrl+wheel to zoom.";
+  const part = state.begun ? "This is where it starts: drag to see the rest, Fit shows all. " : "";
+  state.line.textContent = words || `${part}Click a location or transition; Shift-click adds. Drag to move, Ctrl+wheel to zoom.`;
 }
 
 function mark(state) {
@@ -146,6 +150,7 @@ function dress(state, data) {
   state.hidden = new Set(data.hidden);
   state.labels = new Map(data.elements.map((element) => [element.id, element.label]));
   state.order = data.elements.map((element) => element.id);
+  state.weighted = new Set(data.elements.filter((element) => element.weight !== undefined).map((element) => element.id));
   for (const element of data.elements) {
     const group = state.items.get(element.id);
     if (!group) continue;
@@ -158,8 +163,17 @@ function dress(state, data) {
     if (stroke && element.weight !== undefined) stroke.style.strokeWidth = `${(0.8 + 3.2 * element.weight).toFixed(2)}px`;
   }
   const left = reachable(state);
-  state.count.textContent = `${left.length} of ${state.order.length} shown`;
+  state.count.textContent = counted(state, left);
   focusOn(state, left.includes(state.focused) ? state.focused : left[0], false);
+}
+
+function counted(state, left) {
+  const words = (one, is) => {
+    const all = state.order.filter(is).length;
+    const here = left.filter(is).length;
+    return `${here === all ? all : `${here} of ${all}`} ${one}${all === 1 ? "" : "s"}`;
+  };
+  return `${words("location", (id) => !state.weighted.has(id))}, ${words("transition", (id) => state.weighted.has(id))} shown`;
 }
 
 function find(state) {
@@ -272,9 +286,11 @@ export default function (component) {
     }
     state.canvas.setAttribute("aria-label", data.label);
     dress(state, data);
+    const news = data.selected.filter((id) => state.items.has(id) && !state.selected.has(id));
     state.selected = new Set(data.selected.filter((id) => state.items.has(id)));
     mark(state);
     if (state.first) { begin(state); state.first = false; }
+    if (news.length === 1) bringIntoView(state, state.items.get(news[0]));
     show(state);
     listen(state, state.stop.signal);
     frame.dataset.ready = "1";
