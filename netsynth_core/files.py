@@ -19,7 +19,9 @@ from netsynth_core.errors import StorageError
 
 
 def storage_error(error: OSError, path: str | os.PathLike[str], doing: str) -> StorageError:
-    """Turn an operating-system error on `path` into a message with a hint."""
+    """Turn an operating-system error on `path` into a message with a hint; one that is told already stays."""
+    if isinstance(error, StorageError):
+        return error
     hints = {
         errno.ENOSPC: "Free some disk space and try again; nothing that was saved before is lost.",
         errno.EDQUOT: "The disk quota is used up: free some space; nothing that was saved before is lost.",

@@ -8,12 +8,25 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from netsynth_core.errors import InvalidParameter
+from netsynth_core.errors import InvalidParameter, NetsynthError
 
 
 def parameter(default: Any, help: str, *, unit: str = "", advanced: bool = False, **limits: Any) -> Any:
     """A field with help, unit and pydantic limits (`ge`, `le`, `gt`, `lt`)."""
     return Field(default, description=help, json_schema_extra={"unit": unit, "advanced": advanced}, **limits)
+
+
+def problem_of(error: ValidationError) -> tuple[str, str]:
+    """The first thing that does not fit, in words without a full stop, and what to do (empty where nobody said).
+
+    Names of classes, which mean nothing to a person, are left out.
+    """
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, NetsynthError):
+        return cause.message.rstrip("."), cause.hint
+    said = "an object is needed" if first["type"] in ("model_type", "model_attributes_type") else str(first["msg"])
+    return said.removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip("."), ""
 
 
 class Params(BaseModel):
@@ -48,13 +61,15 @@ class Params(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
+            said, hint = problem_of(error)
+            field = cls.model_fields.get(name)
             if first["type"] == "extra_forbidden":
                 raise InvalidParameter(
                     f"There is no parameter {name!r}.", hint=f"The parameters are: {cls._names()}."
                 ) from error
             raise InvalidParameter(
-                f"Parameter {name} is {first.get('input')!r}: {first['msg']}.",
-                hint=f"{name}: {cls.model_fields[name].description if name in cls.model_fields else 'see kinds'}",
+                f"Parameter {name} is {first.get('input')!r}: {said}.",
+                hint=hint or f"{name}: {field.description if field is not None else 'see netsynth kinds'}",
             ) from error
 
     @classmethod

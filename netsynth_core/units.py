@@ -131,7 +131,7 @@ def format_number(value: float) -> str:
     >>> format_number(12345), format_number(383.198)
     ('12 345', '383.2')
     """
-    if value != int(value) and abs(value) < 10_000:
+    if value != int(value) and abs(value) < 1000:
         return f"{value:.4g}"
     return f"{value:,.0f}".replace(",", " ")
 

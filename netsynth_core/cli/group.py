@@ -134,5 +134,6 @@ def _terminate_like_interrupt() -> Iterator[None]:
 def main() -> None:
     """Mine flow patterns, learn protocol automata, mend both, and generate synthetic traffic.
 
-    Every command takes --json, and --seed where it draws: the same seed gives the same bytes.
+    Every command takes --json, and --seed where it draws: the same seed gives the same bytes. When a command fails,
+    stdout stays empty, also with --json; stderr has two lines, Error: and Hint:, and the exit code is 2 (1 for a bug).
     """

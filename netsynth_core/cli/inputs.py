@@ -1,7 +1,8 @@
 """What several commands take: output paths that are checked before the work, and models read from files."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,6 +62,20 @@ def output_folder(path: Path) -> Path:
     except OSError as error:
         raise storage_error(error, path, "make the folder") from error
     return path
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """`output_folder`; when the block fails, folders that were made for it and hold nothing are gone again."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    output_folder(path)
+    try:
+        yield path
+    except BaseException:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def read_model(path: Path) -> "Generator[Any, Any, Any]":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, output_file, output_folder, output_option, read_model
+from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, new_folder, output_file, output_option, read_model
 from netsynth_core.cli.output import Output, common_options, seed_option
 from netsynth_core.errors import NotEnoughData, StorageError
 
@@ -80,7 +80,8 @@ def forge_command(
 ) -> None:
     """Make packets for each flow, from the automaton of its service and state, with right checksums and lengths."""
     from netsynth_core.flows.source import read_flows
-    from netsynth_core.workspace.steps import forge_flows
+    from netsynth_core.units import count, format_bytes, format_duration
+    from netsynth_core.workspace.steps import forge_account, forge_flows
 
     output_file(output, (".pcap",))
     words_models = [read_model(path) for path in _model_files([*models, *more])]
@@ -88,6 +89,7 @@ def forge_command(
         flows = read_flows([flows_path], monitor=monitor).flows
         report = forge_flows(flows, words_models, path=output, seed=seed, monitor=monitor)
     seconds = max(report.seconds, 1e-3)
+    account = forge_account(report)
     out.result(
         {
             "packets": report.packets,
@@ -96,8 +98,16 @@ def forge_command(
             "seconds": round(report.seconds, 3),
             "bytes_per_second": round(report.bytes / seconds, 1),
             "fallbacks": report.fallbacks,
+            **account,
+            "notes": list(report.notes),
             "file": str(output),
-        }
+        },
+        [
+            f"forged {account['account']}",
+            f"{count(report.packets, 'packet')}, {format_bytes(report.bytes)}, in {format_duration(seconds * 1e9)}",
+            *(f"note: {note}" for note in report.notes),
+            f"written to {output}",
+        ],
     )
 
 
@@ -172,7 +182,7 @@ def generate_command(out: Output, inputs: tuple[Path, ...], output: Path, count:
     """
     from netsynth_core.workspace.chain import generate_chain
 
-    output_folder(output)
-    with out.monitor() as monitor:
-        result = generate_chain(list(inputs), output, flows=count, seed=seed, monitor=monitor)
+    with new_folder(output) as folder, out.monitor() as monitor:
+        result = generate_chain(list(inputs), folder, flows=count, seed=seed, monitor=monitor)
+    out.note(result.read.get("notes", []))
     out.result({**result.to_json(), "seconds": out.seconds()}, result.lines())

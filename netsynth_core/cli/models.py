@@ -41,21 +41,32 @@ def _edit_names(model: Any) -> list[str]:
 
 
 def _card_lines(card: dict[str, Any]) -> list[str]:
-    from netsynth_core.units import format_bits
+    from netsynth_core.units import format_bits, format_number
 
     bits = card["codelength"]
     saved = f", {100 * (1 - bits['total'] / bits['empty']):.1f} % less than the empty model" if bits["empty"] else ""
     seconds = f" in {card['seconds']} s" if card["seconds"] is not None else ""
-    trained = ", ".join(f"{k} {v}" for k, v in card["trained_on"].items() if not isinstance(v, dict | list))
+    trained = ", ".join(_trained(k, v) for k, v in card["trained_on"].items() if not isinstance(v, dict | list))
     return [
         f"{card['kind']} ({card['level']} level), learnt{seconds}, seed {card['seed']}",
-        f"size: {', '.join(f'{v} {k}' for k, v in card['size'].items())}",
+        f"size: {', '.join(f'{format_number(v)} {k}'.replace('_', ' ') for k, v in card['size'].items())}",
         f"codelength: {format_bits(bits['total'])} = {format_bits(bits['model'])} (model) "
         f"+ {format_bits(bits['data'])} (data){saved}",
         f"learnt from: {trained}",
         f"parameters: {', '.join(f'{k} {v}' for k, v in card['parameters'].items())}",
         *[f"warning: {sentence}" for sentence in card["warnings"]],
     ]
+
+
+def _trained(name: str, value: Any) -> str:
+    """One fact on the training data, for people: instants as dates, spans in seconds or minutes."""
+    from netsynth_core.units import format_duration, format_instant, format_number
+
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"{name} {value}"
+    if name in ("first", "last"):
+        return f"{name} {format_instant(value)}"
+    return f"{name} {format_duration(value) if name == 'resolution' else format_number(value)}"
 
 
 def _require_method(model: Any, name: str, path: Path, what: str) -> None:
@@ -119,6 +130,7 @@ def edit_command(out: Output, model_path: Path, edits_path: Path, output: Path) 
 
     from netsynth_core.models.document import read_document, write_document
     from netsynth_core.models.registry import load_model
+    from netsynth_core.units import count, format_bits
 
     output_file(output, (".json",))
     document = read_document(model_path)
@@ -131,9 +143,11 @@ def edit_command(out: Output, model_path: Path, edits_path: Path, output: Path) 
     edited = model.to_document()
     write_document(output, replace(edited, card={**document.card, **edited.card}))
     after = model.describe().codelength
-    lines = [f"{e['sentence']}: {e['before']['total']:.1f} -> {e['after']['total']:.1f} bits" for e in done]
+    lines = [
+        f"{e['sentence']}: {format_bits(e['before']['total'])} -> {format_bits(e['after']['total'])}" for e in done
+    ]
     payload = {"edits": done, "before": before.to_json(), "after": after.to_json(), "file": str(output)}
-    out.result(payload, [*lines, f"{len(done)} edits, written to {output}"])
+    out.result(payload, [*lines, f"{count(len(done), 'edit')}, written to {output}"])
 
 
 def _apply(model: Any, raw: Any, where: str) -> tuple[Any, dict[str, Any]]:

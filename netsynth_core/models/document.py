@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import netsynth_core
 from netsynth_core.errors import DocumentError, NewerDocument
 from netsynth_core.files import content_hash, dump_json, require_file, write_bytes, write_text
+from netsynth_core.params import problem_of
 
 MAX_JSON_BYTES = 256 * 2**20
 MAX_ARRAY_BYTES = 4 * 2**30
@@ -123,7 +124,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
         raw = json.loads(source.read_bytes())
         envelope = _Envelope.model_validate(raw, strict=True)
     except (ValueError, RecursionError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = _reason(error) if isinstance(error, ValidationError) else str(error)
         raise DocumentError(
             f"{source} is no netsynth model document: {reason[:200]}.",
             hint="Name a model written by netsynth fit or exported from the app.",
@@ -194,6 +195,11 @@ def migrate(document: Document, *, kind: str, version: int, migrations: Mapping[
     return body
 
 
+def _reason(error: ValidationError) -> str:
+    where = ".".join(map(str, error.errors()[0]["loc"]))
+    return f"{where + ': ' if where else ''}{problem_of(error)[0]}"
+
+
 def decode_body(schema: type[Body], body: dict[str, Any], *, kind: str) -> Body:
     """`body` as a strict pydantic model, with a message for people."""
     try:
@@ -202,6 +208,6 @@ def decode_body(schema: type[Body], body: dict[str, Any], *, kind: str) -> Body:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DocumentError(
-            f"The {kind} document is broken at {where}: {first['msg']}.",
+            f"The {kind} document is broken at {where}: {problem_of(error)[0]}.",
             hint="Restore it from a copy, or learn the model again.",
         ) from error

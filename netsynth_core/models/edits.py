@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from netsynth_core.errors import DocumentError, InvalidEdit
+from netsynth_core.params import problem_of
 
 
 class Edit(BaseModel):
@@ -70,7 +71,7 @@ def parse_edit(raw: Any, kinds: tuple[type[Edit], ...]) -> Edit:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or op
         raise InvalidEdit(
-            f"Edit {op}: {name}: {first['msg']}.", hint=f"Give {', '.join(by_op[op].model_fields)}."
+            f"Edit {op}: {name}: {problem_of(error)[0]}.", hint=f"Give {', '.join(by_op[op].model_fields)}."
         ) from error
 
 

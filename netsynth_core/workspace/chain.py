@@ -19,7 +19,7 @@ from netsynth_core.models.document import Document, write_document
 from netsynth_core.models.generator import Generator, Level
 from netsynth_core.models.registry import get_kind, load_model
 from netsynth_core.monitor import SILENT, Monitor
-from netsynth_core.units import format_bits, format_bytes
+from netsynth_core.units import count, format_bits, format_bytes, format_number
 from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import document_of
@@ -67,12 +67,13 @@ class ChainResult:
         verdicts = ", ".join(f"{count} {name}" for name, count in self.evaluate["verdicts"].items())
         return [
             *([f"taken:     {self.read['chosen']}"] if "chosen" in self.read else []),
-            f"read:      {self.read['flows']} flows, {self.read['packets']} packets",
-            f"patterns:  {self.patterns.get('patterns', 0)}, {format_bits(bits['total'])} "
+            f"read:      {count(self.read['flows'], 'flow')}, {count(self.read['packets'], 'packet')}",
+            f"patterns:  {format_number(self.patterns.get('patterns', 0))}, {format_bits(bits['total'])} "
             f"instead of {format_bits(bits['empty'])}",
             f"automata:  {len(self.automata)}",
-            f"sampled:   {self.sample['rows']} flows",
-            f"forged:    {self.forge['packets']} packets, {format_bytes(self.forge['bytes'])}",
+            f"sampled:   {count(self.sample['rows'], 'flow')}",
+            f"forged:    {self.forge['account']}",
+            f"           {count(self.forge['packets'], 'packet')}, {format_bytes(self.forge['bytes'])}",
             f"compared:  {verdicts}",
             f"written to {self.folder}: {', '.join(RESULTS)}",
         ]
@@ -335,6 +336,7 @@ def _forge(
         "seconds": round(report.seconds, 3),
         "bytes_per_second": round(report.bytes / max(report.seconds, 1e-3), 1),
         "fallbacks": report.fallbacks,
+        **steps.forge_account(report),
     }
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from netsynth_core.errors import DocumentError
 from netsynth_core.files import dump_json, require_file
+from netsynth_core.params import problem_of
 
 
 class Step(StrEnum):
@@ -77,6 +78,6 @@ class Recipe(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             raise DocumentError(
-                f"{path} holds no recipe: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+                f"{path} holds no recipe: {'.'.join(map(str, first['loc']))}: {problem_of(error)[0]}.",
                 hint="Start the job again from the app.",
             ) from error

@@ -6,7 +6,7 @@ unless its name says so.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from netsynth_core.errors import InvalidParameter, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.models.generator import Generator, Level
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import count, format_number
 from netsynth_core.workspace.contents import group_name
 from netsynth_core.workspace.groups import join_words
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
     from netsynth_core.forge.report import ForgeReport
+
+LEFT_OUT: Final = "left out: "
+"""How a forge report begins the reasons of flows that got no packets."""
 
 AnyModel = Generator[Any, Any, Any]
 
@@ -182,6 +186,25 @@ def report_page(
     from netsynth_core.plots.report import report_html, standard_figures
 
     return report_html(report, standard_figures(real, synthetic, report), provenance=provenance)
+
+
+def forge_account(report: "ForgeReport") -> dict[str, Any]:
+    """What became of the flows: from automata, by default rules, left out and why; and the same as a sentence."""
+    left_out = {
+        reason.removeprefix(LEFT_OUT): number
+        for reason, number in report.fallbacks.items()
+        if reason.startswith(LEFT_OUT)
+    }
+    total = report.flows + sum(left_out.values())
+    by_default = report.flows - report.drawn
+    sentence = (
+        f"{format_number(report.flows)} of {count(total, 'flow')}: {format_number(report.drawn)} from automata, "
+        f"{format_number(by_default)} by default rules; {format_number(total - report.flows)} left out"
+    )
+    if left_out:
+        ranked = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
+        sentence += ": " + ", ".join(f"{reason} ({format_number(number)})" for reason, number in ranked)
+    return {"drawn": report.drawn, "by_default": by_default, "left_out": left_out, "account": sentence + "."}
 
 
 def forge_flows(

@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import netsynth_core
 from netsynth_core.errors import DocumentError, NewerDocument, WorkspaceError
 from netsynth_core.files import content_hash, dump_json, file_sha256, require_file, storage_error, write_text
+from netsynth_core.params import problem_of
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind, InputRef, Label, artefact_id
 from netsynth_core.workspace.locks import folder_lock
 from netsynth_core.workspace.processes import ProcessMark
@@ -131,7 +132,7 @@ class Workspace:
             marker = _Marker.model_validate_json(require_file(marker_path).read_bytes())
         except ValidationError as error:
             raise DocumentError(
-                f"{marker_path} is broken: {error.errors()[0]['msg']}.", hint="Restore it from a copy."
+                f"{marker_path} is broken: {problem_of(error)[0]}.", hint="Restore it from a copy."
             ) from error
         if marker.format != FORMAT:
             raise DocumentError(f"{marker_path} has the format {marker.format!r}.", hint=f"{FORMAT!r} is needed.")
@@ -207,7 +208,7 @@ class Workspace:
         except ValidationError as error:
             first = error.errors()[0]
             raise DocumentError(
-                f"{path} is broken: {'.'.join(map(str, first['loc']))}: {first['msg']}.",
+                f"{path} is broken: {'.'.join(map(str, first['loc']))}: {problem_of(error)[0]}.",
                 hint="Restore it from a copy; the artefact's other files are untouched.",
             ) from error
 
@@ -258,7 +259,7 @@ class Workspace:
                 label = Label(name=name.strip(), note=old.note if note is None else note)
             except ValidationError as error:
                 raise WorkspaceError(
-                    f"{name[:40]!r} cannot be a name: {error.errors()[0]['msg']}.", hint="Use 1 to 200 characters."
+                    f"{name[:40]!r} cannot be a name: {problem_of(error)[0]}.", hint="Use 1 to 200 characters."
                 ) from error
             write_text(self.path(id, LABEL), dump_json(label.model_dump()))
         return label

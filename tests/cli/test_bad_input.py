@@ -258,6 +258,40 @@ def test_bad_requests(args: list[str], words: list[str], made: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "args, content, lines",
+    [
+        (
+            ["fit", "flowchronicle", "MADE/flows.csv", "-o", "OUT.json", "--set", "budget=2x"],
+            "",
+            ["Error: Parameter budget is '2x': '2x' is no duration.", "Hint: Write a number and a unit"],
+        ),
+        (["show", "OUT"], "[1]", ["is no netsynth model document: an object is needed.", "Hint: Name a model"]),
+        (["show", "OUT"], "{}", ["is no netsynth model document: format: Field required.", "Hint: Name a model"]),
+        (
+            ["edit", "MADE/ping.json", "FIFO", "-o", "OUT.json"],
+            "",
+            ["is a pipe, a device or a socket", "Hint: Write it"],
+        ),
+    ],
+    ids=["parameter", "list", "empty", "pipe"],
+)
+def test_messages_are_two_plain_lines(
+    args: list[str], content: str, lines: list[str], made: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text(content)
+    os.mkfifo(tmp_path / "fifo")
+    names = {"MADE": str(made), "OUT": str(tmp_path / "out"), "FIFO": str(tmp_path / "fifo")}
+    for name, path in names.items():
+        args = [arg.replace(name, path) for arg in args]
+    result = run(*args)
+    assert_mendable(result)
+    told = result.stderr.splitlines()
+    assert len(told) == 2 and all(part in line for part, line in zip(lines, told, strict=True))
+    assert ".." not in result.stderr and result.stderr.count("Hint:") == 1
+    assert "Value error" not in result.stderr and "_Envelope" not in result.stderr
+
+
 def test_models_of_other_symbols_cannot_be_forged(made: Path, tmp_path: Path) -> None:
     args = ("forge", "--flows", made / "flows.csv", "--words-model", made / "ping.json", "-o", tmp_path / "s.pcap")
     assert_mendable(run(*args), "ping")

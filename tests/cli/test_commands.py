@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,13 @@ def test_show_says_the_card_and_the_parts(made: Path) -> None:
     assert "codelength" in run("show", made / "http.json").output
 
 
+def test_show_writes_instants_and_figures_for_people(made: Path) -> None:
+    told = run("show", made / "patterns.json").stdout
+    learnt = next(line for line in told.splitlines() if line.startswith("learnt from"))
+    assert re.search(r"first \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC", learnt)
+    assert not re.search(r"\d{10}", learnt) and "resolution 1 " in learnt
+
+
 def test_windows_count_rows_of_the_file_whatever_its_order(made: Path, tmp_path: Path) -> None:
     lines = (made / "flows.csv").read_text().splitlines()
     (tmp_path / "backwards.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
@@ -257,6 +265,18 @@ def test_forge(made: Path, tmp_path: Path) -> None:
     assert (tmp_path / "f.pcap").read_bytes() == first
 
 
+def test_forge_accounts_for_every_flow(made: Path, tmp_path: Path) -> None:
+    head, *rows = (made / "flows.csv").read_text().splitlines()
+    gre = rows[0].replace("UDP", "GRE")
+    (tmp_path / "f.csv").write_text("\n".join([head, *rows, gre, gre]) + "\n")
+    args = ("forge", "--flows", tmp_path / "f.csv", "--words-model", made / "http.json", "-o", tmp_path / "s.pcap")
+    answer = ask(*args)
+    assert (answer["flows"], answer["drawn"], answer["by_default"]) == (80, 40, 40)
+    assert answer["left_out"] == {"protocol 47": 2}
+    said = "80 of 82 flows: 40 from automata, 40 by default rules; 2 left out: protocol 47 (2)."
+    assert answer["account"] == said and f"forged {said}" in run(*args).stdout
+
+
 def test_forge_takes_a_folder_of_models(made: Path, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     for name in ("http.json", "http.npz", "patterns.json", "patterns.npz"):
@@ -314,13 +334,18 @@ def test_generate_repeats_and_replaces(made: Path, chained: tuple[Path, dict[str
 def test_generate_from_a_flow_table_forges_by_default_rules(made: Path, tmp_path: Path) -> None:
     answer = ask("generate", made / "flows.csv", "-o", tmp_path / "out")
     assert answer["automata"] == [] and answer["forge"]["flows"] == 80
+    assert answer["forge"]["account"] == "80 of 80 flows: 0 from automata, 80 by default rules; 0 left out."
 
 
 def test_generate_from_words_of_another_world_is_refused(tmp_path: Path) -> None:
     write_words(tmp_path / "w.txt", ping_words())
     refused = run("generate", tmp_path / "w.txt", "-o", tmp_path / "out")
     assert refused.exit_code == 2 and "w.txt" in refused.stderr and "Hint:" in refused.stderr
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+    assert run("generate", tmp_path / "w.txt", "-o", tmp_path / "deep" / "out").exit_code == 2
+    (tmp_path / "mine").mkdir()
+    assert run("generate", tmp_path / "w.txt", "-o", tmp_path / "mine").exit_code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "w.txt"]
 
 
 @pytest.mark.parametrize("name", list(_COMMANDS))
