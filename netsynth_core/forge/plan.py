@@ -17,7 +17,7 @@ from netsynth_core.flows.states import STATES
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.forge.addresses import Hosts, gather_hosts
 from netsynth_core.forge.columns import FlowColumns
-from netsynth_core.forge.payloads.strict import STRICT
+from netsynth_core.forge.payloads.strict import DOORS, STRICT
 from netsynth_core.forge.tcp import BARE, MTU, NAKED, PLAIN, STAMPED, Dialects, speak
 from netsynth_core.units import NS_PER_S
 
@@ -234,12 +234,12 @@ def _services(
     swapped = np.zeros(len(named), bool)
     ports = frame[["src_port", "dst_port"]].to_numpy(np.int64).tolist()
     for i, (number, (own, other)) in enumerate(zip(proto.tolist(), ports, strict=True)):
-        there, here = table.get((number, other), ""), table.get((number, own), "")
+        group[i] = named[i] or table.get((number, other), "") or family[i]
+        there, here = (table.get((number, port)) or DOORS.get((number, port), "") for port in (other, own))
         by_port = there or here
         known = named[i] if named[i] not in protocols else ""
         service[i] = by_port if known == "" or by_port in STRICT else known
         swapped[i] = service[i] != "" and service[i] == here != there
-        group[i] = named[i] or by_port or family[i]
     return service, group, swapped
 
 

@@ -1,5 +1,6 @@
 """Payload makers: sizes are kept, messages are whole, and classes are read again as they were asked for."""
 
+import re
 import struct
 
 import dpkt
@@ -46,7 +47,8 @@ def test_every_maker_makes_every_size(
     # only protocols whose messages have no such size may change it
     if made.size not in (-1, size):
         assert service in {"dns", "mdns", "llmnr", "netbios", "ntp", "dhcp", "kerberos", "ldap", "snmp", "radius",
-                           "mqtt", "ssh", "tftp", "http", "ssdp", "quic"}  # fmt: skip
+                           "mqtt", "ssh", "tftp", "http", "ssdp", "quic", "mysql", "opcua",
+                           "teredo", "rip", "dhcpv6"}  # fmt: skip
 
 
 @given(
@@ -173,6 +175,53 @@ def test_datagrams_of_no_known_protocol_are_no_rtcp() -> None:
     for size in (2, 40, 1472):
         raw = payload(PLAIN._replace(proto=17, size=size, kind=RANDOM))
         assert not 192 <= raw[1] <= 213
+
+
+@given(st.integers(1, 300), st.sampled_from(["227", "229", "257"]), st.integers(0, 7))
+def test_ftp_answers_about_addresses_hold_one(size: int, code: str, variant: int) -> None:
+    raw = payload(PLAIN._replace(service="ftp", size=size, kind=TEXT, token=code, direction=1, variant=variant))
+    forms = {"227": rb"227 .*\(\d+(,\d+){5}\)\r\n", "229": rb"229 .*\(\|\|\|\d+\|\)\r\n", "257": rb'257 "/\w*"\r\n'}
+    assert len(raw) == size
+    if size >= 32 or raw[:3] == code.encode():
+        assert re.fullmatch(forms[code], raw)
+
+
+def test_ftp_addresses_fit_their_size_or_give_way() -> None:
+    port = re.compile(rb"PORT \d+(,\d+){5}\r\n")
+    extended = re.compile(rb"EPRT \|[12]\|[0-9a-f.:]+\|\d+\|\r\n")
+    for token, form in (("PORT", port), ("EPRT", extended)):
+        made = [payload(PLAIN._replace(service="ftp", size=n, kind=TEXT, token=token)) for n in range(1, 80)]
+        assert [len(raw) for raw in made] == list(range(1, 80))
+        assert all(form.fullmatch(raw) or not raw.startswith(token.encode()) for raw in made)
+        assert sum(form.fullmatch(raw) is not None for raw in made) >= 6
+
+
+@given(st.integers(1, 600), st.sampled_from([RANDOM, REPLAY]), st.integers(0, 1))
+def test_telnet_bytes_hold_no_command(size: int, kind: int, way: int) -> None:
+    assert 255 not in payload(PLAIN._replace(service="telnet", port=23, size=size, kind=kind, direction=way))
+
+
+def test_records_of_endless_bodies_stay_whole() -> None:
+    want = PLAIN._replace(service="http", size=1000, rest=10**6, kind=RANDOM, direction=1, ordinal=2)
+    assert struct.unpack(">H", payload(want)[3:5])[0] == 995
+
+
+@given(st.integers(1, 400), st.integers(0, 1))
+def test_datagrams_with_lengths_say_their_own(size: int, way: int) -> None:
+    want = PLAIN._replace(proto=17, size=size, direction=way)
+    inner = payload(want._replace(service="teredo"))
+    assert dpkt.ip6.IP6(inner).plen == len(inner) - 40
+    lease = payload(want._replace(service="dhcpv6"))
+    assert len(lease) == 4 or struct.unpack(">HH", lease[4:8]) == (18, len(lease) - 8)
+    assert (len(payload(want._replace(service="rip", port=520))) - 4) % 20 == 0
+    hello = payload(want._replace(service="opcua", proto=6))
+    assert struct.unpack("<I", hello[4:8])[0] == len(hello)
+
+
+def test_short_mysql_answers_are_whole() -> None:
+    for size in range(1, 40):
+        raw = payload(PLAIN._replace(service="mysql", size=size, direction=1, ordinal=2))
+        assert int.from_bytes(raw[:3], "little") == len(raw) - 4 >= 7
 
 
 def test_port_tables_do_not_overlap() -> None:

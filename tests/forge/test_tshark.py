@@ -10,6 +10,7 @@ import pytest
 from netsynth_core.flows.services import RULES
 from netsynth_core.forge import forge_capture
 from netsynth_core.forge.payloads.makers import MAKERS
+from netsynth_core.forge.payloads.strict import DOORS
 from tests.forge.forging import http_words, model_of, pooled_words, table
 
 TSHARK = shutil.which("tshark")
@@ -66,6 +67,7 @@ def test_packets_of_pooled_models_stay_valid(tmp_path: Path, swapped: bool) -> N
     rng = np.random.default_rng(8)
     doors = [("TCP", p) for rule in RULES if rule.name in MAKERS for p in rule.tcp]
     doors += [("UDP", p) for rule in RULES if rule.name in MAKERS for p in rule.udp]
+    doors += [("TCP" if proto == 6 else "UDP", port) for proto, port in DOORS]
     rows: list[dict[str, object]] = []
     for proto, port in doors:
         for _ in range(3):

@@ -134,8 +134,10 @@ def postgresql(want: Want) -> Made | None:
 def mysql(want: Want) -> Made | None:
     """Greeting, login, queries and results of the client/server protocol."""
     size = want.size
-    if size < 5 or want.kind == TEXT:
+    if want.kind == TEXT:
         return None
+    # the shortest command, the shortest result
+    size = max(size, 11 if want.direction else 5)
     head = (size - 4).to_bytes(3, "little")
     if want.direction == 1 and want.ordinal == 0:
         fixed = struct.pack("<I", 17 + want.variant) + digest(8, "salt", want.variant).replace(b"\0", b"s") + b"\0"
@@ -152,10 +154,8 @@ def mysql(want: Want) -> Made | None:
             room = size - 4 - len(fixed) - len(tail)
             if room >= 1:
                 return Made(head + b"\1" + fixed + word(room, want.variant).encode("ascii") + tail)
-        return Made(head + b"\0\x03", FILL_TEXT)
-    if size >= 11:
-        return Made(head + b"\2\0\0\0\2\0\0\0", FILL_TEXT)
-    return Made(head + b"\2\xfe" + bytes(size - 5))
+        return Made(head + b"\0\x03", FILL_TEXT, size=size)
+    return Made(head + b"\2\0\0\0\2\0\0\0", FILL_TEXT, size=size)
 
 
 def smb(want: Want) -> Made | None:
@@ -186,3 +186,14 @@ def rdp(want: Want) -> Made | None:
             head = struct.pack(">BBHBB", 3, 0, whole, whole - 5, code) + bytes(5)
             return Made(head + body + negotiation)
     return record(want)
+
+
+def opcua(want: Want) -> Made | None:
+    """OPC UA connection protocol (IEC 62541-6, 7.1): hello from the originator, errors with their reason back."""
+    client = want.direction == 0
+    size = max(want.size, 32 if client else 16)
+    if client:
+        head = b"HELF" + struct.pack("<IIIIIIi", size, 0, 65536, 65536, 0, 0, size - 32)
+    else:
+        head = b"ERRF" + struct.pack("<IIi", size, 0x80010000, size - 16)
+    return Made(head, FILL_TEXT, size=size)

@@ -88,6 +88,35 @@ def radius(want: Want) -> Made | None:
     return Made(head + attributes, size=size)
 
 
+def dhcpv6(want: Want) -> Made | None:
+    """DHCPv6 (RFC 8415): solicit or reply, and one opaque option (an interface's name) that takes what is left."""
+    kind = 7 if want.direction else 1
+    head = bytes([kind]) + digest(3, "xid6", want.variant)
+    if want.size < 9:
+        return Made(head, size=4)
+    return Made(head + struct.pack(">HH", 18, want.size - 8), FILL_TEXT)
+
+
+def teredo(want: Want) -> Made | None:
+    """Teredo (RFC 4380): an IPv6 packet in a datagram, with nothing that readers know in it (next header 59)."""
+    size = max(want.size, 40)
+    server, client = 0x2001 << 112 | 1, 0x2001 << 112 | 2 + want.variant
+    source, sink = (server, client) if want.direction else (client, server)
+    raw = build(IPV6, payload_length=size - 40, next=59, hop_limit=21, source=source, destination=sink)
+    return Made(raw, FILL_LOW if want.kind == REPLAY else FILL_RANDOM, size=size)
+
+
+def rip(want: Want) -> Made | None:
+    """RIP version 2 and RIPng (RFC 2453, RFC 2080): a request or response with whole entries of 20 bytes."""
+    entries = min(max((want.size - 4) // 20, 1), 25)
+    head = bytes([2 if want.direction else 1, 1 if want.port == 521 else 2, 0, 0])
+    if want.port == 521:
+        entry = (0x20010DB8 << 96).to_bytes(16, "big") + b"\0\0\x20\1"
+    else:
+        entry = b"\0\2\0\0\xc0\0\2\0\xff\xff\xff\0\0\0\0\0\0\0\0\1"
+    return Made(head + entry * entries, size=4 + 20 * entries)
+
+
 _QUOTING = {1: (3, 4, 5, 11, 12), 58: (1, 2, 3, 4)}
 _ECHOES = {1: (0, 8), 58: (128, 129)}
 

@@ -5,7 +5,7 @@ from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, F
 from netsynth_core.forge.payloads.pattern import Made, Want
 from netsynth_core.forge.payloads.strict import LOW, ONES, ZERO
 
-_BEGINNING = b"\x80\xff"
+_BEGINNING = b"\x80\x8a"
 """No text, and no type that readers look for in datagrams of any port (200-213 would be RTCP)."""
 
 

@@ -26,7 +26,8 @@ def http(want: Want) -> Made | None:
     ):
         return _request(want, want.token or "GET", fill)
     if want.kind in (TEXT, ANY):
-        return None
+        # an empty line behind it, so that readers do not take the next message for more of this head
+        return Made(f"{want.token} ".encode("ascii")[: want.size] if want.token else b"", FILL_TEXT, b"\r\n\r\n")
     return record(want)
 
 

@@ -3,7 +3,7 @@
 What these protocols carry after they went over to TLS is made of records.
 """
 
-from netsynth_core.forge.columns import ANY, FILL_TEXT, TEXT
+from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_TEXT, TEXT
 from netsynth_core.forge.payloads.http import http
 from netsynth_core.forge.payloads.names import word
 from netsynth_core.forge.payloads.pattern import Made, Want
@@ -36,6 +36,9 @@ _BARE = frozenset({"DATA", "QUIT", "RSET", "STAT", "SYST", "NOOP", "CAPA", "STLS
 def lines(want: Want) -> Made | None:
     """One line, or several with running text between the first word and the line end."""
     if want.kind not in (TEXT, ANY):
+        if want.service == "telnet":
+            # no byte may read as the start of a command (255, RFC 854)
+            return Made(b"", FILL_LOW)
         return record(want)
     first = want.token
     if not first and (want.kind == ANY or want.ordinal == 0):
@@ -43,7 +46,8 @@ def lines(want: Want) -> Made | None:
     if want.service == "imap" and want.direction == 0:
         return Made(_tagged(first, want))
     first = spelt(want.service, first, want.ordinal)
-    line = _line(first, want)
+    line = _addressed(first, want) if want.service == "ftp" else None
+    line = line or _line(first, want)
     if line is not None:
         return Made(line)
     if want.service == "pop3" and first == "+OK" and want.size > 60:
@@ -55,6 +59,42 @@ def lines(want: Want) -> Made | None:
     return Made(head, FILL_TEXT, b"\r\n")
 
 
+_ADDRESSED = frozenset({"227", "229", "257", "PORT", "EPRT"})
+"""FTP words whose arguments readers take apart (RFC 959, RFC 2428)."""
+
+
+def _addressed(first: str, want: Want) -> bytes | None:
+    """An FTP line about an address, a port or a path; where none has the size, a plain line of the same side."""
+    if first not in _ADDRESSED:
+        return None
+    room = want.size - len(first) - 3
+    high = 195 + want.variant
+    ends = {"227": f"(192,0,2,1,{high},80)", "229": f"(|||{high * 256 + 80}|)", "257": '"/"'}
+    if first in ends:
+        spare = room - len(ends[first]) - 1
+        if first == "257" and room >= 4:
+            return f'257 "/{word(room - 3, want.variant)}"\r\n'.encode("ascii")
+        if spare == -1 or spare >= 1:
+            said = word(spare, want.variant) + " " if spare > 0 else ""
+            return f"{first} {said}{ends[first]}\r\n".encode("ascii")
+        plain = "200"
+    else:
+        hosts = [f"{10**a},{10**b},2,1" for a in range(3) for b in range(3)]
+        ports = [f"{p},{q}" for p in (4, 40, 195) for q in (8, 80, 180)]
+        forms = [f"{host},{port}" for host in hosts for port in ports]
+        if first == "EPRT":
+            forms = [f"|1|{host.replace(',', '.')}|{port}|" for host in hosts for port in (2000, 50_000)]
+            forms += [f"|2|2001:db8::{'1' * n}|{port}|" for n in (1, 2, 3, 4) for port in (2000, 50_000)]
+        fitting = [form for form in forms if len(form) == room]
+        if fitting:
+            return f"{first} {fitting[want.variant % len(fitting)]}\r\n".encode("ascii")
+        plain = "NOOP"
+    room = want.size - len(plain) - 2
+    if room < 0:
+        return b"\r\n"[-want.size :].rjust(want.size, b" ")
+    return f"{plain}{' ' if room else ''}{word(room - 1, want.variant)}\r\n".encode("ascii")
+
+
 def _tagged(command: str, want: Want) -> bytes:
     """One IMAP command line: readers take the second word of every line for a command, and LOGIN needs two more."""
     tag = f"a{1 + want.ordinal}"
@@ -64,7 +104,7 @@ def _tagged(command: str, want: Want) -> bytes:
         room = want.size - len(start) - 2
         if room == 0 and name != "LOGIN":
             return f"{start}\r\n".encode("ascii")
-        if room >= 2:
+        if room >= (5 if name == "LOGIN" else 2):
             return f"{start} {word(room - 1, want.variant, name)}\r\n".encode("ascii")
     line = word(want.size - 2, want.variant) if want.size > 2 else ""
     return (line + "\r\n").encode("ascii")[-want.size :]
@@ -102,6 +142,8 @@ def _line(first: str, want: Want) -> bytes | None:
         if rest < 12:
             return f"{first} {word(room - 1, want.variant, first)}\r\n".encode("ascii")
         return f"{first} {argument}{word(rest - 9, want.variant, first)}@example>\r\n".encode("ascii")
+    if not argument:
+        return f"{first} {word(room - 1, want.variant, first)}\r\n".encode("ascii")
     filler = " " + word(rest - 1, want.variant, first) if rest > 1 else " " * rest
     return f"{first} {argument}{filler}\r\n".encode("ascii")
 

@@ -5,8 +5,8 @@ from typing import Final
 from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6
 from netsynth_core.forge.columns import ANY
 from netsynth_core.forge.payloads.asn1 import kerberos, ldap, snmp
-from netsynth_core.forge.payloads.binary import mqtt, mysql, postgresql, rdp, redis, smb
-from netsynth_core.forge.payloads.datagrams import dhcp, icmp, ntp, quic, radius, tftp
+from netsynth_core.forge.payloads.binary import mqtt, mysql, opcua, postgresql, rdp, redis, smb
+from netsynth_core.forge.payloads.datagrams import dhcp, dhcpv6, icmp, ntp, quic, radius, rip, teredo, tftp
 from netsynth_core.forge.payloads.dns import dns, netbios
 from netsynth_core.forge.payloads.generic import generic
 from netsynth_core.forge.payloads.http import http
@@ -32,6 +32,7 @@ is one, and those of equal ordinal are question and answer."""
 
 MAKERS: Final[dict[str, Maker]] = {
     "dhcp": dhcp,
+    "dhcpv6": dhcpv6,
     "dns": dns,
     "ftp": lines,
     "http": http,
@@ -44,12 +45,14 @@ MAKERS: Final[dict[str, Maker]] = {
     "mysql": mysql,
     "netbios": netbios,
     "ntp": ntp,
+    "opcua": opcua,
     "pop3": lines,
     "postgresql": postgresql,
     "quic": quic,
     "radius": radius,
     "rdp": rdp,
     "redis": redis,
+    "rip": rip,
     "smb": smb,
     "smtp": lines,
     "snmp": snmp,
@@ -57,6 +60,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "ssh": ssh,
     "syslog": syslog,
     "telnet": lines,
+    "teredo": teredo,
     "tftp": tftp,
     "tls": tls,
 }

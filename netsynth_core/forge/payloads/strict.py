@@ -20,11 +20,35 @@ def _ports(tcp: str, udp: str) -> frozenset[tuple[int, int]]:
 
 STRICT: Final = frozenset(
     {
-        *("dhcp", "dns", "kerberos", "ldap", "llmnr", "mdns", "mqtt", "mysql", "netbios", "ntp", "postgresql"),
-        *("quic", "radius", "rdp", "smb", "snmp", "tftp"),
+        *(
+            "dhcp",
+            "dhcpv6",
+            "dns",
+            "kerberos",
+            "ldap",
+            "llmnr",
+            "mdns",
+            "mqtt",
+            "mysql",
+            "netbios",
+            "ntp",
+            "postgresql",
+        ),
+        *("opcua", "quic", "radius", "rdp", "rip", "smb", "snmp", "ssh", "telnet", "teredo", "tftp"),
     }
 )
 """Services whose ports readers take nothing else on: their makers serve every size, class and place."""
+
+DOORS: Final = {
+    (6, 161): "snmp",
+    (6, 162): "snmp",
+    (17, 520): "rip",
+    (17, 521): "rip",
+    (17, 546): "dhcpv6",
+    (17, 547): "dhcpv6",
+    (17, 3544): "teredo",
+}
+"""Ports of services that makers know and `netsynth_core.flows.services` does not tell."""
 
 LOW: Final = _ports(
     """
@@ -61,10 +85,10 @@ ONES: Final = _ports(
 
 UNSERVED: Final = _ports(
     """
-    161 162 639 1153 2571 3863 8023 13400
+    639 1153 2571 3863 8023 13400
     """,
     """
-    434 464 513 520 521 1153 2313 2945 3130 3544 3804 3863 4991 5683 8805 9899 13400 23272 25826 41170 47000 54328
+    434 464 513 1153 2313 2945 3130 3804 3863 4991 5683 8805 9899 13400 23272 25826 41170 47000 54328
     """,
 )
 """No filler serves: flows on these ports may read as malformed."""

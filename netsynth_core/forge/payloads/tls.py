@@ -9,6 +9,8 @@ from netsynth_core.forge.columns import FILL_LOW, FILL_RANDOM, FILL_ZERO, RANDOM
 from netsynth_core.forge.payloads.names import digest, host_labels
 from netsynth_core.forge.payloads.pattern import Made, Want
 
+_LONGEST = 16_384 + 256
+"""Most bytes of a protected record (RFC 8446 section 5.2)."""
 _CHANGE = bytes.fromhex("140303000101")
 _SUITES = bytes.fromhex("130113021303c02bc02fc02cc030cca9cca8009c009d002f0035")
 _GROUPS = bytes.fromhex("000a00080006001d00170018")
@@ -91,6 +93,8 @@ def record(want: Want) -> Made | None:
     if want.continued:
         return Made(b"\x80"[: want.size], fill)
     total = want.size + want.rest
+    if total > 5 + _LONGEST:
+        total = want.size
     if total == 6:
         return Made(_CHANGE)
     if total == 7:
