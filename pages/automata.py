@@ -100,21 +100,23 @@ def figures_of(model: Tadam) -> None:
 def filters(model: Tadam) -> tuple[view.Filter, str]:
     """What to fade out, and how to lay out."""
     most = max((t.count for t in model.automaton.transitions), default=1)
-    columns = st.columns([3, 2, 3, 2], vertical_alignment="bottom")
-    least = columns[0].slider(
-        "Least probability",
-        0.0,
-        0.5,
-        0.0,
-        0.01,
-        key="least_probability",
-        help="Transitions below it fade; nothing moves.",
-    )
-    seen = int(columns[1].number_input("Least count", 0, most, 0, key="least_count"))
-    direction = columns[2].segmented_control(
-        "Layout", ["auto", "left to right", "top down"], default="auto", required=True, key="direction"
-    )
-    compact = columns[3].toggle("Re-layout", key="compact", help="Lay out only what is shown; the rest is left out.")
+    # A row that wraps where it is too wide.
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        least = st.slider(
+            "Least probability",
+            0.0,
+            0.5,
+            0.0,
+            0.01,
+            key="least_probability",
+            help="Transitions below it fade; nothing moves.",
+            width=260,
+        )
+        seen = int(st.number_input("Least count", 0, most, 0, key="least_count", width=150))
+        direction = st.segmented_control(
+            "Layout", ["auto", "left to right", "top down"], default="auto", required=True, key="direction"
+        )
+        compact = st.toggle("Re-layout", key="compact", help="Lay out only what is shown; the rest is left out.")
     chosen = view.Filter(least, seen, compact)
     if view.too_many_for_labels(model, chosen):
         with st.container(horizontal=True, vertical_alignment="center"):

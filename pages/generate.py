@@ -102,7 +102,7 @@ def forge_form(
 ) -> None:
     """Packets for flows."""
     st.subheader("2. Packets", anchor=False)
-    sources = synthetic + workspace.artefacts(ArtefactKind.FLOWS)
+    sources = workspace.artefacts(ArtefactKind.FLOWS) + synthetic
     if not synthetic:
         st.caption("Generate flows first; packets are then made for each of them by the automaton of its service.")
         return
@@ -111,12 +111,14 @@ def forge_form(
         return
     names = {model.id: shown_name(workspace, model) for model in automata}
     newest = {str(model.facts.get("group") or names[model.id]): model.id for model in automata}
-    flows = pick("For the flows", sources[::-1], workspace=workspace, name="forge_flows", stale=stale)
+    flows = pick("For the flows", sources, workspace=workspace, name="forge_flows", stale=stale)
     with st.form("forge", border=False):
         chosen = st.multiselect(
             "Automata", list(names), default=list(newest.values()), format_func=names.__getitem__, key="forge_models"
         )
-        st.caption("A flow takes the automaton of its service and state, else of its service, else the named fallback.")
+        st.caption(
+            "A flow takes the automaton of its service and state, else of its service, else it gets default packets."
+        )
         seed = seed_input("forge_seed")
         pressed = st.form_submit_button("Forge packets", type="primary", icon=":material/bolt:")
     if pressed and not chosen:

@@ -43,6 +43,8 @@ def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any
             text = plain(cell.text, limit=60)
             if cell.kind == "free" and cell.letter:
                 text = f"{cell.letter} · {cell.values} values"
+            elif cell.kind == "free":
+                text = f"{cell.values} value{'' if cell.values == 1 else 's'}"
             said = SPOKEN[cell.kind].format(text=text, values=cell.values, letter=cell.letter)
             if cell.kind == "free" and cell.letter:
                 said += f", called {cell.letter}"

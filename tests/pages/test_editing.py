@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from netsynth_core.models.flowchronicle import EditCell
-from netsynth_core.models.tadam.edits import PruneTransition
+from netsynth_core.models.flowchronicle import DropPattern, EditCell
+from netsynth_core.models.tadam.edits import PruneTransition, RenameLocation
 from netsynth_core.workspace import Artefact, Workspace
 from netsynth_core.workspace.edited import apply_edit, open_model, read_log
 from tests.app_workspace import models
@@ -202,3 +202,31 @@ def test_the_path_of_a_conversation_is_shown_in_the_graph(
     app.session_state["alignment_kind"] = "through the selection"
     app.run()
     assert not app.exception
+
+
+def test_an_edit_changes_the_label_of_the_automaton_but_not_the_choice(filled: Workspace, open_page: Opener) -> None:
+    for automaton in models(filled, "tadam"):
+        app = open_page(filled, "automata", automaton=automaton.id)
+        box = app.selectbox(key="pick_automaton")
+        assert box.value == automaton.id
+        assert not any(option.endswith(", edited") and automaton.name in option for option in box.options)
+        found = open_model(filled, automaton.id).model.automaton
+        inner = next(place.id for place in found.locations if place.id not in (found.initial, found.final))
+        apply_edit(filled, automaton.id, RenameLocation(location=inner, name="greeting"))
+        left = len(found.locations)
+        app.run()
+        box = app.selectbox(key="pick_automaton")
+        assert box.value == automaton.id
+        assert f"{automaton.name} · {left} locations, edited" in box.options
+
+
+def test_an_edit_moves_no_row_of_the_pattern_table(filled: Workspace, open_page: Opener) -> None:
+    (patterns,) = models(filled, "flowchronicle")
+    app = open_page(filled, "patterns")
+    before = app.dataframe[0].value
+    first = before["id"].iloc[0]
+    apply_edit(filled, patterns.id, DropPattern(pattern=first))
+    app.run()
+    after = app.dataframe[0].value
+    assert after["id"].tolist() == before["id"].tolist()
+    assert after["state"].iloc[0] == "✕ dropped"

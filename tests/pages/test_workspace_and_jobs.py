@@ -228,6 +228,12 @@ def test_as_many_flows_as_were_learnt_from_are_proposed(filled: Workspace, open_
     assert app.number_input(key=f"n_{patterns.id}").value == filled.get(patterns.inputs[0].id).facts["flows"]
 
 
+def test_packets_are_proposed_for_the_newest_synthetic_flows(filled: Workspace, open_page: Opener) -> None:
+    (patterns,) = models(filled, "flowchronicle")
+    newest = do(filled, Step.SAMPLE, patterns.id, n=5, seed=9)
+    assert open_page(filled, "generate").selectbox(key="pick_forge_flows").value == newest.id
+
+
 def test_the_account_of_forged_packets_names_every_flow_once(filled: Workspace, open_page: Opener) -> None:
     packets = next(a for a in filled.artefacts("synthetic") if a.facts["content"] == "pcap")
     flows = filled.get(packets.inputs[0].id).facts["flows"]
