@@ -20,7 +20,7 @@ from netsynth_core.forge.payloads.assign import Payloads
 from netsynth_core.forge.payloads.makers import MAKERS
 from netsynth_core.forge.payloads.strict import UNSERVED
 from netsynth_core.forge.plan import Plan, plan_flows
-from netsynth_core.forge.report import ForgeReport
+from netsynth_core.forge.report import LEFT_OUT, ForgeReport
 from netsynth_core.forge.writer import Writer, host_columns
 from netsynth_core.monitor import SILENT, Monitor
 
@@ -56,7 +56,7 @@ def forge_capture(
     Raises
     ------
     NotEnoughData
-        When the table has no flow that can be forged.
+        When the table has flows and none can be forged. A table without flows becomes a capture without packets.
     InvalidParameter
         When a model's symbols are no packet symbols.
     StorageError
@@ -65,9 +65,10 @@ def forge_capture(
     began = time.perf_counter()
     seed = int(rng.integers(0, 2**63, dtype=np.int64))
     plan = plan_flows(flows, seed=seed)
-    if len(plan) == 0:
+    if len(plan) == 0 and len(flows):
+        why = ", ".join(f"{reason.removeprefix(LEFT_OUT)} {count}" for reason, count in plan.left_out.items())
         raise NotEnoughData(
-            f"None of the {len(flows)} flows can be forged.",
+            f"None of the {len(flows)} flows can be forged: {why}.",
             hint="Flows need packets, a protocol among TCP, UDP and ICMP, and two ends of one address family.",
         )
     drafter = Drafter.of(models, plan, seed=seed)

@@ -18,6 +18,7 @@ from netsynth_core.flows.table import FlowTable
 from netsynth_core.forge.addresses import Hosts, gather_hosts
 from netsynth_core.forge.columns import FlowColumns
 from netsynth_core.forge.payloads.strict import DOORS, STRICT
+from netsynth_core.forge.report import LEFT_OUT
 from netsynth_core.forge.tcp import BARE, MTU, NAKED, PLAIN, STAMPED, Dialects, speak
 from netsynth_core.units import NS_PER_S
 
@@ -147,17 +148,15 @@ def _forgeable(
     reasons = np.full(len(proto), "", object)
     other = ~np.isin(proto, (PROTO_TCP, PROTO_UDP, PROTO_ICMP, PROTO_ICMP6))
     names = frame["proto"].to_numpy(object)
-    reasons[other] = np.array([f"left out: protocol {name}" for name in names[other]], object)
-    reasons[source6 != destination6] = "left out: one end IPv4, the other IPv6"
+    reasons[other] = np.array([f"protocol {name}" for name in names[other]], object)
+    reasons[source6 != destination6] = "one end IPv4, the other IPv6"
     start, end = frame["ts"].to_numpy(np.int64), frame["duration"].to_numpy(np.int64)
-    reasons[(start < 0) | (start // NS_PER_S + end // NS_PER_S >= 2**32 - 1)] = (
-        "left out: instant before 1970 or after 2105"
-    )
-    reasons[packets > MOST_PACKETS] = f"left out: more than {MOST_PACKETS} packets"
-    reasons[packets <= 0] = "left out: no packet"
+    reasons[(start < 0) | (start // NS_PER_S + end // NS_PER_S >= 2**32 - 1)] = "instant before 1970 or after 2105"
+    reasons[packets > MOST_PACKETS] = f"more than {MOST_PACKETS} packets"
+    reasons[packets <= 0] = "no packet"
     kept = reasons == ""
     found, counts = np.unique(reasons[~kept].astype(str), return_counts=True)
-    return kept, {str(reason): int(count) for reason, count in zip(found, counts, strict=True)}
+    return kept, {f"{LEFT_OUT}{reason}": int(count) for reason, count in zip(found, counts, strict=True)}
 
 
 def _known_bytes(frame: pd.DataFrame, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.int64]:
