@@ -241,3 +241,61 @@ def test_hosts_follow_from_their_names() -> None:
     assert bytes(hosts.mac[3]) == bytes.fromhex("333300000001")
     assert bytes(hosts.mac[4]) == bytes.fromhex("01005e0000fb")
     assert all(hosts.mac[i, 0] & 3 == 2 for i in (0, 1, 2, 5))
+
+
+def test_the_report_accounts_for_every_flow(tmp_path: Path) -> None:
+    web = {"service": "http", "state": "SF", "dst_port": 80, "fwd_packets": 7, "bwd_packets": 6}
+    mixed = {"src_ip": "2001:db8::1", "dst_ip": "192.0.2.9"}
+    flows = table([web, web, {}, mixed, mixed, {"proto": "47"}])
+    report = forge(flows, tmp_path / "x.pcap", models=[model_of(http_words())])
+    assert report.by_default == {"no automaton: tcp/SF": 1}
+    assert report.left_out == {"one end IPv4, the other IPv6": 2, "protocol 47": 1}
+    assert (report.flows, report.drawn, report.asked) == (3, 2, 6)
+    with pytest.raises(NotEnoughData, match="one end IPv4, the other IPv6 1"):
+        forge(table([mixed]), tmp_path / "y.pcap")
+
+
+@pytest.mark.parametrize("with_model", [False, True])
+def test_no_flow_makes_an_empty_capture(tmp_path: Path, with_model: bool) -> None:
+    none = FlowTable(table([{}]).frame.iloc[:0])
+    report = forge(none, tmp_path / "x.pcap", models=[model_of(http_words())] if with_model else None)
+    assert (report.packets, report.bytes, report.flows, report.asked) == (0, 0, 0, 0)
+    assert frames_of(tmp_path / "x.pcap") == []
+    assert len((tmp_path / "x.pcap").read_bytes()) == 24
+    assert len(read_capture(tmp_path / "x.pcap").packets) == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"fwd_packets": 1, "bwd_packets": 0, "fwd_bytes": 0, "bwd_bytes": 0, "flags": "....S."},
+        {"fwd_packets": 1, "bwd_packets": 0, "fwd_bytes": 0, "bwd_bytes": 0, "proto": "UDP"},
+        {"fwd_packets": 1, "bwd_packets": 1, "fwd_bytes": 0, "bwd_bytes": 0, "proto": "ICMP", "src_port": 8},
+        {"dst_ip": "239.255.255.250", "dst_port": 1900, "proto": "UDP", "bwd_packets": 0, "bwd_bytes": 0},
+        {"dst_ip": "224.0.0.251", "dst_port": 5353, "src_port": 5353, "proto": "UDP", "bwd_packets": 0, "bwd_bytes": 0},
+        {"dst_ip": "224.0.0.1", "proto": "ICMP", "src_port": 8, "dst_port": 0, "bwd_packets": 0, "bwd_bytes": 0},
+        {"src_ip": "fe80::1", "dst_ip": "ff02::fb", "dst_port": 5353, "proto": "UDP", "bwd_packets": 0, "bwd_bytes": 0},
+        {"src_ip": "fe80::1", "dst_ip": "ff02::2", "src_port": 133, "proto": "ICMP", "bwd_packets": 0, "bwd_bytes": 0},
+        {"src_ip": "2001:db8::1", "dst_ip": "2001:db8::2", "dst_port": 443},
+        {"src_ip": "0.0.0.0", "dst_ip": "255.255.255.255", "src_port": 68, "dst_port": 67, "proto": "UDP"},
+    ],
+)
+def test_single_odd_flows_are_forged(tmp_path: Path, row: dict[str, object]) -> None:
+    flows = table([row])
+    report = forge(flows, tmp_path / "x.pcap")
+    frames = frames_of(tmp_path / "x.pcap")
+    assert report.packets == len(frames) == int(flows.frame[["fwd_packets", "bwd_packets"]].to_numpy().sum())
+    for _, frame in frames:
+        assert_checksums(frame)
+
+
+def test_flows_of_services_without_a_model_are_drawn_from_that_of_their_protocol(tmp_path: Path) -> None:
+    ask = {"proto": "UDP", "flags": "......", "state": "", "fwd_packets": 1, "bwd_packets": 1}
+    ask |= {"fwd_bytes": 70, "bwd_bytes": 130}
+    words = Words.from_lists([[(">_Random", 0, 42), ("<_Random", 90, 99)]] * 5, unit="us", service="udp", state="")
+    flows = table([ask | {"service": "dns", "dst_port": 53}, ask | {"service": "", "dst_port": 53}, ask])
+    report = forge(flows, tmp_path / "x.pcap", models=[model_of(words)])
+    assert (report.drawn, report.fallbacks) == (3, {})
+    for _, frame in frames_of(tmp_path / "x.pcap")[:4]:
+        datagram = dpkt.ethernet.Ethernet(frame).data.data
+        assert dpkt.dns.DNS(bytes(datagram.data)).qr == int(datagram.sport == 53)

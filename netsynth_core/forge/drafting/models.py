@@ -1,9 +1,10 @@
 """Drafts from models: each flow's packets from the automaton chosen for it, the others by default.
 
 The order in which models are tried for a flow: those of its service and state; those of its service over all states;
-those of its service and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent
-TCP (`netsynth_core.forge.drafting.coherence`); where no model has one, the run is made with fewer packets, of which
-some are emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
+those of its service and another state; where its service has none, those of its protocol (`tcp`, `udp`, `icmp`) in the
+same order. Runs are conditioned on the flow's counts, on its state, and on being coherent TCP
+(`netsynth_core.forge.drafting.coherence`); where no model has one, the run is made with fewer packets, of which some
+are emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
 """
 
 from collections import Counter, defaultdict
@@ -30,6 +31,7 @@ from netsynth_core.models.automata.conditioned import (
 
 TABLES: Final = 256 << 20
 """Most memory of all tables kept, bytes; older ones are made again when they are needed again."""
+_FAMILIES: Final = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp"}
 MOST_AGAIN: Final = 0.25
 """Largest share of a flow's packets (two are always allowed) that are emitted again to make its counts."""
 
@@ -110,7 +112,8 @@ class Drafter:
         left: list[NDArray[np.int64]] = []
         for (service, state, is_tcp), members in sorted(groups.items()):
             rest = np.array(members, np.int64)
-            chain = self._chain(service, state)
+            family = _FAMILIES[int(plan.columns.proto[flows[rest[0]]])]
+            chain = self._chain(service, state) or self._chain(family, state)
             for again in (False, True):
                 for number in chain:
                     rest = self._draw(draft, edges, flows, rest, _How(number, service, is_tcp, state), again=again)
