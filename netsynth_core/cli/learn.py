@@ -5,17 +5,26 @@ from typing import Any
 
 import click
 
-from netsynth_core.cli.inputs import PATH, output_file, output_option, peak_rss_bytes
+from netsynth_core.cli.inputs import PATH, new_folder, output_file, output_option, peak_rss_bytes
 from netsynth_core.cli.output import Output, common_options, figure_lines, seed_option
 
 
 @click.command("fit", epilog="Example: netsynth fit flowchronicle flows.csv -o patterns.json --set bins=32")
 @click.argument("kind")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=PATH)
-@output_option("MODEL.json", "Where to write the model; its arrays go into MODEL.npz beside it.")
+@output_option(
+    "MODEL.json", "Where to write the model; its arrays go into MODEL.npz beside it. For a folder of words: a folder."
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; see netsynth kinds.")
 @click.option("--service", help="For packet-level kinds and a capture: the service whose conversations to learn.")
 @click.option("--state", help="With --service: only conversations that ended in this state, such as SF.")
+@click.option(
+    "--minimum",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="For a folder of words: files with fewer words are left out.",
+)
 @seed_option
 @common_options
 def fit_command(
@@ -26,12 +35,13 @@ def fit_command(
     settings: tuple[str, ...],
     service: str | None,
     state: str | None,
+    minimum: int,
     seed: int,
 ) -> None:
     """Learn a model of KIND (netsynth kinds lists them).
 
-    Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words, or from one
-    service of a capture.
+    Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words, from one
+    service of a capture, or from each file of a folder of words (netsynth words) into a folder of models: -o DIR.
     """
     from netsynth_core.flows.words_io import notes_on
     from netsynth_core.models.document import write_document
@@ -41,9 +51,14 @@ def fit_command(
     from netsynth_core.workspace.fitting import fit_model
     from netsynth_core.workspace.steps import words_of_path
 
-    output_file(output, (".json",))
     entry = get_kind(kind)
     entry.params_class().from_settings(settings)
+    if entry.level is Level.PACKET and len(inputs) == 1 and inputs[0].is_dir():
+        if service or state:
+            raise click.UsageError("--service and --state are for captures; of a folder every file is learnt.")
+        _fit_folder(out, kind, inputs[0], output, settings, minimum, seed)
+        return
+    output_file(output, (".json",))
     if entry.level is Level.PACKET and len(inputs) > 1:
         raise click.UsageError(f"{kind} learns from one file of words (or one capture) at a time.")
     if entry.level is Level.FLOW and (service or state):
@@ -71,6 +86,40 @@ def fit_command(
     answer["notes"] = out.note(notes)
     # notes and warnings stand on stderr already
     out.result(answer, list(figure_lines({k: v for k, v in answer.items() if k not in ("notes", "warnings")})))
+
+
+def _fit_folder(
+    out: Output, kind: str, folder: Path, output: Path, settings: tuple[str, ...], minimum: int, seed: int
+) -> None:
+    """One model per word file of a folder, of the same name; nothing is written before all are learnt."""
+    from netsynth_core.errors import NotEnoughData
+    from netsynth_core.flows.words_io import notes_on
+    from netsynth_core.models.document import write_document
+    from netsynth_core.units import count, format_bits
+    from netsynth_core.workspace.fitting import fit_automata
+    from netsynth_core.workspace.steps import words_of_file
+
+    files = sorted(path for path in folder.iterdir() if path.name.endswith((".txt", ".txt.gz")))
+    held = {path.name.removesuffix(".gz").removesuffix(".txt"): words_of_file(path) for path in files}
+    groups = {name: words for name, words in held.items() if len(words) >= minimum}
+    if not groups:
+        raise NotEnoughData(
+            f"{folder} holds {count(len(files), 'word file')} (.txt), none with {minimum} words or more.",
+            hint="Name the folder that netsynth words made, or lower --minimum.",
+        )
+    left_out = [name for name in held if name not in groups]
+    notes = [f"{name}: {note}" for name, words in groups.items() for note in notes_on(words)]
+    if left_out:
+        notes.append(f"Fewer than {minimum} words, so no model of their own: {', '.join(left_out)}.")
+    with new_folder(output) as target:
+        with out.monitor() as monitor:
+            fitted = fit_automata(list(groups.values()), settings, seed=seed, kind=kind, monitor=monitor)
+        entries = []
+        for name, one in zip(groups, fitted, strict=True):
+            write_document(target / f"{name}.json", one.document)
+            entries.append({"file": str(target / f"{name}.json"), "words": len(groups[name]), **one.summary()})
+    lines = [f"{e['file']}: {count(e['words'], 'word')}, {format_bits(e['codelength']['total'])}" for e in entries]
+    out.result({"models": entries, "left_out": left_out, "notes": out.note(notes), "seed": seed}, lines)
 
 
 @click.command("kinds", epilog="Example: netsynth kinds --json")

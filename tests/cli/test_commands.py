@@ -109,6 +109,24 @@ def test_fit_takes_captures_and_settings(made: Path, tmp_path: Path) -> None:
     assert plain["multi_flow_patterns"] == 0
 
 
+def test_fit_learns_each_word_file_of_a_folder(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    for path in (made / "words").glob("*.txt"):
+        (tmp_path / "words" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "words" / "few-S0.txt").write_text("# netsynth words 1 unit=us service=few state=S0\na:0\n")
+    answer = ask("fit", "tadam", tmp_path / "words", "-o", tmp_path / "models")
+    assert answer["left_out"] == ["few-S0"] and [m["words"] for m in answer["models"]] == [40, 40]
+    assert {path.name for path in (tmp_path / "models").glob("*.json")} == {"dns-SF.json", "http-SF.json"}
+    alone, beside = (json.loads(p.read_text()) for p in (made / "http.json", tmp_path / "models" / "http-SF.json"))
+    assert alone["body"] == beside["body"]
+    forged = ask(
+        *("forge", "--flows", made / "flows.csv", "--words-model", tmp_path / "models", "-o", tmp_path / "s.pcap")
+    )
+    assert forged["drawn"] == 80
+    refused = run("fit", "tadam", tmp_path / "models", "-o", tmp_path / "none")
+    assert refused.exit_code == 2 and "0 word files" in refused.stderr and not (tmp_path / "none").exists()
+
+
 def test_fit_says_what_a_word_file_leaves_open(tmp_path: Path) -> None:
     (tmp_path / "events.txt").write_text("open read close\nopen close\n" * 20)
     result = run("fit", "tadam", tmp_path / "events.txt", "-o", tmp_path / "m.json", "--json")
