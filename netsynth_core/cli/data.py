@@ -23,7 +23,7 @@ meter_option = click.option(
 @meter_option
 @common_options
 def flows_command(out: Output, inputs: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> None:
-    """Read captures (pcap, pcapng, gzip too) or flow logs, and write one flow table."""
+    """Read captures (pcap, pcapng, gzip too) or flow tables, and write one flow table."""
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
     from netsynth_core.flows.table_io import write_flow_table

@@ -19,7 +19,7 @@ EXIT_USER = 2
 EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
-    "flows": ("data", "Captures or flow logs to a flow table."),
+    "flows": ("data", "Captures or flow tables to one flow table."),
     "words": ("data", "Conversations to timed words, one file per service and state."),
     "fit": ("learn", "Learn a model from flows or words."),
     "kinds": ("learn", "The kinds of models and their parameters."),
