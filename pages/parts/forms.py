@@ -19,14 +19,14 @@ TITLES = {
     "swaps": "Allow swapped packets",
     "additions": "Allow foreign packets",
     "max_rounds": "Most rounds of the search",
-    "max_locations": "Most locations",
+    "max_locations": "Most locations of the automaton",
     "max_transitions": "Simplify beyond so many transitions",
     "simplify_cost": "What simplifying may cost (share of the description)",
     "search_symbols": "Packets the search looks at",
     "idle_timeout_tcp": "TCP: silence that ends a flow",
     "idle_timeout_udp": "UDP: silence that ends a flow",
     "idle_timeout_icmp": "ICMP and others: silence that ends a flow",
-    "active_timeout": "Longest flow",
+    "active_timeout": "Longest time of one flow",
     "linger": "Time after a TCP end that still belongs to the flow",
 }
 """Titles in words for parameters whose name says too little; a field's own title comes first."""

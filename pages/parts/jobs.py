@@ -16,7 +16,7 @@ from netsynth_core.workspace.jobs import jobs as all_jobs
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import state
-from pages.parts.feedback import flash, notice, readable_errors, trouble
+from pages.parts.feedback import flash, notice, readable_bugs, readable_errors, trouble
 from pages.parts.text import md, number, plain
 
 POLL_S = 0.7
@@ -120,13 +120,15 @@ def strip(workspace: Workspace) -> None:
 
 
 def _watch(workspace: Workspace) -> None:
-    running = active(workspace)
-    if {job.id for job in running} != st.session_state.get(_SEEN):
-        st.rerun(scope="app")
-    with st.container(border=True):
-        st.caption("Jobs")
-        for job in running:
-            _running_job(workspace, job)
+    # It runs again by itself, outside the guard around the page.
+    with readable_bugs():
+        running = active(workspace)
+        if {job.id for job in running} != st.session_state.get(_SEEN):
+            st.rerun(scope="app")
+        with st.container(border=True):
+            st.caption("Jobs")
+            for job in running:
+                _running_job(workspace, job)
 
 
 def _announce(workspace: Workspace, ids: set[str]) -> None:

@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from netsynth_core.flows.metering import MeterParams
 from netsynth_core.flows.words import Words
+from netsynth_core.models.flowchronicle import FlowChronicleParams
+from netsynth_core.models.tadam import TadamParams
 from netsynth_core.params import Params, parameter
-from pages.parts.forms import params_form
+from pages.parts.forms import TITLES, params_form
 from pages.parts.ladder import arrow, ladder_rows
 from pages.parts.linked import Seen, merge
 from pages.parts.text import md, number, plain
@@ -90,6 +93,13 @@ def test_a_form_has_range_unit_help_and_default_of_every_parameter() -> None:
     assert app.expander[0].label == "Advanced settings"
     app.number_input(key="k_limit").set_value(7).run()
     assert Knobs.checked(app.session_state["got"]).limit == 7
+
+
+@pytest.mark.parametrize("params", [FlowChronicleParams, MeterParams, TadamParams])
+def test_every_parameter_that_a_page_asks_for_has_a_title_in_words(params: type[Params]) -> None:
+    titles = [field.title or TITLES.get(name, "") for name, field in params.model_fields.items()]
+    assert all(" " in title for title in titles)
+    assert len(set(titles)) == len(titles)
 
 
 @pytest.mark.parametrize(
