@@ -15,7 +15,7 @@ from netsynth_core.forge.payloads.dns import exchange
 from netsynth_core.forge.payloads.makers import MAKERS, make
 from netsynth_core.forge.payloads.names import host_labels
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
-from netsynth_core.forge.payloads.strict import LOW, ONES, STRICT, UNSERVED, ZERO
+from netsynth_core.forge.payloads.strict import LOW, ONES, SHORTEST, STRICT, UNSERVED, ZERO
 from netsynth_core.forge.payloads.text import running_text
 
 PLAIN = Want("", 6, 9999, 0, ANY, "", 100, 0, False, 0, 0, 0)
@@ -48,7 +48,7 @@ def test_every_maker_makes_every_size(
     if made.size not in (-1, size):
         assert service in {"dns", "mdns", "llmnr", "netbios", "ntp", "dhcp", "kerberos", "ldap", "snmp", "radius",
                            "mqtt", "ssh", "tftp", "http", "ssdp", "quic", "mysql", "opcua",
-                           "teredo", "rip", "dhcpv6"}  # fmt: skip
+                           "teredo", "rip", "dhcpv6", "vxlan"}  # fmt: skip
 
 
 @given(
@@ -211,6 +211,7 @@ def test_datagrams_with_lengths_say_their_own(size: int, way: int) -> None:
     want = PLAIN._replace(proto=17, size=size, direction=way)
     inner = payload(want._replace(service="teredo"))
     assert dpkt.ip6.IP6(inner).plen == len(inner) - 40
+    assert len(payload(want._replace(service="vxlan"))) == max(size, 8 + 14)
     lease = payload(want._replace(service="dhcpv6"))
     assert len(lease) == 4 or struct.unpack(">HH", lease[4:8]) == (18, len(lease) - 8)
     assert (len(payload(want._replace(service="rip", port=520))) - 4) % 20 == 0
@@ -222,6 +223,12 @@ def test_short_mysql_answers_are_whole() -> None:
     for size in range(1, 40):
         raw = payload(PLAIN._replace(service="mysql", size=size, direction=1, ordinal=2))
         assert int.from_bytes(raw[:3], "little") == len(raw) - 4 >= 7
+
+
+@pytest.mark.parametrize("port", [49, 1718, 2269, 3784, 12223, 44818])
+def test_datagrams_on_checked_ports_hold_a_header(port: int) -> None:
+    for size in (1, 23, 24, 25, 300):
+        assert len(payload(PLAIN._replace(proto=17, port=port, size=size, kind=RANDOM))) == max(size, SHORTEST)
 
 
 def test_port_tables_do_not_overlap() -> None:

@@ -106,6 +106,14 @@ def teredo(want: Want) -> Made | None:
     return Made(raw, FILL_LOW if want.kind == REPLAY else FILL_RANDOM, size=size)
 
 
+def vxlan(want: Want) -> Made | None:
+    """VXLAN (RFC 7348): a network number and a whole Ethernet frame of a type kept for experiments."""
+    frame = b"\2" + digest(5, "inner", want.variant) + b"\2" + digest(5, "outer", want.variant) + b"\x88\xb5"
+    head = b"\x08\0\0\0\0\0" + bytes([1 + want.variant, 0])
+    fill = FILL_LOW if want.kind == REPLAY else FILL_RANDOM
+    return Made(head + frame, fill, size=max(want.size, len(head + frame)))
+
+
 def rip(want: Want) -> Made | None:
     """RIP version 2 and RIPng (RFC 2453, RFC 2080): a request or response with whole entries of 20 bytes."""
     entries = min(max((want.size - 4) // 20, 1), 25)

@@ -1,9 +1,10 @@
 """Payloads by class alone, for ports whose protocol has no maker of its own."""
 
+from netsynth_core.capture.packets import PROTO_UDP
 from netsynth_core.flows.payloads import LEAST
 from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, FILL_ZERO, RANDOM, TEXT
 from netsynth_core.forge.payloads.pattern import Made, Want
-from netsynth_core.forge.payloads.strict import LOW, ONES, ZERO
+from netsynth_core.forge.payloads.strict import LOW, ONES, SHORTEST, ZERO
 
 _BEGINNING = b"\x80\x8a"
 """No text, and no type that readers look for in datagrams of any port (200-213 would be RTCP)."""
@@ -15,12 +16,13 @@ def generic(want: Want) -> Made:
     On ports of `netsynth_core.forge.payloads.strict` the class gives way to what readers put up with.
     """
     door = (want.proto, want.port)
+    size = max(want.size, SHORTEST) if want.proto == PROTO_UDP else want.size
     if door in ZERO:
-        return Made(b"", FILL_ZERO)
+        return Made(b"", FILL_ZERO, size=size)
     if door in ONES:
-        return Made(b"\1" * want.size)
+        return Made(b"\1" * size, size=size)
     if door in LOW and want.kind != TEXT:
-        return Made(_BEGINNING[: want.size], FILL_LOW)
+        return Made(_BEGINNING[: want.size], FILL_LOW, size=size)
     if want.kind == TEXT:
         if want.token:
             return Made((want.token + " ").encode("ascii")[: want.size], FILL_TEXT)

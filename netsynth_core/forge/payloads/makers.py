@@ -6,7 +6,7 @@ from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6
 from netsynth_core.forge.columns import ANY
 from netsynth_core.forge.payloads.asn1 import kerberos, ldap, snmp
 from netsynth_core.forge.payloads.binary import mqtt, mysql, opcua, postgresql, rdp, redis, smb
-from netsynth_core.forge.payloads.datagrams import dhcp, dhcpv6, icmp, ntp, quic, radius, rip, teredo, tftp
+from netsynth_core.forge.payloads.datagrams import dhcp, dhcpv6, icmp, ntp, quic, radius, rip, teredo, tftp, vxlan
 from netsynth_core.forge.payloads.dns import dns, netbios
 from netsynth_core.forge.payloads.generic import generic
 from netsynth_core.forge.payloads.http import http
@@ -63,6 +63,7 @@ MAKERS: Final[dict[str, Maker]] = {
     "teredo": teredo,
     "tftp": tftp,
     "tls": tls,
+    "vxlan": vxlan,
 }
 
 

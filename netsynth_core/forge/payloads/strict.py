@@ -34,7 +34,7 @@ STRICT: Final = frozenset(
             "ntp",
             "postgresql",
         ),
-        *("opcua", "quic", "radius", "rdp", "rip", "smb", "snmp", "ssh", "telnet", "teredo", "tftp"),
+        *("opcua", "quic", "radius", "rdp", "rip", "smb", "snmp", "ssh", "telnet", "teredo", "tftp", "vxlan"),
     }
 )
 """Services whose ports readers take nothing else on: their makers serve every size, class and place."""
@@ -47,6 +47,7 @@ DOORS: Final = {
     (17, 546): "dhcpv6",
     (17, 547): "dhcpv6",
     (17, 3544): "teredo",
+    (17, 4789): "vxlan",
 }
 """Ports of services that makers know and `netsynth_core.flows.services` does not tell."""
 
@@ -69,7 +70,7 @@ ZERO: Final = _ports(
     199 1861 3452 5683 6668 7911 9956
     """,
     """
-    49 319 320 427 496 525 910 1194 1628 1629 2222 2345 3250 3389 3452 3455 3671 3784 4729 4784 4789 5031 5072
+    49 319 320 427 496 525 910 1194 1628 1629 2222 2345 3250 3389 3452 3455 3671 3784 4729 4784 5031 5072
     5436 6160 6784 6970 7074 7275 7784 8848 9956 11211 11273 12002 12220 19132 44818
     """,
 )
@@ -82,6 +83,9 @@ ONES: Final = _ports(
     """,
 )
 """Bytes of value 1."""
+
+SHORTEST: Final = 24
+"""Bytes of the shortest datagram on these ports: it holds the longest of their headers."""
 
 UNSERVED: Final = _ports(
     """
