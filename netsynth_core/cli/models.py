@@ -45,11 +45,12 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
 
     bits = card["codelength"]
     saved = f", {100 * (1 - bits['total'] / bits['empty']):.1f} % less than the empty model" if bits["empty"] else ""
+    names = {k: "re-emissions" if k == "re_emissions" else k.replace("_", " ") for k in card["size"]}
     seconds = f" in {card['seconds']} s" if card["seconds"] is not None else ""
     trained = ", ".join(_trained(k, v) for k, v in card["trained_on"].items() if not isinstance(v, dict | list))
     return [
         f"{card['kind']} ({card['level']} level), learnt{seconds}, seed {card['seed']}",
-        f"size: {', '.join(f'{format_number(v)} {k}'.replace('re_', 're-').replace('_', ' ') for k, v in card['size'].items())}",
+        f"size: {', '.join(f'{format_number(v)} {names[k]}' for k, v in card['size'].items())}",
         f"codelength: {format_bits(bits['total'])} = {format_bits(bits['model'])} (model) "
         f"+ {format_bits(bits['data'])} (data){saved}",
         f"learnt from: {trained}",

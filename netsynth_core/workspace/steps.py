@@ -6,7 +6,7 @@ unless its name says so.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
     from netsynth_core.forge.report import ForgeReport
-
-LEFT_OUT: Final = "left out: "
-"""How a forge report begins the reasons of flows that got no packets."""
 
 AnyModel = Generator[Any, Any, Any]
 
@@ -190,12 +187,7 @@ def report_page(
 
 def forge_account(report: "ForgeReport") -> dict[str, Any]:
     """What became of the flows: from automata, by default rules, left out and why; and the same as a sentence."""
-    left_out = {
-        reason.removeprefix(LEFT_OUT): number
-        for reason, number in report.fallbacks.items()
-        if reason.startswith(LEFT_OUT)
-    }
-    total = report.flows + sum(left_out.values())
+    left_out, total = report.left_out, report.asked
     by_default = report.flows - report.drawn
     sentence = (
         f"{format_number(report.flows)} of {count(total, 'flow')}: {format_number(report.drawn)} from automata, "

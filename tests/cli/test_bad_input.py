@@ -192,7 +192,6 @@ def test_a_capture_cut_in_the_middle_is_read_as_far_as_it_goes_and_says_so(tmp_p
         ["fit", "flowchronicle", "NONE.pcap", "-o", "OUT.json"],
         ["fit", "tadam", "NONE.pcap", "-o", "OUT.json"],
         ["windows", "MADE/patterns.json", "NONE.csv", "-o", "OUT.csv"],
-        ["forge", "--flows", "NONE.csv", "--words-model", "MADE/http.json", "-o", "OUT.pcap"],
         ["evaluate", "--real", "MADE/flows.csv", "--synthetic", "NONE.csv", "-o", "OUT.json"],
         ["generate", "NONE.pcap", "-o", "FOLDER"],
     ],
@@ -208,6 +207,15 @@ def test_a_sound_capture_without_packets(args: list[str], made: Path, tmp_path: 
     assert_mendable(result)
     assert " no " in result.stderr or "None of" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["none.csv", "none.pcap"]
+
+
+def test_a_table_without_flows_becomes_a_capture_without_packets(made: Path, tmp_path: Path) -> None:
+    head = (made / "flows.csv").read_text().splitlines()[0]
+    (tmp_path / "none.csv").write_text(head + "\n")
+    args = ("forge", "--flows", tmp_path / "none.csv", "--words-model", made / "http.json", "-o", tmp_path / "o.pcap")
+    result = run(*args)
+    assert result.exit_code == 0 and "0 of 0 flows" in result.stdout
+    assert (tmp_path / "o.pcap").stat().st_size == 24
 
 
 def test_a_model_of_a_newer_version_is_refused_by_name(made: Path, tmp_path: Path) -> None:

@@ -44,13 +44,14 @@ def test_an_interrupted_command_leaves_no_half_file(
 
 
 def test_an_interrupted_run_says_so_in_its_status(tmp_path: Path) -> None:
-    with (tmp_path / "huge.bin").open("wb") as handle:
+    with (tmp_path / "huge.pcap").open("wb") as handle:
+        handle.write(b"\xd4\xc3\xb2\xa1")
         handle.truncate(8 << 40)
     workspace = Workspace.create(tmp_path / "ws")
     folder = workspace.jobs_folder / "20260101T000000000000-dddddd"
     folder.mkdir()
     (folder / "recipe.json").write_text(
-        Recipe(step="capture", parameters={"path": str(tmp_path / "huge.bin")}).to_json()
+        Recipe(step="capture", parameters={"path": str(tmp_path / "huge.pcap")}).to_json()
     )
     with subprocess.Popen([*COMMAND, "run", str(folder)], stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 20

@@ -38,17 +38,22 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
             wait_job(made, job.id, timeout_s=10)
 
 
+MAGIC = b"\xd4\xc3\xb2\xa1"
+"""What a pcap begins with."""
+
+
 @pytest.fixture
 def quick(tmp_path: Path) -> Recipe:
-    (tmp_path / "small.bin").write_bytes(b"some bytes")
-    return Recipe(step="capture", parameters={"path": str(tmp_path / "small.bin"), "copy": True})
+    (tmp_path / "small.pcap").write_bytes(MAGIC + bytes(20))
+    return Recipe(step="capture", parameters={"path": str(tmp_path / "small.pcap"), "copy": True})
 
 
 @pytest.fixture
 def endless(tmp_path: Path) -> Recipe:
     """Hashing a sparse file of 8 TiB takes no disk and longer than any test."""
-    path = tmp_path / "huge.bin"
+    path = tmp_path / "huge.pcap"
     with path.open("wb") as handle:
+        handle.write(MAGIC)
         handle.truncate(8 << 40)
     return Recipe(step="capture", parameters={"path": str(path)})
 
