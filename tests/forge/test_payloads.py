@@ -15,7 +15,7 @@ from netsynth_core.forge.payloads.dns import exchange
 from netsynth_core.forge.payloads.makers import MAKERS, make
 from netsynth_core.forge.payloads.names import host_labels
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
-from netsynth_core.forge.payloads.strict import LOW, ONES, SHORTEST, STRICT, UNSERVED, ZERO
+from netsynth_core.forge.payloads.strict import LOW, ONES, SHORT, SHORTEST, STRICT, UNSERVED, ZERO
 from netsynth_core.forge.payloads.text import running_text
 
 PLAIN = Want("", 6, 9999, 0, ANY, "", 100, 0, False, 0, 0, 0)
@@ -48,7 +48,8 @@ def test_every_maker_makes_every_size(
     if made.size not in (-1, size):
         assert service in {"dns", "mdns", "llmnr", "netbios", "ntp", "dhcp", "kerberos", "ldap", "snmp", "radius",
                            "mqtt", "ssh", "tftp", "http", "ssdp", "quic", "mysql", "opcua",
-                           "teredo", "rip", "dhcpv6", "vxlan"}  # fmt: skip
+                           "teredo", "rip", "dhcpv6", "vxlan",
+                           "syslog"}  # fmt: skip
 
 
 @given(
@@ -225,12 +226,12 @@ def test_short_mysql_answers_are_whole() -> None:
         assert int.from_bytes(raw[:3], "little") == len(raw) - 4 >= 7
 
 
-@pytest.mark.parametrize("port", [49, 1718, 2269, 3784, 12223, 44818])
+@pytest.mark.parametrize("port", [49, 138, 1718, 2269, 3784, 4500, 12223, 44818])
 def test_datagrams_on_checked_ports_hold_a_header(port: int) -> None:
     for size in (1, 23, 24, 25, 300):
         assert len(payload(PLAIN._replace(proto=17, port=port, size=size, kind=RANDOM))) == max(size, SHORTEST)
 
 
 def test_port_tables_do_not_overlap() -> None:
-    tables = [LOW, ZERO, ONES, UNSERVED]
+    tables = [LOW, ZERO, ONES, SHORT, UNSERVED]
     assert sum(map(len, tables)) == len(frozenset().union(*tables))

@@ -10,10 +10,10 @@ from netsynth_core.flows.services import RULES
 from netsynth_core.forge.columns import Draft
 from netsynth_core.forge.payloads.makers import JOINS, make
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
-from netsynth_core.forge.payloads.strict import LOW, ONES, UNSERVED, ZERO
+from netsynth_core.forge.payloads.strict import LOW, ONES, SHORT, UNSERVED, ZERO
 from netsynth_core.forge.plan import Plan
 
-CHECKED: Final = LOW | ZERO | ONES | UNSERVED
+CHECKED: Final = LOW | ZERO | ONES | SHORT | UNSERVED
 """Ports on which readers take only well-formed messages."""
 
 

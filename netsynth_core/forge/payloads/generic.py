@@ -4,7 +4,7 @@ from netsynth_core.capture.packets import PROTO_UDP
 from netsynth_core.flows.payloads import LEAST
 from netsynth_core.forge.columns import ANY, FILL_LOW, FILL_RANDOM, FILL_TEXT, FILL_ZERO, RANDOM, TEXT
 from netsynth_core.forge.payloads.pattern import Made, Want
-from netsynth_core.forge.payloads.strict import LOW, ONES, SHORTEST, ZERO
+from netsynth_core.forge.payloads.strict import LOW, ONES, SHORT, SHORTEST, ZERO
 
 _BEGINNING = b"\x80\x8a"
 """No text, and no type that readers look for in datagrams of any port (200-213 would be RTCP)."""
@@ -23,6 +23,8 @@ def generic(want: Want) -> Made:
         return Made(b"\1" * size, size=size)
     if door in LOW and want.kind != TEXT:
         return Made(_BEGINNING[: want.size], FILL_LOW, size=size)
+    if door in SHORT and want.size < SHORTEST:
+        return Made(_BEGINNING, FILL_LOW, size=SHORTEST)
     if want.kind == TEXT:
         if want.token:
             return Made((want.token + " ").encode("ascii")[: want.size], FILL_TEXT)

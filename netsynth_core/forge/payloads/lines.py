@@ -159,4 +159,5 @@ def syslog(want: Want) -> Made | None:
     if want.kind not in (TEXT, ANY):
         return None
     head = (want.token + " " if want.token else "<30>").encode("ascii")
-    return Made(head[: want.size], FILL_TEXT)
+    # a priority and one letter at least
+    return Made(head[: max(want.size, 5)], FILL_TEXT, size=max(want.size, 5))
