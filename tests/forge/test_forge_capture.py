@@ -299,3 +299,12 @@ def test_flows_of_services_without_a_model_are_drawn_from_that_of_their_protocol
     for _, frame in frames_of(tmp_path / "x.pcap")[:4]:
         datagram = dpkt.ethernet.Ethernet(frame).data.data
         assert dpkt.dns.DNS(bytes(datagram.data)).qr == int(datagram.sport == 53)
+
+
+def test_what_a_strict_port_carries_goes_before_the_name_of_the_service(tmp_path: Path) -> None:
+    mail = {"service": "smtp", "dst_port": 143, "fwd_packets": 8, "bwd_packets": 6, "fwd_bytes": 3000}
+    forge(table([mail] * 4), tmp_path / "x.pcap")
+    segments = [dpkt.ethernet.Ethernet(frame).data.data for _, frame in frames_of(tmp_path / "x.pcap")]
+    asked = [bytes(segment.data) for segment in segments if segment.dport == 143 and segment.data]
+    assert len(asked) >= 4
+    assert all(raw.startswith(b"a") and raw.count(b"\n") == 1 for raw in asked)

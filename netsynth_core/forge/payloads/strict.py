@@ -20,21 +20,9 @@ def _ports(tcp: str, udp: str) -> frozenset[tuple[int, int]]:
 
 STRICT: Final = frozenset(
     {
-        *(
-            "dhcp",
-            "dhcpv6",
-            "dns",
-            "kerberos",
-            "ldap",
-            "llmnr",
-            "mdns",
-            "mqtt",
-            "mysql",
-            "netbios",
-            "ntp",
-            "postgresql",
-        ),
-        *("opcua", "quic", "radius", "rdp", "rip", "smb", "snmp", "ssh", "telnet", "teredo", "tftp", "vxlan"),
+        *("dhcp", "dhcpv6", "dns", "ftp", "imap", "kerberos", "ldap", "llmnr", "mdns", "mqtt", "mysql", "netbios"),
+        *("ntp", "opcua", "pop3", "postgresql", "quic", "radius", "rdp", "rip", "smb", "snmp", "ssh", "telnet"),
+        *("teredo", "tftp", "vxlan"),
     }
 )
 """Services whose ports readers take nothing else on: their makers serve every size, class and place."""
@@ -59,8 +47,8 @@ LOW: Final = _ports(
     """
     500 623 699 1069 1091 1113 1547 1700 2055 2067 2123 2231 2269 2424 2427 2948 3000 3386 3540 3622 3792 3799
     3819 3956 4342 4533 4551 4555 4556 4665 4713 4739 5265 5350 6277 6343 6635 6666 7001 7004 7005 7006 7007 7021
-    8116 8211 9003 9200 9999 10253 10500 11898 12000 13907 17756 19788 20000 20561 27910 30030 34980 45564 56000 56500 56501
-    57000 57001 57501 57533 59032 59033 59500 59532
+    8116 8211 9003 9200 9999 10253 10500 11898 12000 13907 17756 19788 20000 20561 27910 30030 34980 45564 56000
+    56500 56501 57000 57001 57501 57533 59032 59033 59500 59532
     """,
 )
 """Bytes of sixteen values above 127."""
