@@ -14,7 +14,7 @@ from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, frame, jobs, reads, state
 from pages.parts.feedback import empty, flash, readable_errors
 from pages.parts.forms import params_form
-from pages.parts.pickers import pick, shown_name
+from pages.parts.pickers import names_of, pick, shown_name
 from pages.parts.text import md, number, plain
 
 MAX_UPLOAD_MB = 200
@@ -76,7 +76,7 @@ def read_again(workspace: Workspace, captures: list[Artefact]) -> None:
     """Read flows with other timeouts, or from several files as one."""
     from netsynth_core.flows.metering import MeterParams
 
-    names = {capture.id: shown_name(workspace, capture) for capture in captures}
+    names = names_of(workspace, captures)
     with st.expander("Read flows again with other settings", icon=":material/tune:"), st.form("meter", border=False):
         chosen = st.multiselect(
             "Files, joined into one", list(names), default=list(names)[-1:], format_func=names.__getitem__

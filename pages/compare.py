@@ -12,7 +12,7 @@ from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, frame, jobs, reads, state
 from pages.parts.feedback import empty, notice
-from pages.parts.pickers import pick, shown_name
+from pages.parts.pickers import names_of, pick, shown_name
 from pages.parts.text import md, number, plain
 
 SEVERITY = {"far": 0, "near": 1, "within the floor": 2, "not computed": 3}
@@ -35,9 +35,9 @@ def compare_form(workspace: Workspace, real: list[Artefact], made: list[Artefact
             source = pick("Real", real, workspace=workspace, name="real", stale=stale, follows=follows)
         warn_unrelated(workspace, source, other)
         held = [a for a in real if a.id != source.id and a.facts.get("flows")]
-        names = {a.id: shown_name(workspace, a) for a in held}
+        names = names_of(workspace, held)
         models = [a for a in workspace.artefacts(ArtefactKind.MODEL)[::-1] if reads.level(a) == "flow"]
-        kinds = {a.id: shown_name(workspace, a) for a in models}
+        kinds = names_of(workspace, models)
         with st.form("compare", border=False):
             left, right = st.columns(2)
             holdout = left.selectbox(

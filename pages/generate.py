@@ -13,7 +13,7 @@ from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import flow_columns, frame, jobs, reads, state
 from pages.parts.feedback import empty, notice, readable_errors
-from pages.parts.pickers import pick, shown_name
+from pages.parts.pickers import names_of, pick
 from pages.parts.text import count, md, number, plain
 
 MAX_FLOWS = 10_000_000
@@ -109,7 +109,7 @@ def forge_form(
     if not automata:
         empty("No automaton yet.", "Learn some first.", page="pages/automata.py", label="Go to Automata")
         return
-    names = {model.id: shown_name(workspace, model) for model in automata}
+    names = names_of(workspace, automata)
     newest = {str(model.facts.get("group") or names[model.id]): model.id for model in automata}
     flows = pick("For the flows", sources, workspace=workspace, name="forge_flows", stale=stale)
     with st.form("forge", border=False):

@@ -16,7 +16,7 @@ from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Workspace
 from pages.parts import frame, jobs, state
 from pages.parts.feedback import empty, notice, trouble
-from pages.parts.pickers import shown_name
+from pages.parts.pickers import names_of, shown_name
 from pages.parts.text import md, plain
 
 
@@ -86,7 +86,7 @@ def provenance_tab(workspace: Workspace) -> None:
         empty("Nothing was made yet.", "Open a capture first.", page="pages/capture.py", label="Go to Capture")
         return
     reasons = stale(workspace)
-    names = {artefact.id: f"{artefact.kind.value} · {shown_name(workspace, artefact)}" for artefact in held}
+    names = names_of(workspace, held, kind=True)
     chosen = st.selectbox("Artefact", list(names)[::-1], format_func=names.__getitem__, key="history_artefact")
     artefact = workspace.get(chosen)
     for reason in reasons.get(chosen, ()):

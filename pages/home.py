@@ -11,7 +11,7 @@ from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Workspace
 from pages.parts import frame, jobs, state
 from pages.parts.feedback import notice, readable_errors
-from pages.parts.pickers import shown_name
+from pages.parts.pickers import names_of, shown_name
 from pages.parts.text import md, plain
 
 SAMPLE_FOLDER = Path(__file__).parent.parent / "sample_data"
@@ -96,7 +96,7 @@ def trash(workspace: Workspace) -> None:
     held = workspace.artefacts()
     with st.expander("Rename, delete, restore", icon=":material/edit:"):
         if held:
-            names = {artefact.id: f"{artefact.kind.value} · {shown_name(workspace, artefact)}" for artefact in held}
+            names = names_of(workspace, held, kind=True)
             chosen = st.selectbox("Of the workspace", list(names)[::-1], format_func=names.__getitem__, key="home_item")
             with st.form("rename", border=False):
                 name = st.text_input("Name", value=workspace.label(chosen).name, max_chars=200)

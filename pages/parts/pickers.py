@@ -1,6 +1,6 @@
 """Choosing one thing of the workspace; the choice is kept in the address bar."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import streamlit as st
@@ -14,6 +14,29 @@ from pages.parts.text import md, plain
 def shown_name(workspace: Workspace, artefact: Artefact) -> str:
     """The name a person gave it, else the one it was made with."""
     return plain(workspace.label(artefact.id).name or artefact.id, limit=80)
+
+
+def told_apart(artefacts: Iterable[Artefact], words: Callable[[str], str]) -> dict[str, str]:
+    """What to show for each artefact, by id: `words` of its id, with its date where others have the same.
+
+    A choice is sent back as the words shown: equal ones would all mean the first of them.
+    """
+    held = list(artefacts)
+    said = [words(artefact.id) for artefact in held]
+    return {
+        artefact.id: text if said.count(text) == 1 else f"{text} · made {_moment(artefact)} ({artefact.id[-12:]})"
+        for artefact, text in zip(held, said, strict=True)
+    }
+
+
+def names_of(workspace: Workspace, artefacts: Iterable[Artefact], *, kind: bool = False) -> dict[str, str]:
+    """The names of artefacts by id, equal ones told apart; with their kind before them where that is asked for."""
+    held = {artefact.id: artefact for artefact in artefacts}
+
+    def words(id: str) -> str:
+        return (f"{held[id].kind.value} · " if kind else "") + shown_name(workspace, held[id])
+
+    return told_apart(held.values(), words)
 
 
 def pick(
@@ -53,12 +76,7 @@ def pick(
             text += f" · {describe(by_id[id])}"
         return text + (" · stale" if id in stale else "")
 
-    # The browser sends back what it shows: equal words would all mean the first of them.
-    said = [words(id) for id in ids]
-    shown = {
-        id: text if said.count(text) == 1 else f"{text} · made {_moment(by_id[id])} ({id[-12:]})"
-        for id, text in zip(ids, said, strict=True)
-    }
+    shown = told_apart(by_id.values(), words)
     key = f"pick_{name}"
     newest = with_content[0]
     if follows is not None:

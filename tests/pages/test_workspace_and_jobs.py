@@ -144,6 +144,16 @@ def test_rename_delete_and_restore(filled: Workspace, open_page: Opener) -> None
     assert [a.id for a in filled.artefacts("report")] == [report]
 
 
+def test_things_of_one_name_can_each_be_chosen(filled: Workspace, open_page: Opener) -> None:
+    for artefact in filled.artefacts():
+        filled.rename(artefact.id, "the same")
+    ids = [artefact.id for artefact in filled.artefacts()]
+    for page, key in (("home", "home_item"), ("history", "history_artefact")):
+        for id in ids:
+            app = open_page(filled, page)
+            assert app.selectbox(key=key).select(id).run().selectbox(key=key).value == id
+
+
 def test_a_bad_duration_is_a_notice(filled: Workspace, open_page: Opener) -> None:
     app = open_page(filled, "generate")
     app.session_state["how"] = "a stretch of time"
