@@ -15,8 +15,13 @@ from pages.parts.feedback import empty, notice
 from pages.parts.pickers import names_of, pick, shown_name
 from pages.parts.text import md, number, plain
 
-SEVERITY = {"far": 0, "near": 1, "within the floor": 2, "not computed": 3}
-MARKS = {"far": "● far", "near": "◐ near", "within the floor": "○ within the floor", "not computed": "– not computed"}
+SEVERITY = {"far": 0, "near": 1, "within the floor": 2, "too few flows": 3, "no floor": 4, "not computed": 5}
+MARKS = {
+    "far": "● far",
+    "near": "◐ near",
+    "within the floor": "○ within the floor",
+    **{word: f"– {word}" for word in ("too few flows", "no floor", "not computed")},
+}
 BETTER = {"down": "lower is better", "up": "higher is better", "match": "as near to the floor as possible"}
 NUMERIC = ("duration", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "inter-arrival")
 CATEGORIES = ("service", "proto", "state", "dst_port", "flags", "src_ip", "dst_ip")

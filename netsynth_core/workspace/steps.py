@@ -204,14 +204,11 @@ def forge_flows(
 ) -> "ForgeReport":
     """Forge a capture from flows (`netsynth_core.forge.forge_capture`).
 
-    Flows whose service no model speaks take the model of their protocol (`tcp`, `udp`, `icmp` ...) where there is one.
-
     Raises
     ------
     InvalidParameter
         When a model is not of packet level.
     """
-    from netsynth_core.flows.table import FlowTable
     from netsynth_core.forge.forge import forge_capture
 
     for model in models:
@@ -220,8 +217,4 @@ def forge_flows(
                 f"A {model.kind} model makes flows, not words.", hint="Forge with packet-level models, such as tadam."
             )
     speakers: Any = list(models)
-    spoken = {model.service for model in speakers}
-    protocol = flows.frame["proto"].str.lower()
-    by_protocol = ~flows.frame["service"].isin(spoken) & protocol.isin(spoken)
-    named = FlowTable(flows.frame.assign(service=flows.frame["service"].mask(by_protocol, protocol)))
-    return forge_capture(named, speakers, path=path, rng=np.random.default_rng(seed), monitor=monitor)
+    return forge_capture(flows, speakers, path=path, rng=np.random.default_rng(seed), monitor=monitor)
