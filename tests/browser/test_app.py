@@ -235,6 +235,7 @@ def endless(empty: Workspace, tmp_path: Path) -> Iterator[str]:
     """A job that hashes a sparse file of 8 TiB: it takes no disk, and longer than any test."""
     path = tmp_path / "huge.pcap"
     with path.open("wb") as handle:
+        handle.write(bytes.fromhex("d4c3b2a1"))
         handle.truncate(8 << 40)
     job = start_job(empty, Recipe(step="capture", parameters={"path": str(path)}, name="huge.pcap"))
     yield job.id
