@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from netsynth_core.capture import PacketTable, ReadReport, read_capture
@@ -17,8 +16,6 @@ SAMPLE = Path(__file__).parents[2] / "sample_data" / "office.pcap.gz"
 
 TSHARK_STREAMS = (3034, 5224)
 TSHARK_TCP_BYTES = 9_353_491
-
-pytestmark = pytest.mark.skipif(not SAMPLE.is_file(), reason=f"{SAMPLE} is absent")
 
 
 @lru_cache(maxsize=1)

@@ -98,7 +98,8 @@ def test_the_code_of_shares_sums_to_one() -> None:
 
 
 def test_pseudo_counts_of_one_are_the_k2_score_of_pgmpy() -> None:
-    score = pytest.importorskip("pgmpy.structure_score").K2
+    from pgmpy.structure_score import K2 as score
+
     codes = table(80, [3, 2, 4], 5)
     frame = pd.DataFrame(codes, columns=list("abc"))
     for v, child in enumerate("abc"):
