@@ -61,7 +61,7 @@ class NetsynthGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a command line and exit with its code."""
         extra["standalone_mode"] = False
-        with _terminate_like_interrupt():
+        with _signals_interrupt():
             code = self._run(args, *rest, **extra)
         sys.exit(code)
 
@@ -108,21 +108,36 @@ def _close() -> None:
     close_stdout()
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM.
+
+    A class of its own, because CPython remembers a plain KeyboardInterrupt that crossed ``exec`` of a string
+    (dataclasses and numba do that while they load) and ends by SIGINT though it was caught.
+    """
+
+
 @contextlib.contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does: what is half-written is removed on the way out."""
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what is half-written is removed on the way out.
+
+    A signal that whoever started us ignores (``nohup``, a shell's ``&``) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise _Interrupted
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 @click.group(
