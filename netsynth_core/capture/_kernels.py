@@ -422,7 +422,7 @@ def _is_echo(proto, kind):
 def dissect_frames(
     data, offset, captured, length, ts, link,
     o_ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, ip_length, flags, seq, ack, window, ttl,
-    payload_offset, payload_length, payload_captured, reason,
+    payload_offset, payload_length, payload_captured, frame, file, ip_id, header_length, fragment, reason,
 ):  # fmt: skip
     """Fill the packet columns, one row per frame that holds an IP packet whose headers are whole.
 
@@ -475,6 +475,12 @@ def dissect_frames(
         payload_offset[row] = min(at, end)
         payload_length[row] = min(max(stop - at, 0), 0x7FFFFFFF)
         payload_captured[row] = max(min(stop, end) - at, 0)
+        frame[row] = i
+        file[row] = 0
+        ip_id[row] = u16(data, ip + 4) if version == _IP4 else 0
+        known = is_tcp or transport == 17 or transport == 1 or transport == 58
+        header_length[row] = at - begin if known else 0
+        fragment[row] = 1 if version == _IP4 and data[ip + 6] & 0x20 else 0
         total += length[i]
         row += 1
     return row, total

@@ -76,6 +76,11 @@ _DTYPES: Final = {
     "payload_offset": np.int64,
     "payload_length": np.int32,
     "payload_captured": np.int32,
+    "frame": np.uint32,
+    "file": np.uint16,
+    "ip_id": np.uint16,
+    "header_length": np.uint8,
+    "fragment": np.uint8,
 }
 
 

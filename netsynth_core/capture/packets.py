@@ -51,6 +51,23 @@ class PacketTable:
     """True payload length, bytes, from the headers."""
     payload_captured: NDArray[np.int32]
     """How much of the payload is in `data` (snaplen may cut it), bytes, <= payload_length."""
+    frame: NDArray[np.uint32]
+    """0-based number of the frame in its file."""
+    file: NDArray[np.uint16]
+    """Which of the files read together, 0-based; 0 for one."""
+    ip_id: NDArray[np.uint16]
+    """IPv4 identification; for IPv6 the low half of the fragment header's identification, 0 without that header."""
+    header_length: NDArray[np.uint8]
+    """Transport header with its options, bytes: TCP 20..60, UDP 8, ICMP 8 or less, 0 for others and later fragments.
+
+    TCP options lie at ``payload_offset - header_length + 20 .. payload_offset`` of `data`.
+    """
+    fragment: NDArray[np.uint8]
+    """0 a whole packet, 1 a first fragment (more follow), 2 a later fragment.
+
+    A later fragment has the ports of its first fragment (0 where that was not captured), the fragment's data as
+    payload, and no TCP fields.
+    """
     data: NDArray[np.uint8] = field(repr=False)
     """The bytes of the capture file(s); the offsets point here. Not a column."""
 

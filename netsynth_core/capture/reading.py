@@ -61,5 +61,6 @@ def join_packets(tables: Sequence[PacketTable]) -> PacketTable:
     columns["payload_offset"] = np.concatenate(
         [table.payload_offset + start for table, start in zip(tables, starts, strict=True)]
     )
+    columns["file"] = np.repeat(np.arange(len(tables), dtype=np.uint16), [len(table) for table in tables])
     order = np.argsort(columns["ts"], kind="stable")
     return PacketTable(data=data, **{name: column[order] for name, column in columns.items()})

@@ -60,6 +60,11 @@ def table(packets: Sequence[P]) -> PacketTable:
         payload_offset=np.zeros(n, np.int64),
         payload_length=np.zeros(n, np.int32),
         payload_captured=np.zeros(n, np.int32),
+        frame=np.arange(n, dtype=np.uint32),
+        file=np.zeros(n, np.uint16),
+        ip_id=np.zeros(n, np.uint16),
+        header_length=np.full(n, 20, np.uint8),
+        fragment=np.zeros(n, np.uint8),
         data=np.zeros(1, np.uint8),
     )
 
