@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from netsynth_core.flows.table import FlowTable
+from netsynth_core.flows.table import SPARSE, FlowTable
 from netsynth_core.units import NS_PER_S
 
 Ints = NDArray[np.int64]
@@ -222,7 +222,8 @@ def _view(
     following, next_gap = next_of_key(hosts[0], start)
     near = next_gap <= HORIZON_NS
     next_port = np.where(near, pooled["dst_port"][following] if len(ts) else following, TOP + 1)
-    flow_columns = [name for name in frame.columns if name not in ("ts", "label")]
+    # what only captures tell (history, server_name) is no part of a flow that a model could repeat
+    flow_columns = [name for name in frame.columns if name not in ("ts", "label", *SPARSE)]
     return View(
         start=start,
         span=int(start[-1]) if len(start) else 0,

@@ -31,7 +31,11 @@ COLUMNS: Final[dict[str, tuple[str, object | None]]] = {
     "service": ("str", ""),
     "state": ("str", ""),
     "label": ("str", ""),
+    "history": ("str", ""),
+    "server_name": ("str", ""),
 }
+SPARSE: Final = ("history", "server_name")
+"""Columns that files hold only when some value of theirs is set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,8 @@ class FlowTable:
     frame
         All of `COLUMNS`, in that order, with these dtypes: `ts` ns since the epoch (the frame is sorted by it, ties in
         input order), `duration` ns >= 0, ports -1 when unset, counts >= 0, `flags` the 6-character UAPRSF union,
-        `service`, `state`, `label` ``""`` when unset.
+        `service`, `state`, `label`, `history` (Zeek's letters, `netsynth_core.flows.states`) and `server_name` (the
+        host the originator asked for) ``""`` when unset.
     """
 
     frame: pd.DataFrame
@@ -89,6 +94,11 @@ class FlowTable:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def exported(self) -> pd.DataFrame:
+        """The frame as files hold it: without the columns of `SPARSE` in which nothing is set."""
+        empty = [name for name in SPARSE if not (self.frame[name] != "").any()]
+        return self.frame.drop(columns=empty)
 
     def take(self, rows: np.ndarray) -> "FlowTable":
         """The flows of the given row numbers, in order of their start."""

@@ -98,12 +98,12 @@ def write_flow_table(path: str | Path, table: FlowTable) -> None:
     Equal tables give equal bytes.
     """
     target = Path(path)
-    frame = table.frame.copy()
+    frame = table.exported()
     frame["ts"] = format_seconds(frame["ts"].to_numpy())
     frame["duration"] = format_seconds(frame["duration"].to_numpy())
     with atomic_path(target) as temporary:
         if target.suffix == ".parquet":
-            write_parquet(temporary, table.frame)
+            write_parquet(temporary, table.exported())
             return
         frame["src_port"] = frame["src_port"].astype("str").where(table.frame["src_port"] != UNSET_PORT, "")
         text = frame.to_csv(index=False, lineterminator="\n").encode("utf-8")

@@ -37,6 +37,8 @@ ROWS = st.fixed_dictionaries(
         "service": st.sampled_from(["", "http"]),
         "state": st.sampled_from(["", "SF"]),
         "label": TEXTS,
+        "history": st.sampled_from(["", "ShADadFf", "D^c"]),
+        "server_name": st.sampled_from(["", "example.org"]),
     }
 )
 TABLES = st.lists(ROWS, max_size=8).map(lambda rows: FlowTable.from_columns(pd.DataFrame(rows, columns=list(COLUMNS))))
