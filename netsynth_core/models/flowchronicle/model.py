@@ -20,6 +20,7 @@ from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Arrays, Document, Migration, decode_body, migrate
 from netsynth_core.models.edits import Edit, EditEffect
 from netsynth_core.models.flowchronicle import body as bodies
+from netsynth_core.models.flowchronicle import generating
 from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns, numbers_of
 from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
 from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
@@ -35,17 +36,12 @@ from netsynth_core.models.flowchronicle.learnt import (
 from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
-from netsynth_core.models.flowchronicle.sampling import choose_windows, decode, draw_codes, draw_starts, draw_values
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
-from netsynth_core.models.flowchronicle.support import Support, draw_possible, learn_support
-from netsynth_core.models.flowchronicle.times import period_of
+from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
-from netsynth_core.units import format_duration
 
-Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 MIGRATIONS: dict[int, Migration] = {}
-MOST_SAMPLED = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,73 +237,14 @@ class FlowChronicle:
         ), scorer
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> FlowTable:
-        """Draw exactly `n` flows over the training span.
-
-        Raises
-        ------
-        InvalidParameter
-            When `n` is negative or beyond what is sensible.
-        """
-        if not 0 <= n <= MOST_SAMPLED:
-            raise InvalidParameter(f"{n} flows cannot be drawn.", hint=f"Ask for 0 to {MOST_SAMPLED} flows.")
-        sources = (*self.patterns, self.empty)
-        span = self.trained_on["last"] - self.trained_on["first"] + 1
-        batches = []
-        for learnt, count in zip(sources, choose_windows(sources, n, rng=rng), strict=True):
-            offsets = learnt.starts.sample(int(count), span, rng=rng)
-            batches.append(self._windows_from(learnt, self.trained_on["first"] + offsets, rng))
-            monitor.step("sampling flows", sum(len(batch[-1]) for batch in batches), n)
-        return self._decoded(batches, n, rng)
+        """Draw exactly `n` flows; see `generating.sample_number`."""
+        return generating.sample_number(self, n, rng=rng, monitor=monitor)
 
     def sample_for(
         self, duration: int, start: int | None = None, *, rng: np.random.Generator, monitor: Monitor = SILENT
     ) -> FlowTable:
-        """Draw the flows of `duration` ns from `start` (ns; the training start when None), at the training rate.
-
-        Windows start by the rate of the training span, repeated after it (after whole days for a span of about a day or
-        more). All flows start before the end.
-        """
-        if duration <= 0:
-            raise InvalidParameter(f"A duration of {duration} ns has no flows.", hint="Give a duration above 0.")
-        first = self.trained_on["first"]
-        span = self.trained_on["last"] - first + 1
-        period = period_of(span)
-        begin = first if start is None else start
-        phase = (begin - first) % period if period > span * 0.8 and period != span else 0
-        cycles = (phase + duration) // period + 1
-        sources = (*self.patterns, self.empty)
-        if sum(learnt.usage * len(learnt.pattern) for learnt in sources) * cycles > MOST_SAMPLED:
-            raise InvalidParameter(
-                f"{format_duration(duration)} at the training rate are too many flows.",
-                hint=f"At most {MOST_SAMPLED} are drawn at once: ask for less time, or for a number of flows.",
-            )
-        batches = []
-        for learnt in sources:
-            # A Poisson number for all cycles, spread evenly over them, is one of its own for each.
-            count = int(rng.poisson(learnt.usage * cycles))
-            moments = learnt.starts.sample(count, span, rng=rng) + rng.integers(0, cycles, count) * period - phase
-            moments = begin + moments[(moments >= 0) & (moments < duration)]
-            batches.append(self._windows_from(learnt, moments, rng))
-            monitor.step("sampling flows", sum(len(batch[-1]) for batch in batches), None)
-        kept: list[Batch] = []
-        for codes, numbers, ts in batches:
-            inside = ts < begin + duration
-            kept.append((codes[inside], numbers[inside], ts[inside]))
-        return self._decoded(kept, None, rng)
-
-    def _windows_from(self, learnt: LearntPattern, first: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        """Codes (flows x columns), numbers and starts of windows that start at `first`."""
-        width = len(self.columns)
-        codes = draw_possible(lambda n: draw_codes(learnt, n, width, rng=rng), len(first), self.support, self.columns)
-        starts = draw_starts(learnt, first, rng=rng)
-        step = self.trained_on["resolution"]
-        numbers = draw_values(learnt, codes, self.columns, rng=rng)
-        flat = codes.reshape(-1, len(self.columns)), numbers.reshape(-1, numbers.shape[2])
-        return (*flat, (starts // step * step).reshape(-1))
-
-    def _decoded(self, batches: list[Batch], n: int | None, rng: np.random.Generator) -> FlowTable:
-        codes, numbers, ts = (np.concatenate(parts)[:n] for parts in zip(*batches, strict=True))
-        return decode(codes, numbers, ts, self.columns, self.rules, self.source_ports, rng=rng)
+        """Draw the flows of `duration` ns from `start` (ns); see `generating.sample_duration`."""
+        return generating.sample_duration(self, duration, start, rng=rng, monitor=monitor)
 
     def describe(self) -> ModelCard:
         """The model card."""
