@@ -20,6 +20,7 @@ EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "flows": ("data", "Captures or flow tables to one flow table."),
+    "cut": ("cut", "The packets of chosen flows as a capture of their own."),
     "words": ("data", "Conversations to timed words, one file per service and state."),
     "fit": ("learn", "Learn a model from flows or words."),
     "kinds": ("learn", "The kinds of models and their parameters."),

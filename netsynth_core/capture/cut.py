@@ -1,0 +1,329 @@
+"""A true cut of a capture: the records of chosen frames, byte for byte, as a capture of the same kind.
+
+A pcap stays a pcap with its header and resolution; a pcapng stays a pcapng with its section headers, interface
+descriptions and the chosen packet blocks with their options. The input is streamed (plain, gzip, Zstandard): memory
+holds one record at a time. Frames have the numbers of `PacketTable.frame`.
+"""
+
+import heapq
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.capture.packets import PacketTable
+from netsynth_core.capture.records import RECORD_LIMIT, unknown_format
+from netsynth_core.errors import NotEnoughData
+from netsynth_core.files import atomic_path, require_file
+from netsynth_core.monitor import SILENT, Monitor
+
+Order = Literal["big", "little"]
+
+_EVERY: Final = 1 << 16
+_BUFFER: Final = 1 << 20
+_SECTION, _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_GZIP, _ZSTD = b"\x1f\x8b", bytes.fromhex("28b52ffd")
+
+# magic as it lies in the file -> (byte order, decimal places of the fraction, bytes of a record header)
+_PCAP: Final[dict[bytes, tuple[Order, int, int]]] = {
+    bytes.fromhex("a1b2c3d4"): ("big", 6, 16),
+    bytes.fromhex("d4c3b2a1"): ("little", 6, 16),
+    bytes.fromhex("a1b23c4d"): ("big", 9, 16),
+    bytes.fromhex("4d3cb2a1"): ("little", 9, 16),
+    bytes.fromhex("a1b2cd34"): ("big", 6, 24),
+    bytes.fromhex("34cdb2a1"): ("little", 6, 24),
+}
+
+
+@dataclass(frozen=True)
+class CutReport:
+    """What was written."""
+
+    path: str
+    format: str
+    """``pcap`` or ``pcapng``."""
+    packets: int
+    """Frames copied."""
+    bytes: int
+    """Size of the file."""
+
+
+def frames_of(packets: PacketTable, rows: NDArray[np.int64], *, files: int) -> list[NDArray[np.uint32]]:
+    """The frames behind some rows of a packet table, sorted, one array for each of `files` files read together."""
+    frame, file = packets.frame[rows], packets.file[rows]
+    return [np.unique(frame[file == number]) for number in range(files)]
+
+
+def cut_capture(
+    sources: Sequence[str | Path],
+    frames: Sequence[NDArray[np.uint32]],
+    target: str | Path,
+    *,
+    monitor: Monitor = SILENT,
+) -> CutReport:
+    """Copy chosen frames into a capture of their own.
+
+    Parameters
+    ----------
+    sources
+        Captures: pcap or pcapng, plain, gzip or Zstandard.
+    frames
+        For each source the 0-based numbers of the frames to copy, in any order.
+    target
+        Where to write. Several pcap files of one header give one pcap, in order of time; several files of other
+        kinds give one pcapng with a section each (a pcap among them is described by a section of its own).
+
+    Returns
+    -------
+    CutReport
+        The records are the bytes of the sources. Changed is only the length a pcapng section header may state: it
+        becomes "unspecified" (-1), since the section shrinks.
+
+    Raises
+    ------
+    NotEnoughData
+        When no frame was chosen, or a source does not hold one of them.
+    UnknownFormat, StorageError
+        When a source is no capture, or cannot be read, or the target cannot be written.
+    """
+    paths = [require_file(source) for source in sources]
+    wanted = [np.unique(np.asarray(chosen, np.int64)) for chosen in frames]
+    used = [(path, chosen) for path, chosen in zip(paths, wanted, strict=True) if len(chosen)]
+    if not used:
+        raise NotEnoughData("No frame was chosen.", hint="Choose at least one flow that has packets.")
+    heads = [_file_head(path) for path, _ in used]
+    packets, total = 0, sum(len(chosen) for _, chosen in used)
+    plain = all(head[:4] in _PCAP for head in heads) and len({(head[:4], head[20:24]) for head in heads}) == 1
+    with atomic_path(target) as temporary, temporary.open("wb") as out:
+        pieces: Iterator[Piece]
+        if plain:
+            snaplens = [head[16:20] for head in heads]
+            order = _PCAP[heads[0][:4]][0]
+            out.write(heads[0][:16] + max(snaplens, key=lambda raw: int.from_bytes(raw, order)) + heads[0][20:24])
+            pieces = heapq.merge(*(_pcap_cut(path, chosen) for path, chosen in used), key=lambda piece: piece[0])
+        else:
+            pieces = _sections(used, heads)
+        for piece in pieces:
+            out.write(piece[1])
+            packets += piece[2]
+            if packets % _EVERY == 0:
+                monitor.step("copying packets", packets, total)
+        size = out.tell()
+    monitor.step("copying packets", packets, total)
+    return CutReport(str(target), "pcap" if plain else "pcapng", packets, size)
+
+
+Piece = tuple[tuple[int, int], bytes, int]
+"""Instant as written, bytes to write, and how many packets they are (0 or 1)."""
+
+
+def _sections(used: list[tuple[Path, NDArray[np.int64]]], heads: list[bytes]) -> Iterator[Piece]:
+    for (path, chosen), head in zip(used, heads, strict=True):
+        yield from _wrapped(path, chosen, head) if head[:4] in _PCAP else _pcapng_cut(path, chosen)
+
+
+def _pcap_cut(path: Path, chosen: NDArray[np.int64]) -> Iterator[Piece]:
+    """The chosen records of a pcap file."""
+    with _opened(path) as stream:
+        order, _, header = _PCAP[stream.read(24)[:4]]
+        ahead = chosen.tolist()
+        ahead.reverse()
+        number = 0
+        while ahead:
+            head = stream.read(header)
+            kept = int.from_bytes(head[8:12], order)
+            if len(head) < header or kept > RECORD_LIMIT:
+                raise _missing(path, number, ahead[-1])
+            body = stream.read(kept)
+            if len(body) < kept:
+                raise _missing(path, number, ahead[-1])
+            if number == ahead[-1]:
+                ahead.pop()
+                instant = int.from_bytes(head[:4], order), int.from_bytes(head[4:8], order)
+                yield instant, head + body, 1
+            number += 1
+
+
+def _wrapped(path: Path, chosen: NDArray[np.int64], head: bytes) -> Iterator[Piece]:
+    """The chosen records of a pcap file as a pcapng section (sections 4.1 to 4.3 of draft-ietf-opsawg-pcapng)."""
+    order, places, header = _PCAP[head[:4]]
+
+    def number(value: int, size: int) -> bytes:
+        return value.to_bytes(size, order)
+
+    def block(kind: int, body: bytes) -> bytes:
+        size = number(len(body) + 12, 4)
+        return number(kind, 4) + size + body + size
+
+    section = number(0x1A2B3C4D, 4) + number(1, 2) + number(0, 2) + b"\xff" * 8
+    link = int.from_bytes(head[20:24], order) & 0xFFFF
+    resolution = number(9, 2) + number(1, 2) + bytes([places, 0, 0, 0]) + bytes(4)
+    yield (0, 0), block(_SECTION, section), 0
+    yield (0, 0), block(_INTERFACE, number(link, 2) + bytes(2) + head[16:20] + resolution), 0
+    for instant, record, _ in _pcap_cut(path, chosen):
+        ticks = instant[0] * 10**places + instant[1]
+        lengths = record[8:16]
+        frame = record[header:]
+        padded = frame + bytes(-len(frame) % 4)
+        body = bytes(4) + number(ticks >> 32, 4) + number(ticks & 0xFFFFFFFF, 4) + lengths + padded
+        yield instant, block(_ENHANCED, body), 1
+
+
+def _pcapng_cut(path: Path, chosen: NDArray[np.int64]) -> Iterator[Piece]:
+    """The chosen packet blocks of a pcapng file, and before each the descriptions it needs."""
+    ahead = chosen.tolist()
+    ahead.reverse()
+    pending: list[bytes] = []
+    interfaces = number = 0
+    with _opened(path) as stream:
+        for kind, block, order in _blocks(stream):
+            if not ahead:
+                return
+            if kind == _SECTION:
+                pending, interfaces = [block[:16] + b"\xff" * 8 + block[24:]], 0
+            elif kind == _INTERFACE:
+                pending.append(block)
+                interfaces += 1
+            elif _is_frame(kind, block, order, interfaces):
+                if number == ahead[-1]:
+                    ahead.pop()
+                    yield (0, 0), b"".join([*pending, block]), 1
+                    pending.clear()
+                number += 1
+    if ahead:
+        raise _missing(path, number, ahead[-1])
+
+
+def _is_frame(kind: int, block: bytes, order: Order, interfaces: int) -> bool:
+    """Whether the reader counts this block as a frame: a packet of an interface that was described."""
+    if kind == _ENHANCED and len(block) >= 32:
+        return int.from_bytes(block[8:12], order) < interfaces
+    if kind == _PACKET and len(block) >= 32:
+        return int.from_bytes(block[8:10], order) < interfaces
+    return kind == _SIMPLE and len(block) >= 16 and interfaces > 0
+
+
+def _blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes, Order]]:
+    """The blocks of a pcapng file up to its end, or to damage: type, all bytes, byte order."""
+    order: Order = "little"
+    while len(head := stream.read(12)) == 12:
+        if int.from_bytes(head[:4], "big") == _SECTION:
+            order = "big" if head[8:12] == bytes.fromhex("1a2b3c4d") else "little"
+        kind, size = int.from_bytes(head[:4], order), int.from_bytes(head[4:8], order)
+        if size < 12 or size % 4:
+            return
+        if size > RECORD_LIMIT:
+            # no packet is that large; what it is need not be held
+            left = size - 12
+            while left and (got := len(stream.read(min(left, _BUFFER)))):
+                left -= got
+            continue
+        block = head + stream.read(size - 12)
+        if len(block) < size:
+            return
+        yield kind, block, order
+
+
+def _missing(path: Path, held: int, frame: int) -> NotEnoughData:
+    return NotEnoughData(
+        f"{path} holds {held} readable frames; frame {frame + 1} was asked for.",
+        hint="The file may have changed since its flows were read: open it again.",
+    )
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+
+def _file_head(path: Path) -> bytes:
+    """The first bytes of a capture, unpacked.
+
+    Raises
+    ------
+    UnknownFormat
+        When the file is no capture.
+    """
+    with _opened(path) as stream:
+        head = stream.read(24)
+    whole = len(head) == 24 and (head[:4] in _PCAP or int.from_bytes(head[:4], "big") == _SECTION)
+    if not whole:
+        raise unknown_format(head, path)
+    return head
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    """The unpacked bytes of a file; packed data that end too early or are damaged end the stream."""
+    handle: io.BufferedReader = io.BufferedReader(io.FileIO(path), _BUFFER)
+    magic = handle.peek(4)[:4]
+    if magic[:2] == _GZIP:
+        return io.BufferedReader(_Unpacked(handle, _gzip_pieces(handle)), _BUFFER)
+    if magic == _ZSTD:
+        return io.BufferedReader(_Unpacked(handle, _zstd_pieces(handle)), _BUFFER)
+    return handle
+
+
+class _Unpacked(io.RawIOBase):
+    """Pieces of unpacked bytes as a raw stream."""
+
+    def __init__(self, handle: BinaryIO, pieces: Iterator[bytes]) -> None:
+        self._handle, self._pieces, self._rest = handle, pieces, memoryview(b"")
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer; 0 at the end."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        """Close the file beneath."""
+        self._handle.close()
+        super().close()
+
+
+def _gzip_pieces(handle: BinaryIO) -> Iterator[bytes]:
+    """Unpacked pieces of all members of a gzip file."""
+    engine, pending = zlib.decompressobj(wbits=31), b""
+    while pending := pending or handle.read(_BUFFER):
+        if engine.eof:
+            if pending[:1] != _GZIP[:1]:
+                return
+            engine = zlib.decompressobj(wbits=31)
+        try:
+            piece = engine.decompress(pending, _BUFFER)
+        except zlib.error:
+            return
+        pending = engine.unused_data if engine.eof else engine.unconsumed_tail
+        if piece:
+            yield piece
+    with suppress(zlib.error):
+        yield engine.flush()
+
+
+def _zstd_pieces(handle: BinaryIO) -> Iterator[bytes]:
+    """Unpacked pieces of all frames of a Zstandard file."""
+    import zstandard
+
+    with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(handle, read_across_frames=True) as reader:
+        while True:
+            try:
+                piece = reader.read(_BUFFER)
+            except zstandard.ZstdError:
+                return
+            if not piece:
+                return
+            yield piece
