@@ -240,3 +240,202 @@ def choose_parents(
             bits[v] = best
             count += 1
     return bits
+
+
+@njit(cache=True, nogil=True)
+def _joint(
+    data: NDArray[np.int32], cards: NDArray[np.int64], chosen: NDArray[np.int64], config: NDArray[np.int64]
+) -> int:
+    """Number the configurations of the variables `chosen` (those >= 0) into `config`; how many may occur."""
+    config[:] = 0
+    size = 1
+    for u in chosen:
+        if u >= 0:
+            joint = np.empty(config.shape[0], np.int64)
+            size = join_configs(config, size, data[u], cards[u], joint)
+            config[:] = joint
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _cells(child: NDArray[np.int32], card: int, config: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """How often each pair (configuration, value) occurs, those that do not left out at will."""
+    n = child.shape[0]
+    keys = config * card + child
+    if size * card > 4 * n + 4096:
+        ids = np.empty(n, np.int64)
+        counts = np.zeros(_number(keys, ids, np.empty(n, np.int64)), np.int64)
+        for i in range(n):
+            counts[ids[i]] += 1
+        return counts
+    counts = np.zeros(size * card, np.int64)
+    for i in range(n):
+        counts[keys[i]] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def kt_bits(data: NDArray[np.int32], cards: NDArray[np.int64], parents: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bits of every variable by the code of Krichevsky and Trofimov over the values that occur, given its parents."""
+    m, n = data.shape
+    bits = np.zeros(m, np.float64)
+    config = np.empty(n, np.int64)
+    half = math.lgamma(0.5)
+    for v in range(m):
+        size = _joint(data, cards, parents[v], config)
+        totals = np.zeros(size, np.int64)
+        for i in range(n):
+            totals[config[i]] += 1
+        start = cards[v] / 2.0
+        nats = 0.0
+        for total in totals:
+            if total > 0:
+                nats += math.lgamma(total + start) - math.lgamma(start)
+        for count in _cells(data[v], cards[v], config, size):
+            if count > 0:
+                nats -= math.lgamma(count + 0.5) - half
+        bits[v] = nats * LOG2_E
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def bic(data: NDArray[np.int32], cards: NDArray[np.int64], v: int, chosen: NDArray[np.int64]) -> float:
+    """Bayesian information criterion of one variable given its parents, nats: ln likelihood - ln(n)/2 per parameter."""
+    n = data.shape[1]
+    config = np.empty(n, np.int64)
+    size = _joint(data, cards, chosen, config)
+    totals = np.zeros(size, np.int64)
+    for i in range(n):
+        totals[config[i]] += 1
+    score = 0.0
+    for count in _cells(data[v], cards[v], config, size):
+        if count > 0:
+            score += count * math.log(count)
+    for total in totals:
+        if total > 0:
+            score -= total * math.log(total)
+    return float(score - _penalty(cards, n, v, chosen))
+
+
+@njit(cache=True, nogil=True)
+def _penalty(cards: NDArray[np.int64], n: int, v: int, chosen: NDArray[np.int64]) -> float:
+    """Half ln(n) for each parameter of a full table."""
+    cells = 1.0
+    for u in chosen:
+        if u >= 0:
+            cells *= cards[u]
+    return float(0.5 * math.log(n) * cells * (cards[v] - 1))
+
+
+@njit(cache=True, nogil=True)
+def _moves_of(
+    data: NDArray[np.int32],
+    cards: NDArray[np.int64],
+    v: int,
+    parents: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    moves: NDArray[np.float64],
+) -> None:
+    """What adding or removing each u as a parent of v changes, into ``moves[v, u]``; -inf where it cannot help."""
+    n = data.shape[1]
+    count = 0
+    for u in parents[v]:
+        if u >= 0:
+            count += 1
+    scores[v] = bic(data, cards, v, parents[v])
+    trial = np.empty(parents.shape[1], np.int64)
+    # No set of parents makes the likelihood better than 1.
+    likelihood = scores[v] + _penalty(cards, n, v, parents[v])
+    for u in range(cards.shape[0]):
+        moves[v, u] = -np.inf
+        if u == v:
+            continue
+        place = -1
+        for k in range(count):
+            if parents[v, k] == u:
+                place = k
+        trial[:] = parents[v]
+        if place >= 0:
+            trial[place] = trial[count - 1]
+            trial[count - 1] = -1
+        elif count < parents.shape[1]:
+            trial[count] = u
+            if _penalty(cards, n, v, trial) >= _penalty(cards, n, v, parents[v]) - likelihood:
+                continue
+        else:
+            continue
+        moves[v, u] = bic(data, cards, v, trial) - scores[v]
+
+
+@njit(cache=True, nogil=True)
+def _reaches(parents: NDArray[np.int64], ancestor: int, v: int, skipped: int) -> bool:
+    """Whether `ancestor` leads to v, not counting the edge skipped -> v."""
+    waiting = [v]
+    seen = np.zeros(parents.shape[0], np.bool_)
+    while len(waiting) > 0:
+        here = waiting.pop()
+        for u in parents[here]:
+            if u < 0 or (here == v and u == skipped):
+                continue
+            if u == ancestor:
+                return True
+            if not seen[u]:
+                seen[u] = True
+                waiting.append(u)
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _toggle(parents: NDArray[np.int64], v: int, u: int) -> None:
+    """Make u a parent of v, or no longer one; parents ascending, then -1."""
+    row = parents[v]
+    kept = np.full(row.shape[0] + 1, np.int64(1 << 60))
+    count = 0
+    found = False
+    for p in row:
+        if p == u:
+            found = True
+        elif p >= 0:
+            kept[count] = p
+            count += 1
+    if not found:
+        kept[count] = u
+        count += 1
+    kept.sort()
+    for k in range(row.shape[0]):
+        row[k] = kept[k] if k < count else -1
+
+
+@njit(cache=True, nogil=True)
+def climb(
+    data: NDArray[np.int32], cards: NDArray[np.int64], parents: NDArray[np.int64], least: float
+) -> NDArray[np.float64]:
+    """Greedy hill climbing over networks by `bic`: the edge whose adding, removing or reversal helps most, again.
+
+    Fills `parents` (ascending, padded with -1; any variable may be a parent of any other) and returns the scores. It
+    ends when no change helps by `least` nats.
+    """
+    m = data.shape[0]
+    parents[:] = -1
+    scores = np.zeros(m, np.float64)
+    moves = np.full((m, m), -np.inf)
+    for v in range(m):
+        _moves_of(data, cards, v, parents, scores, moves)
+    for _ in range(20 * m * parents.shape[1] + 20):
+        best = least
+        child, parent, turned = -1, -1, False
+        for v in range(m):
+            for u in range(m):
+                has = (parents[v] == u).any()
+                if moves[v, u] > best and (has or not ((parents[u] == v).any() or _reaches(parents, v, u, -1))):
+                    best, child, parent, turned = moves[v, u], v, u, False
+                if has and moves[v, u] + moves[u, v] > best and not _reaches(parents, u, v, u):
+                    best, child, parent, turned = moves[v, u] + moves[u, v], v, u, True
+        if child < 0:
+            break
+        _toggle(parents, child, parent)
+        _moves_of(data, cards, child, parents, scores, moves)
+        if turned:
+            _toggle(parents, parent, child)
+            _moves_of(data, cards, parent, parents, scores, moves)
+    return scores

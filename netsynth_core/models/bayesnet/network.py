@@ -4,7 +4,9 @@ Each variable's probability given its parents is ``(n(x, config) + BACK_OFF * f(
 the variable's share over all samples: it sums to one over the values that occurred, whatever the configuration.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ class Variable:
     alphabet: NDArray[np.int32]
     """Codes that occurred, ascending."""
     parents: tuple[int, ...]
-    """Numbers of earlier variables."""
+    """Numbers of other variables; no variable is its own ancestor."""
     configs: NDArray[np.int64]
     """Configurations of the parents that occurred, ascending, as one number in mixed radix of the parents'
     alphabets."""
@@ -39,26 +41,50 @@ class Variable:
         return np.asarray(total / total.sum(), np.float64)
 
 
+def parents_first(parents: Sequence[Sequence[int]]) -> list[int]:
+    """The variables in an order where parents come first: of those that may come next, the smallest number.
+
+    Raises
+    ------
+    ValueError
+        When a variable is its own ancestor.
+    """
+    order: list[int] = []
+    waiting = list(range(len(parents)))
+    done: set[int] = set()
+    while waiting:
+        ready = next((v for v in waiting if done.issuperset(parents[v])), None)
+        if ready is None:
+            raise ValueError("a variable is its own ancestor")
+        order.append(ready)
+        done.add(ready)
+        waiting.remove(ready)
+    return order
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Variables in an order where parents come first."""
+    """Variables and the counts of each for every configuration of its parents."""
 
     variables: tuple[Variable, ...]
+
+    @cached_property
+    def order(self) -> list[int]:
+        """Variables, parents first."""
+        return parents_first([v.parents for v in self.variables])
 
     @classmethod
     def fit(cls, codes: NDArray[np.int32], parents: NDArray[np.int64]) -> "Network":
         """Count the samples `codes` (variables x samples, at least one sample) under the given parents (padded with
         -1)."""
-        positions: list[NDArray[np.int64]] = []
+        found = [np.unique(row, return_inverse=True) for row in codes]
         variables: list[Variable] = []
-        for v, row in enumerate(codes):
-            alphabet, position = np.unique(row, return_inverse=True)
-            positions.append(position.astype(np.int64))
+        for v, (alphabet, position) in enumerate(found):
             chosen = tuple(int(u) for u in parents[v] if u >= 0)
-            config = np.zeros(len(row), np.int64)
+            config = np.zeros(len(position), np.int64)
             for u in chosen:
-                config = config * len(variables[u].alphabet) + positions[u]
-            keys, counts = np.unique(config * len(alphabet) + positions[v], return_counts=True)
+                config = config * len(found[u][0]) + found[u][1]
+            keys, counts = np.unique(config * len(alphabet) + position, return_counts=True)
             configs, starts = np.unique(keys // len(alphabet), return_index=True)
             variables.append(
                 Variable(
@@ -81,8 +107,9 @@ class Network:
 
     def sample(self, n: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
         """Draw `n` samples by ancestral sampling; variables x n codes."""
-        drawn: list[NDArray[np.int64]] = []
-        for variable in self.variables:
+        drawn = [np.zeros(n, np.int64) for _ in self.variables]
+        for v in self.order:
+            variable = self.variables[v]
             at, found = self._locate(variable, drawn, n)
             uniform = rng.random(n)
             cumulative = np.concatenate(([0], np.cumsum(variable.counts)))
@@ -94,7 +121,7 @@ class Network:
             general = np.minimum(np.searchsorted(share, rest, side="right"), len(share) - 1)
             entry = np.searchsorted(cumulative, first + np.minimum(np.floor(spot), total), side="right") - 1
             specific = variable.values[np.minimum(entry, len(variable.values) - 1)]
-            drawn.append(np.where(spot < total, specific, general).astype(np.int64))
+            drawn[v] = np.where(spot < total, specific, general).astype(np.int64)
         if not drawn:
             return np.zeros((0, n), np.int32)
         return np.stack([v.alphabet[d] for v, d in zip(self.variables, drawn, strict=True)])
@@ -103,13 +130,16 @@ class Network:
         """log2 P of every cell (variables x samples); -inf for values that never occurred."""
         n = codes.shape[1]
         positions: list[NDArray[np.int64]] = []
+        for v, variable in enumerate(self.variables):
+            position = np.minimum(np.searchsorted(variable.alphabet, codes[v]), len(variable.alphabet) - 1)
+            known = variable.alphabet[position] == codes[v]
+            positions.append(np.where(known, position, len(variable.alphabet)).astype(np.int64))
         result = np.zeros(codes.shape)
         for v, variable in enumerate(self.variables):
-            position = np.searchsorted(variable.alphabet, codes[v])
-            position = np.minimum(position, len(variable.alphabet) - 1)
-            known = variable.alphabet[position] == codes[v]
-            at, found = self._locate(variable, positions, n)
             size = len(variable.alphabet)
+            known = positions[v] < size
+            position = np.minimum(positions[v], size - 1)
+            at, found = self._locate(variable, positions, n)
             keys = np.repeat(variable.configs, np.diff(variable.offsets)) * size + variable.values
             wanted = variable.configs[at] * size + position
             entry = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -118,7 +148,6 @@ class Network:
             total = np.where(found, cumulative[variable.offsets[at + 1]] - cumulative[variable.offsets[at]], 0)
             probability = (count + BACK_OFF * variable.share()[position]) / (total + BACK_OFF)
             result[v] = np.where(known, np.log2(probability), -np.inf)
-            positions.append(np.where(known, position, size).astype(np.int64))
         return result
 
     def _locate(

@@ -3,6 +3,7 @@
 Everything a number could break is checked here, so that a document that decodes is a sound model.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from netsynth_core.errors import DocumentError, InvalidEdit
-from netsynth_core.models.bayesnet.network import Network, Variable
+from netsynth_core.models.bayesnet.network import Network, Variable, parents_first
 from netsynth_core.models.bayesnet.scores import MAX_PARENTS
 from netsynth_core.models.flowchronicle.columns import CATEGORIES, KNOTS, NUMBERS, Column, ColumnKind
 from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, NUMBER_KNOTS, LearntPattern, NumberLaw
@@ -293,7 +294,8 @@ def pattern_from_body(body: PatternBody, columns: tuple[Column, ...]) -> LearntP
     for v, row in enumerate(body.parents):
         if len(row) != MAX_PARENTS or len(set(row) - {-1}) != sum(p != -1 for p in row):
             raise _broken(where, f"{MAX_PARENTS} parents, or -1, are needed for every free cell")
-        parents[v] = _ints(row, where, low=-1, high=v - 1)
+        parents[v] = _ints(row, where, low=-1, high=len(cells) - 1)
+    _check_order([[int(p) for p in row if p >= 0] for row in parents], where)
     sizes = [columns[c].size for _, c in cells]
     return LearntPattern(
         id=body.id,
@@ -336,19 +338,30 @@ def _number_laws(body: PatternBody, pattern: Pattern, columns: tuple[Column, ...
     return tuple(laws)
 
 
+def _check_order(parents: Sequence[Sequence[int]], where: str) -> None:
+    """Refuse parents that are not there, and variables that are their own ancestors."""
+    if any(not 0 <= p < len(parents) for row in parents for p in row):
+        raise _broken(where, f"parents 0..{len(parents) - 1} are needed")
+    try:
+        parents_first(parents)
+    except ValueError as error:
+        raise _broken(where, "an order in which parents come first is needed") from error
+
+
 def _network(body: PatternBody, sizes: list[int], where: str) -> Network:
     """The network with every index checked."""
     if body.usage == 0 and not body.network:
         return Network(())
     if len(body.network) != len(sizes):
         raise _broken(where, f"{len(sizes)} variables are needed, one for each free cell")
+    _check_order([item.parents for item in body.network], where)
     variables: list[Variable] = []
     for v, (item, size) in enumerate(zip(body.network, sizes, strict=True)):
         alphabet = _ints(item.alphabet, where, low=0, high=size - 1, dtype=np.int32)
-        parents = [int(p) for p in _ints(item.parents, where, low=0, high=v - 1)]
+        parents = item.parents
         combinations = 1
         for p in parents:
-            combinations *= len(variables[p].alphabet)
+            combinations *= len(body.network[p].alphabet)
         configs = _ints(item.configs, where, low=0, high=min(combinations, LIMIT) - 1)
         offsets = _ints(item.offsets, where, low=0, high=len(item.values))
         values = _ints(item.values, where, low=0, high=len(alphabet) - 1, dtype=np.int32)

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.network import Network
-from netsynth_core.models.flowchronicle._kernels import limit_gains, pair_counts
+from netsynth_core.models.flowchronicle._kernels import pair_counts
 from netsynth_core.models.flowchronicle.index import FlowIndex
-from netsynth_core.models.flowchronicle.length import label_bits
 from netsynth_core.models.flowchronicle.pattern import (
     WITHIN_STEPS,
     Fixed,
@@ -24,6 +23,7 @@ from netsynth_core.models.flowchronicle.pattern import (
     insert_flow,
     rebind,
 )
+from netsynth_core.models.flowchronicle.score import Score
 from netsynth_core.models.flowchronicle.solution import Placed, Solution
 
 MAX_TYPES = 48
@@ -60,11 +60,11 @@ def cell_costs(index: FlowIndex, empty: Solution) -> NDArray[np.float64]:
     return np.minimum(-network.log2_probability(codes).T, MOST_BITS)
 
 
-def row_types(index: FlowIndex, costs: NDArray[np.float64], *, least: int) -> list[RowType]:
-    """The most frequent closed types, by ascending rank of support; at most `MAX_TYPES`."""
+def row_types(index: FlowIndex, costs: NDArray[np.float64], *, least: int, fixable: tuple[int, ...]) -> list[RowType]:
+    """The most frequent closed types over the columns `fixable`, by ascending rank of support; at most `MAX_TYPES`."""
     n = len(index)
     found: dict[tuple[Fixed, ...], NDArray[np.int64]] = {}
-    for column in index.categories:
+    for column in fixable:
         floor = max(least, n // 100) if column in index.hosts else least
         for code in range(index.sizes[column]):
             rows = index.posting(column, code)
@@ -72,7 +72,7 @@ def row_types(index: FlowIndex, costs: NDArray[np.float64], *, least: int) -> li
                 continue
             part = index.codes[rows]
             constant = np.flatnonzero((part == part[0]).all(axis=0))
-            found.setdefault(tuple(Fixed(int(c), int(part[0, c])) for c in constant), rows)
+            found.setdefault(tuple(Fixed(int(c), int(part[0, c])) for c in constant if c in fixable), rows)
     ranked = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:MAX_TYPES]
     types = []
     for fixed, rows in ranked:
@@ -85,9 +85,10 @@ def row_types(index: FlowIndex, costs: NDArray[np.float64], *, least: int) -> li
 class Estimator:
     """Estimates what patterns would save; `free` says which rows are open to them."""
 
-    def __init__(self, index: FlowIndex, costs: NDArray[np.float64]) -> None:
+    def __init__(self, index: FlowIndex, costs: NDArray[np.float64], score: Score) -> None:
         self.index = index
         self.costs = costs
+        self._score = score
 
     def best_limit(
         self, sums: NDArray[np.float64], starts: NDArray[np.int64], spent: NDArray[np.int64]
@@ -98,9 +99,7 @@ class Estimator:
 
         `starts` are the windows by label so far; each hit spends `spent` of them and is a window of its own.
         """
-        gains = np.empty(len(sums))
-        limit_gains(sums, starts, spent, LEAST_HITS, gains)
-        gains -= OVERHEAD
+        gains = self._score.limit_gains(sums, starts, spent, LEAST_HITS) - OVERHEAD
         most = float(gains.max())
         if not most > 0:
             return most, 0
@@ -158,8 +157,9 @@ class Estimator:
         if len(rows) < LEAST_HITS:
             return None
         total = int(free.sum())
-        labels = label_bits(np.array([total - len(rows), len(rows)])) - label_bits(np.array([total]))
-        gain = float(kind.saved[rows].sum()) - labels - OVERHEAD
+        after, before = np.array([len(rows), total - len(rows)]), np.array([total])
+        starts = self._score.start_bits(after) - self._score.start_bits(before)
+        gain = float(kind.saved[rows].sum()) - starts - OVERHEAD
         return Candidate(gain, Pattern((PartialFlow(kind.fixed),))) if gain > 0 else None
 
     def extensions(self, placed: Placed, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[Candidate]:

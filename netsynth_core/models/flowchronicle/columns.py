@@ -130,7 +130,11 @@ def _number_column(name: str, values: NDArray[np.int64], bins: int) -> Column:
     if len(positive) == 0:
         return Column(name, "number")
     places = np.minimum((np.arange(bins) * len(positive)) // bins, len(positive) - 1)
-    edges = np.unique(positive[places])
+    return column_of_edges(name, positive, np.unique(positive[places]))
+
+
+def column_of_edges(name: str, positive: NDArray[np.int64], edges: NDArray[np.int64]) -> Column:
+    """A number column of given bins: `edges` are their left ends, each bin holding one of the values (ascending)."""
     starts = np.searchsorted(positive, edges)
     stops = np.append(starts[1:], len(positive))
     knots = np.empty((len(edges), KNOTS), np.int64)

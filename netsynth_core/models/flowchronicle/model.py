@@ -34,8 +34,10 @@ from netsynth_core.models.flowchronicle.learnt import (
     saved_by,
 )
 from netsynth_core.models.flowchronicle.length import resolution
+from netsynth_core.models.flowchronicle.length_published import learn_published_columns
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
+from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
 from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.generator import Level, ModelCard
@@ -94,7 +96,8 @@ class FlowChronicle:
         if not len(data):
             raise NotEnoughData("There is no flow to learn from.", hint="Give a capture or flow table with flows.")
         monitor.step("encoding flows", 0, len(data))
-        columns = learn_columns(data, bins=params.bins)
+        published = params.score == "published"
+        columns = learn_published_columns(data) if published else learn_columns(data, bins=params.bins)
         index = _index(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64), numbers_of(data))
         search = Search(
             index,
@@ -102,6 +105,7 @@ class FlowChronicle:
             most_flows=params.most_flows,
             seconds=params.budget_seconds,
             monitor=monitor,
+            score=params.score,
         )
         outcome = search.run()
         warnings = []
@@ -227,7 +231,7 @@ class FlowChronicle:
         return Cover({p.id: found[p.id] for p in self.patterns}, len(index))
 
     def _solved(self, index: FlowIndex, patterns: tuple[LearntPattern, ...]) -> tuple[Solution, Scorer]:
-        scorer = Scorer(index)
+        scorer = Scorer(index, score_of(self.parameters.get("score", "default"), index))
         parents = {p.pattern: p.parents for p in patterns if len(p.parents)}
         return scorer.solve(
             [p.pattern for p in patterns],

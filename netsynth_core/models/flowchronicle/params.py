@@ -1,9 +1,13 @@
 """Parameters of FlowChronicle."""
 
+from typing import Literal
+
 from pydantic import field_validator
 
 from netsynth_core.models.params import Params, parameter
 from netsynth_core.units import NS_PER_S, parse_duration
+
+ScoreName = Literal["default", "published"]
 
 
 class FlowChronicleParams(Params):
@@ -16,6 +20,12 @@ class FlowChronicleParams(Params):
         8, "Fewest flows that must share a value before patterns are built on it.", unit="flows", ge=2, le=100_000
     )
     most_flows: int = parameter(6, "Most flows of one pattern.", unit="flows", ge=1, le=16)
+    score: ScoreName = parameter(
+        "default",
+        "What the search minimises: the default codelength, or the one of the publication (with its ten columns and 40 "
+        "bins, whatever bins says) to compare results.",
+        advanced=True,
+    )
     budget: str = parameter(
         "", "Time after which the search ends with the best so far, such as 120s or 5m; empty for no limit."
     )

@@ -57,7 +57,7 @@ def specialisations(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
     sources = pattern.sources()
     found = []
     for j, c in pattern.free_cells(len(index.sizes)):
-        if c not in index.categories or (j, c) in sources or not len(placed.windows):
+        if c not in scorer.terms.fixable or (j, c) in sources or not len(placed.windows):
             continue
         counts = np.bincount(index.codes[placed.windows[:, j], c], minlength=index.sizes[c])[: index.sizes[c]]
         for code in np.flatnonzero((counts >= LEAST_SPECIAL * len(placed.windows)) & (counts < len(placed.windows))):
@@ -70,7 +70,7 @@ def partitions(placed: Placed, scorer: Scorer) -> Iterator[tuple[Pattern, ...]]:
     pattern, index = placed.pattern, scorer.index
     sources = pattern.sources()
     for j, c in pattern.free_cells(len(index.sizes)):
-        if c not in index.categories or (j, c) in sources or not len(placed.windows):
+        if c not in scorer.terms.fixable or (j, c) in sources or not len(placed.windows):
             continue
         counts = np.bincount(index.codes[placed.windows[:, j], c], minlength=index.sizes[c])[: index.sizes[c]]
         codes = np.flatnonzero(counts >= LEAST_SPECIAL * len(placed.windows))

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator, cell_costs, row_types
 from netsynth_core.models.flowchronicle.index import FlowIndex
+from netsynth_core.models.flowchronicle.params import ScoreName
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern, constants_fixed
 from netsynth_core.models.flowchronicle.refine import merges, partitions, refinements, specialisations
+from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.monitor import Monitor
 
@@ -52,10 +54,17 @@ class Search:
     """
 
     def __init__(
-        self, index: FlowIndex, *, least: int, most_flows: int, seconds: float | None, monitor: Monitor
+        self,
+        index: FlowIndex,
+        *,
+        least: int,
+        most_flows: int,
+        seconds: float | None,
+        monitor: Monitor,
+        score: ScoreName = "default",
     ) -> None:
         self.index = index
-        self.scorer = Scorer(index)
+        self.scorer = Scorer(index, score_of(score, index))
         self.monitor = monitor
         self.most_flows = most_flows
         self.tested = 0
@@ -64,8 +73,8 @@ class Search:
         self.monitor.step("learning the empty pattern", 0, None)
         self.solution = self.scorer.empty()
         costs = cell_costs(index, self.solution)
-        self.types = row_types(index, costs, least=least)
-        self.estimator = Estimator(index, costs)
+        self.types = row_types(index, costs, least=least, fixable=self.scorer.terms.fixable)
+        self.estimator = Estimator(index, costs, self.scorer.terms)
 
     def run(self) -> SearchOutcome:
         """Search until a round changes nothing, the rounds are used up, or the time is."""

@@ -10,19 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.models.bayesnet.prior import Prior
-from netsynth_core.models.bayesnet.structure import Structure, StructureLearner
+from netsynth_core.models.bayesnet.structure import Structure
 from netsynth_core.models.codelength import universal_integer
 from netsynth_core.models.flowchronicle.cover import cover_key, match
 from netsynth_core.models.flowchronicle.index import FlowIndex
-from netsynth_core.models.flowchronicle.length import (
-    gap_histogram,
-    hazard_bits,
-    instant_bits,
-    label_bits,
-    pattern_bits,
-)
 from netsynth_core.models.flowchronicle.pattern import Pattern
+from netsynth_core.models.flowchronicle.score import DefaultScore, Score
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +29,7 @@ class Placed:
     shape_bits: float
     """L(p) without its network."""
     gap_bits: float
-    """Continuations of its windows."""
+    """Where the later rows of its windows are."""
 
     @property
     def model_bits(self) -> float:
@@ -59,7 +52,9 @@ class Solution:
     empty: Structure
     """Network of the empty pattern."""
     common: float
-    """Instants and shares: the same for every model of the table."""
+    """What is the same for every model of the table."""
+    start_bits: float
+    """Where windows begin."""
 
     @cached_property
     def model_bits(self) -> float:
@@ -67,15 +62,10 @@ class Solution:
         return universal_integer(len(self.placed) + 1) + self.empty.model_bits + sum(p.model_bits for p in self.placed)
 
     @cached_property
-    def labels(self) -> float:
-        """Bits of the labels."""
-        return label_bits(np.array([*(len(p.windows) for p in self.placed), len(self.left)], np.int64))
-
-    @cached_property
     def data_bits(self) -> float:
         """L(D|M)."""
         values = self.empty.data_bits + sum(p.data_bits for p in self.placed)
-        return self.common + self.labels + values
+        return self.common + self.start_bits + values
 
     @cached_property
     def total(self) -> float:
@@ -89,14 +79,13 @@ class Solution:
 
 
 class Scorer:
-    """Covers and scores pattern sets on one flow table."""
+    """Covers and scores pattern sets on one flow table; by the default score unless another is given."""
 
-    def __init__(self, index: FlowIndex) -> None:
+    def __init__(self, index: FlowIndex, score: Score | None = None) -> None:
         self.index = index
-        prior = Prior.of(index.codes, index.domains)
-        self._learner = StructureLearner(prior, index.domains)
+        self.terms: Score = DefaultScore(index) if score is None else score
+        self._learner = self.terms.networks
         self._columns = np.arange(len(index.sizes), dtype=np.int64)
-        self._common = instant_bits(index.ts) + prior.bits
         self._all = np.arange(len(index), dtype=np.int64)
 
     def empty(self, *, parents: NDArray[np.int64] | None = None) -> Solution:
@@ -106,7 +95,11 @@ class Scorer:
             structure = self._learner.learn(codes, self._columns)
         else:
             structure = self._learner.score(codes, self._columns, parents)
-        return Solution((), self._all, structure, self._common)
+        return self._solution((), self._all, structure)
+
+    def _solution(self, placed: tuple[Placed, ...], left: NDArray[np.int64], empty: Structure) -> Solution:
+        starts = np.array([*(len(p.windows) for p in placed), len(left)], np.int64)
+        return Solution(placed, left, empty, self.terms.common, self.terms.start_bits(starts))
 
     def solve(
         self,
@@ -144,9 +137,9 @@ class Scorer:
                 placed.append(before if before is not None and same else self.place(pattern, windows, given))
         left = np.flatnonzero(~claimed)
         if np.array_equal(left, base.left):
-            return Solution(tuple(placed), left, base.empty, self._common)
+            return self._solution(tuple(placed), left, base.empty)
         empty = self._learner.score(self._row_codes(left), self._columns, base.empty.parents)
-        return Solution(tuple(placed), left, empty, self._common)
+        return self._solution(tuple(placed), left, empty)
 
     def place(self, pattern: Pattern, windows: NDArray[np.int64], parents: NDArray[np.int64] | None) -> Placed:
         """A pattern scored on given windows; its structure learnt when `parents` is None."""
@@ -156,8 +149,8 @@ class Scorer:
             structure = self._learner.learn(codes, columns)
         else:
             structure = self._learner.score(codes, columns, parents)
-        gaps = sum(hazard_bits(counts) for counts in gap_histogram(pattern, windows, self.index))
-        return Placed(pattern, windows, structure, pattern_bits(pattern, self.index.domains, self.index.hosts), gaps)
+        gaps = self.terms.gap_bits(pattern, windows)
+        return Placed(pattern, windows, structure, self.terms.shape_bits(pattern), gaps)
 
     def relearnt(self, solution: Solution) -> Solution:
         """The solution with each network learnt anew where that is shorter."""
