@@ -254,7 +254,7 @@ class _Column:
 
     def _proto(self) -> NDArray[np.generic]:
         texts = self._texts().str.lower()
-        distinct = {text: _protocol(text) for text in texts.unique()}
+        distinct = {text: protocol_name(text) for text in texts.unique()}
         unknown = {text for text, name in distinct.items() if name is None}
         self.refuse(
             texts.isin(unknown).to_numpy(dtype=bool),
@@ -298,8 +298,8 @@ def is_address(text: str) -> bool:
     return True
 
 
-def _protocol(text: str) -> str | None:
-    """The exchange name of a protocol; None when it is none."""
+def protocol_name(text: str) -> str | None:
+    """The exchange name of a protocol's lower-case name or number; None when it is none."""
     if text in _PROTOCOLS:
         return _PROTOCOLS[text]
     if text in _ALIASES:
