@@ -10,25 +10,18 @@ from plotly.subplots import make_subplots
 from netsynth_core.evaluate.interflow import autocorrelation, segment_length, segments
 from netsynth_core.evaluate.metric import NotApplicable
 from netsynth_core.evaluate.views import prepare
+from netsynth_core.flows.overview import bin_width as round_width
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.plots.figure import Figure, count, dress, duration, empty, line, marker, titled
 from netsynth_core.plots.theme import LIGHT, Role, Theme
 from netsynth_core.units import NS_PER_S, format_bytes
 
 BINS: Final = 300
-NICE_NS: Final = tuple(
-    int(step * scale)
-    for scale in (1e6, 1e7, 1e8, 1e9, 1e10)
-    for step in (1, 2, 5)
-) + tuple(s * NS_PER_S for s in (60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800))  # fmt: skip
 
 
 def bin_width(span: int, *, bins: int = BINS) -> int:
     """The smallest round bin width (ns) that cuts `span` into at most `bins` parts."""
-    for width in NICE_NS:
-        if span <= bins * width:
-            return width
-    return span // bins + 1
+    return round_width(span, bins=bins)
 
 
 def time_unit(span: int) -> tuple[int, str]:

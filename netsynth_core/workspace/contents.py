@@ -15,6 +15,7 @@ from netsynth_core.errors import DocumentError, StorageError, WorkspaceError
 from netsynth_core.files import dump_json, file_sha256, require_file, storage_error, write_text
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.overviews import make_overview
 from netsynth_core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def write_flows(folder: Path, source: "FlowSource") -> dict[str, Any]:
 
     write_flow_table(folder / FLOWS, source.flows)
     write_text(folder / REPORTS, dump_json([asdict(report) for report in source.reports]))
+    make_overview(folder, source)
     if source.metered is not None:
         held = source.metered.conversations
         np.savez_compressed(
