@@ -145,7 +145,8 @@ def main() -> None:
     frames = np.array([len(frame) for frame in traffic.frames])
     print(
         f"{len(frames)} packets, {len(traffic.conversations)} conversations, "
-        f"mean frame {traffic.lengths.mean():.0f} B, {frames.sum() / 1e6:.0f} MB captured, {(traffic.mark > 0).mean():.2%} marked"
+        f"mean frame {traffic.lengths.mean():.0f} B, {frames.sum() / 1e6:.0f} MB captured, "
+        f"{(traffic.mark > 0).mean():.2%} marked"
     )
 
 
