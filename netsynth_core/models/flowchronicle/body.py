@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from netsynth_core.errors import DocumentError, InvalidEdit
+from netsynth_core.errors import InvalidEdit
 from netsynth_core.models.bayesnet.network import Network, Variable, parents_first
 from netsynth_core.models.bayesnet.scores import MAX_PARENTS
 from netsynth_core.models.flowchronicle.columns import CATEGORIES, KNOTS, NUMBERS, Column, ColumnKind
-from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, NUMBER_KNOTS, LearntPattern, NumberLaw
+from netsynth_core.models.flowchronicle.generation import body as generation
+from netsynth_core.models.flowchronicle.generation.body import broken
+from netsynth_core.models.flowchronicle.generation.values import NumberLaw
+from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, Reused, check_pattern
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts
 from netsynth_core.models.flowchronicle.support import Group, Support
-from netsynth_core.models.flowchronicle.times import DELAY_KNOTS, StartRate
 
 LIMIT = 2**62
 KINDS: dict[str, ColumnKind] = {**dict(CATEGORIES), **dict.fromkeys(NUMBERS, "number")}
@@ -66,13 +68,6 @@ class FlowBody(_Strict):
     reused: dict[str, ReusedBody]
 
 
-class NumberLawBody(_Strict):
-    """Values behind the codes of one number cell; see `NumberLaw`."""
-
-    codes: list[int]
-    knots: list[list[int]]
-
-
 class PatternBody(_Strict):
     """One learnt pattern; see `LearntPattern`."""
 
@@ -85,9 +80,9 @@ class PatternBody(_Strict):
     model_bits: FiniteFloat
     data_bits: FiniteFloat
     saved_bits: FiniteFloat
-    starts: list[int] = Field(min_length=1, max_length=100_000)
-    delays: list[list[int]]
-    numbers: list[NumberLawBody]
+    starts: generation.StartsBody
+    delays: list[generation.DelayBody]
+    numbers: list[generation.NumberLawBody]
     parents: list[list[int]]
 
 
@@ -164,22 +159,17 @@ class Body(_Strict):
     rules: RulesBody
     support: SupportBody
     source_ports: list[SourcePortsBody]
+    links: list[generation.LinkBody]
+    together: list[list[FiniteFloat]]
     bits: BitsBody
     trained_on: TrainedOnBody
     parameters: FlowChronicleParams
     warnings: list[str]
 
 
-def _broken(where: str, needs: str) -> DocumentError:
-    return DocumentError(
-        f"The flowchronicle document is broken at {where}: {needs}.",
-        hint="Restore it from a copy, or learn the model again.",
-    )
-
-
 def _ints(values: list[int], where: str, *, low: int, high: int, dtype: Any = np.int64) -> NDArray[Any]:
     if any(not low <= v <= high for v in values):
-        raise _broken(where, f"integers {low}..{high} are needed")
+        raise broken(where, f"integers {low}..{high} are needed")
     return np.array(values, dtype=dtype)
 
 
@@ -202,7 +192,7 @@ def columns_from_body(bodies: list[ColumnBody]) -> tuple[Column, ...]:
     names = [b.name for b in bodies]
     needed = [n for n in KINDS if n in names or n not in ("service", "state")]
     if names != needed:
-        raise _broken("columns", f"the columns {needed} are needed, in this order")
+        raise broken("columns", f"the columns {needed} are needed, in this order")
     columns: list[Column] = []
     hosts: tuple[str, ...] = ()
     for body in bodies:
@@ -211,18 +201,18 @@ def columns_from_body(bodies: list[ColumnBody]) -> tuple[Column, ...]:
         if kind == "number":
             knots = [_ints(row, where, low=0, high=LIMIT) for row in body.knots]
             if any(len(row) != KNOTS or (np.diff(row) < 0).any() for row in knots):
-                raise _broken(where, f"rows of {KNOTS} ascending knots are needed")
+                raise broken(where, f"rows of {KNOTS} ascending knots are needed")
             edges = _ints(body.edges, where, low=0, high=LIMIT)
             if len(edges) != (len(knots) + 1 if knots else 0) or (np.diff(edges) < 0).any():
-                raise _broken(where, "one more edge than bins is needed, ascending")
+                raise broken(where, "one more edge than bins is needed, ascending")
             table = np.stack(knots) if knots else np.zeros((0, KNOTS), np.int64)
             columns.append(Column(body.name, kind, edges=edges, knots=table, step=body.step))
             continue
         values = hosts if body.name == "dst_ip" else tuple(body.values or ())
         if not values or len(set(values)) != len(values):
-            raise _broken(where, "distinct values are needed")
+            raise broken(where, "distinct values are needed")
         if kind == "port" and not all(v.isascii() and v.isdigit() and len(v) < 10 for v in values):
-            raise _broken(where, "ports are needed")
+            raise broken(where, "ports are needed")
         hosts = values if body.name == "src_ip" else hosts
         columns.append(Column(body.name, kind, values))
     return tuple(columns)
@@ -258,9 +248,9 @@ def pattern_to_body(learnt: LearntPattern, columns: tuple[Column, ...]) -> dict[
         "model_bits": learnt.model_bits,
         "data_bits": learnt.data_bits,
         "saved_bits": learnt.saved_bits,
-        "starts": learnt.starts.counts.tolist(),
-        "delays": [knots.tolist() for knots in learnt.delays],
-        "numbers": [{"codes": law.codes.tolist(), "knots": law.knots.tolist()} for law in learnt.numbers],
+        "starts": generation.starts_to_body(learnt.starts),
+        "delays": [generation.delay_to_body(law, columns) for law in learnt.delays],
+        "numbers": [generation.law_to_body(law) for law in learnt.numbers],
         "parents": learnt.parents.tolist(),
     }
 
@@ -281,19 +271,19 @@ def pattern_from_body(body: PatternBody, columns: tuple[Column, ...]) -> LearntP
         hosts = tuple(i for i, c in enumerate(columns) if c.kind == "host")
         check_pattern(pattern, tuple(c.size for c in columns), hosts)
     except KeyError as error:
-        raise _broken(where, f"{error} is no column") from error
+        raise broken(where, f"{error} is no column") from error
     except InvalidEdit as error:
-        raise _broken(where, error.message) from error
+        raise broken(where, error.message) from error
     cells = pattern.free_cells(len(columns))
-    delays = tuple(_ints(k, where, low=0, high=LIMIT) for k in body.delays)
-    if len(delays) != len(body.within) or any(len(k) != DELAY_KNOTS or (np.diff(k) < 0).any() for k in delays):
-        raise _broken(where, f"{DELAY_KNOTS} ascending delays are needed for each gap")
+    if len(body.delays) != len(body.within):
+        raise broken(where, "delays are needed for each gap")
+    delays = tuple(generation.delay_from_body(law, len(pattern), columns, where) for law in body.delays)
     parents = np.full((len(cells), MAX_PARENTS), -1, np.int64)
     if len(body.parents) != len(cells):
-        raise _broken(where, "parents of every free cell are needed")
+        raise broken(where, "parents of every free cell are needed")
     for v, row in enumerate(body.parents):
         if len(row) != MAX_PARENTS or len(set(row) - {-1}) != sum(p != -1 for p in row):
-            raise _broken(where, f"{MAX_PARENTS} parents, or -1, are needed for every free cell")
+            raise broken(where, f"{MAX_PARENTS} parents, or -1, are needed for every free cell")
         parents[v] = _ints(row, where, low=-1, high=len(cells) - 1)
     _check_order([[int(p) for p in row if p >= 0] for row in parents], where)
     sizes = [columns[c].size for _, c in cells]
@@ -306,7 +296,7 @@ def pattern_from_body(body: PatternBody, columns: tuple[Column, ...]) -> LearntP
         model_bits=body.model_bits,
         data_bits=body.data_bits,
         saved_bits=body.saved_bits,
-        starts=StartRate(_ints(body.starts, where, low=0, high=LIMIT)),
+        starts=generation.starts_from_body(body.starts, where),
         delays=delays,
         numbers=_number_laws(body, pattern, columns, where),
         parents=parents,
@@ -317,35 +307,25 @@ def _number_laws(body: PatternBody, pattern: Pattern, columns: tuple[Column, ...
     """The laws of the number cells, with a quantile function for every code that can be drawn."""
     numbers = [i for i, c in enumerate(columns) if c.kind == "number"]
     if len(body.numbers) != len(pattern) * len(numbers):
-        raise _broken(where, "a law for every number cell is needed")
+        raise broken(where, "a law for every number cell is needed")
     laws = []
     drawn = {cell: item.alphabet for cell, item in zip(pattern.free_cells(len(columns)), body.network, strict=False)}
     for place, item in enumerate(body.numbers):
         flow, column = place // len(numbers), numbers[place % len(numbers)]
-        codes = _ints(item.codes, where, low=0, high=columns[column].size - 1, dtype=np.int32)
-        rows = [_ints(row, where, low=0, high=LIMIT) for row in item.knots]
         cell = pattern.flows[flow].cell(column)
         needed = [cell.code] if isinstance(cell, Fixed) else drawn.get((flow, column), [])
-        sound = (
-            len(rows) == len(codes)
-            and all(len(row) == NUMBER_KNOTS and bool((np.diff(row) >= 0).all()) for row in rows)
-            and bool((np.diff(codes) > 0).all())
-            and (body.usage == 0 or set(needed) <= set(item.codes))
-        )
-        if not sound:
-            raise _broken(where, f"{NUMBER_KNOTS} ascending values are needed for every code of a number cell")
-        laws.append(NumberLaw(codes, np.stack(rows) if rows else np.zeros((0, NUMBER_KNOTS), np.int64)))
+        laws.append(generation.law_from_body(item, columns[column], needed if body.usage else [], where))
     return tuple(laws)
 
 
 def _check_order(parents: Sequence[Sequence[int]], where: str) -> None:
     """Refuse parents that are not there, and variables that are their own ancestors."""
     if any(not 0 <= p < len(parents) for row in parents for p in row):
-        raise _broken(where, f"parents 0..{len(parents) - 1} are needed")
+        raise broken(where, f"parents 0..{len(parents) - 1} are needed")
     try:
         parents_first(parents)
     except ValueError as error:
-        raise _broken(where, "an order in which parents come first is needed") from error
+        raise broken(where, "an order in which parents come first is needed") from error
 
 
 def _network(body: PatternBody, sizes: list[int], where: str) -> Network:
@@ -353,7 +333,7 @@ def _network(body: PatternBody, sizes: list[int], where: str) -> Network:
     if body.usage == 0 and not body.network:
         return Network(())
     if len(body.network) != len(sizes):
-        raise _broken(where, f"{len(sizes)} variables are needed, one for each free cell")
+        raise broken(where, f"{len(sizes)} variables are needed, one for each free cell")
     _check_order([item.parents for item in body.network], where)
     variables: list[Variable] = []
     for v, (item, size) in enumerate(zip(body.network, sizes, strict=True)):
@@ -379,7 +359,7 @@ def _network(body: PatternBody, sizes: list[int], where: str) -> Network:
             and len(counts) == len(values)
         )
         if not sound:
-            raise _broken(where, f"the counts of variable {v} do not fit together")
+            raise broken(where, f"the counts of variable {v} do not fit together")
         variables.append(Variable(alphabet, tuple(parents), configs, offsets, values, counts))
     return Network(tuple(variables))
 
@@ -392,7 +372,7 @@ def rules_to_body(rules: Rules) -> dict[str, Any]:
 def rules_from_body(body: RulesBody) -> Rules:
     """The rules, in range."""
     if any(not 0 <= v <= 1e9 for v in (*body.least_bytes.values(), *body.most_bytes.values())):
-        raise _broken("rules", "bytes a packet of 0..1e9 are needed")
+        raise broken("rules", "bytes a packet of 0..1e9 are needed")
     return Rules(**body.model_dump())
 
 
@@ -416,10 +396,10 @@ def support_from_body(body: SupportBody, columns: tuple[Column, ...]) -> Support
     for group in body.groups:
         names = (*group.columns, *group.zero)
         if any(name not in place for name in names) or any(len(row) != len(names) for row in group.seen):
-            raise _broken("support", "known columns and one code for each are needed")
+            raise broken("support", "known columns and one code for each are needed")
         limits = [columns[place[n]].size for n in group.columns] + [2] * len(group.zero)
         if any(not 0 <= code < limit for row in group.seen for code, limit in zip(row, limits, strict=True)):
-            raise _broken("support", "codes of its columns are needed")
+            raise broken("support", "codes of its columns are needed")
         at, zero = (tuple(place[n] for n in part) for part in (group.columns, group.zero))
         groups.append(Group(at, zero, np.array(group.seen, np.int32)))
     return Support(body.one_family, body.apart, tuple(groups))
@@ -449,8 +429,8 @@ def check_ids(patterns: tuple[LearntPattern, ...], dropped: tuple[LearntPattern,
     """Refuse ids that are used twice, and an empty pattern that is none."""
     ids = [p.id for p in (*patterns, *dropped)]
     if len(set(ids)) != len(ids) or EMPTY_ID in ids or empty.id != EMPTY_ID or empty.pattern.covered:
-        raise _broken("patterns", "every pattern needs an id of its own")
+        raise broken("patterns", "every pattern needs an id of its own")
     if any(len(p.network.variables) == 0 and p.usage and p.pattern.free_cells(1) for p in patterns):
-        raise _broken("patterns", "a pattern in use needs its network")
+        raise broken("patterns", "a pattern in use needs its network")
     if sum(p.usage for p in (*patterns, empty)) == 0:
-        raise _broken("patterns", "some pattern must be in use")
+        raise broken("patterns", "some pattern must be in use")

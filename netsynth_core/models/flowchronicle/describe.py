@@ -137,8 +137,7 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
             else:
                 shared.append(f"{'from' if mine == 'source' else 'to'} the {theirs} of {where}")
         if j:
-            knots = learnt.delays[j - 1]
-            words = f"then within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))} {words}"
+            words = f"then within {format_duration(learnt.delays[j - 1].quantile(0.9))} {words}"
         parts.append(" ".join([words, *shared]))
     sentence = ", ".join(parts)
     # Names of services keep their case, so that they read as in the tables.

@@ -9,36 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.network import Network
-from netsynth_core.models.flowchronicle.columns import draw_numbers, quantile_knots
+from netsynth_core.models.flowchronicle.columns import Column
+from netsynth_core.models.flowchronicle.generation.delays import DelayLaw, fit_delays
+from netsynth_core.models.flowchronicle.generation.intensity import StartCounts
+from netsynth_core.models.flowchronicle.generation.values import NumberLaw, tail_shape
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
-from netsynth_core.models.flowchronicle.times import StartRate, delay_knots
 
 EMPTY_ID = "empty"
-NUMBER_KNOTS = 9
-"""Points of the quantile function of each code of a number cell."""
 EMPTY_PATTERN = Pattern((PartialFlow(),))
-
-
-@dataclass(frozen=True, eq=False)
-class NumberLaw:
-    """The values behind the codes of one number cell of a pattern, as quantile functions of its own windows."""
-
-    codes: NDArray[np.int32]
-    """Codes that occurred, ascending."""
-    knots: NDArray[np.int64]
-    """Codes x `NUMBER_KNOTS`, each row ascending."""
-
-    @classmethod
-    def fit(cls, codes: NDArray[np.int32], values: NDArray[np.int64]) -> "NumberLaw":
-        """The quantiles of the values of each code."""
-        found, group = np.unique(codes, return_inverse=True)
-        knots = [quantile_knots(values[group == g], NUMBER_KNOTS) for g in range(len(found))]
-        return cls(found, np.stack(knots) if knots else np.zeros((0, NUMBER_KNOTS), np.int64))
-
-    def draw(self, codes: NDArray[np.int32], step: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Values of codes that occurred."""
-        return draw_numbers(np.searchsorted(self.codes, codes), self.knots, step, rng=rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +40,9 @@ class LearntPattern:
     saved_bits: float
     """How much longer the whole becomes when the pattern is taken out and its rows fall to the others; 0 for the empty
     pattern and for one that is dropped."""
-    starts: StartRate
-    delays: tuple[NDArray[np.int64], ...]
-    """For each gap, quantiles of its delays, ns."""
+    starts: StartCounts
+    delays: tuple[DelayLaw, ...]
+    """For each gap, its delays, ns."""
     numbers: tuple[NumberLaw, ...]
     """How the codes of its number cells become values: one a flow and number column, flow by flow."""
     parents: NDArray[np.int64]
@@ -71,15 +50,28 @@ class LearntPattern:
 
 
 def learn_pattern(
-    placed: Placed, scorer: Scorer, *, id_: str, name: str, saved_bits: float, span: tuple[int, int]
+    placed: Placed,
+    scorer: Scorer,
+    *,
+    id_: str,
+    name: str,
+    saved_bits: float,
+    span: tuple[int, int],
+    columns: tuple[Column, ...],
+    shapes: tuple[float, ...],
 ) -> LearntPattern:
-    """The pattern of a solution with its network counted and its times fitted."""
-    ts = scorer.index.ts
-    windows = placed.windows
+    """The pattern of a solution with its network counted, its times and its values fitted.
+
+    Parameters
+    ----------
+    span
+        First and last start of training, ns.
+    shapes
+        Tail shapes of the number columns (`tail_shapes`).
+    """
+    index, windows = scorer.index, placed.windows
     codes = scorer.window_codes(placed.pattern, windows)
     network = Network.fit(codes, placed.structure.parents) if len(windows) else Network(())
-    starts = ts[windows]
-    gaps = np.diff(starts, axis=1) if len(windows) else np.zeros((0, len(placed.pattern) - 1), np.int64)
     return LearntPattern(
         id=id_,
         name=name,
@@ -89,21 +81,39 @@ def learn_pattern(
         model_bits=placed.model_bits,
         data_bits=placed.data_bits,
         saved_bits=saved_bits,
-        starts=StartRate.fit(starts[:, 0], *span),
-        delays=tuple(delay_knots(gaps[:, g]) for g in range(len(placed.pattern) - 1)),
-        numbers=_number_laws(placed, scorer),
+        starts=StartCounts.fit(index.ts[windows[:, 0]], *span),
+        delays=_delay_laws(placed, scorer),
+        numbers=tuple(
+            NumberLaw.fit(
+                index.codes[rows, len(columns) - len(shapes) + number],
+                index.numbers[rows, number],
+                columns[len(columns) - len(shapes) + number],
+                shape,
+            )
+            for rows in windows.T
+            for number, shape in enumerate(shapes)
+        ),
         parents=placed.structure.parents,
     )
 
 
-def _number_laws(placed: Placed, scorer: Scorer) -> tuple[NumberLaw, ...]:
-    index = scorer.index
-    first = len(index.sizes) - index.numbers.shape[1]
-    return tuple(
-        NumberLaw.fit(index.codes[rows, first + number], index.numbers[rows, number])
-        for rows in placed.windows.T
-        for number in range(index.numbers.shape[1])
-    )
+def tail_shapes(columns: tuple[Column, ...], numbers: NDArray[np.int64]) -> tuple[float, ...]:
+    """The tail shape of each number column, which are the last columns."""
+    width = numbers.shape[1]
+    return tuple(tail_shape(columns[len(columns) - width + c], numbers[:, c]) for c in range(width))
+
+
+def _delay_laws(placed: Placed, scorer: Scorer) -> tuple[DelayLaw, ...]:
+    """The delays of each gap; they may depend on free cells that are no numbers, of the flows up to the next one."""
+    index, windows = scorer.index, placed.windows
+    gaps = np.diff(index.ts[windows], axis=1)
+    codes = index.codes[windows]
+    free = placed.pattern.free_cells(len(index.sizes))
+    laws = []
+    for gap in range(len(placed.pattern) - 1):
+        candidates = [cell for cell in free if cell[0] <= gap + 1 and cell[1] in index.categories]
+        laws.append(fit_delays(gaps[:, gap], codes, candidates))
+    return tuple(laws)
 
 
 def empty_placed(solution: Solution) -> Placed:

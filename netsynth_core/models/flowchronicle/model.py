@@ -5,6 +5,7 @@ Without them it still samples, shows and covers other flows.
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -20,11 +21,15 @@ from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Arrays, Document, Migration, decode_body, migrate
 from netsynth_core.models.edits import Edit, EditEffect
 from netsynth_core.models.flowchronicle import body as bodies
-from netsynth_core.models.flowchronicle import generating
 from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns, numbers_of
 from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
 from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
 from netsynth_core.models.flowchronicle.edits import DropPattern, EditCell, RenamePattern, RestorePattern
+from netsynth_core.models.flowchronicle.generation import drawing
+from netsynth_core.models.flowchronicle.generation.body import from_version_1, links_from_body, links_to_body
+from netsynth_core.models.flowchronicle.generation.body import together_from_body as together_of
+from netsynth_core.models.flowchronicle.generation.chains import Link, learn_links
+from netsynth_core.models.flowchronicle.generation.values import learn_together
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.learnt import (
     EMPTY_ID,
@@ -32,6 +37,7 @@ from netsynth_core.models.flowchronicle.learnt import (
     empty_placed,
     learn_pattern,
     saved_by,
+    tail_shapes,
 )
 from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.length_published import learn_published_columns
@@ -43,7 +49,7 @@ from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
 
-MIGRATIONS: dict[int, Migration] = {}
+MIGRATIONS: dict[int, Migration] = {1: from_version_1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +57,7 @@ class FlowChronicle:
     """Flow patterns, each with a Bayesian network over its free cells (FlowChronicle, CoNEXT 2024)."""
 
     kind: ClassVar[str] = "flowchronicle"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     level: ClassVar[Level] = Level.FLOW
     edits: ClassVar[tuple[type[Edit], ...]] = (DropPattern, RestorePattern, EditCell, RenamePattern)
 
@@ -68,6 +74,10 @@ class FlowChronicle:
     source_ports: tuple[SourcePorts, ...]
     trained_on: dict[str, Any]
     """rows, first and last start (ns), resolution (ns), content hash."""
+    links: tuple[Link, ...]
+    """Which patterns follow which; numbers of `patterns`, the empty one last."""
+    together: NDArray[np.float64]
+    """How the number columns go together inside their bins (`learn_together`)."""
     parameters: dict[str, Any]
     warnings: tuple[str, ...] = ()
     seconds: float | None = None
@@ -116,7 +126,7 @@ class FlowChronicle:
             columns=columns,
             patterns=(),
             dropped=(),
-            empty=_empty(outcome.solution, search.scorer),
+            empty=_empty(outcome.solution, search.scorer, columns),
             bits=Codelength(0.0, empty_total, empty_total),
             rules=learn_rules(data),
             support=learn_support(index.codes, columns),
@@ -128,6 +138,8 @@ class FlowChronicle:
                 "resolution": resolution(index.ts),
                 "content": content_hash(index.codes.tobytes(), index.ts.tobytes()),
             },
+            links=(),
+            together=learn_together(index.codes[:, -index.numbers.shape[1] :], index.numbers),
             parameters=params.model_dump(),
             warnings=tuple(warnings),
             training=index,
@@ -140,6 +152,7 @@ class FlowChronicle:
     def _with_solution(self, solution: Solution, names: dict[Any, tuple[str, str]], scorer: Scorer) -> Self:
         """The model with the patterns, networks and bits of a solution."""
         span = (self.trained_on["first"], self.trained_on["last"])
+        shapes = tail_shapes(self.columns, scorer.index.numbers)
         learnt = [
             learn_pattern(
                 placed,
@@ -148,13 +161,19 @@ class FlowChronicle:
                 name=names[placed.pattern][1],
                 saved_bits=saved_by(placed, solution, scorer),
                 span=span,
+                columns=self.columns,
+                shapes=shapes,
             )
             for placed in solution.placed
         ]
+        ranked = sorted(zip(learnt, solution.placed, strict=True), key=lambda pair: int(pair[0].id[1:]))
+        windows = [*(placed.windows for _, placed in ranked), solution.left[:, None]]
+        index = scorer.index
         return replace(
             self,
-            patterns=tuple(sorted(learnt, key=lambda p: int(p.id[1:]))),
-            empty=_empty(solution, scorer),
+            patterns=tuple(p for p, _ in ranked),
+            empty=_empty(solution, scorer, self.columns),
+            links=learn_links(windows, index.codes, index.ts, (index.hosts[0], index.hosts[1]), index.host_count),
             bits=Codelength(solution.model_bits, solution.data_bits, self.bits.empty),
         )
 
@@ -241,14 +260,28 @@ class FlowChronicle:
         ), scorer
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> FlowTable:
-        """Draw exactly `n` flows; see `generating.sample_number`."""
-        return generating.sample_number(self, n, rng=rng, monitor=monitor)
+        """Draw exactly `n` flows over the training span; see `drawing.stream`."""
+        limit = drawing.MOST_TABLE
+        return drawing.joined(drawing.stream(self, n, None, None, rng=rng, monitor=monitor, most=limit))
 
     def sample_for(
         self, duration: int, start: int | None = None, *, rng: np.random.Generator, monitor: Monitor = SILENT
     ) -> FlowTable:
-        """Draw the flows of `duration` ns from `start` (ns); see `generating.sample_duration`."""
-        return generating.sample_duration(self, duration, start, rng=rng, monitor=monitor)
+        """Draw the flows of `duration` ns from `start` (ns) at the training rate; see `drawing.stream`."""
+        limit = drawing.MOST_TABLE
+        return drawing.joined(drawing.stream(self, None, duration, start, rng=rng, monitor=monitor, most=limit))
+
+    def stream(
+        self,
+        n: int | None = None,
+        duration: int | None = None,
+        start: int | None = None,
+        *,
+        rng: np.random.Generator,
+        monitor: Monitor = SILENT,
+    ) -> Iterator[FlowTable]:
+        """Draw flows as tables of successive slices of time, in bounded memory; see `drawing.stream`."""
+        return drawing.stream(self, n, duration, start, rng=rng, monitor=monitor)
 
     def describe(self) -> ModelCard:
         """The model card."""
@@ -319,6 +352,8 @@ class FlowChronicle:
             "rules": bodies.rules_to_body(self.rules),
             "support": bodies.support_to_body(self.support, self.columns),
             "source_ports": bodies.ports_to_body(self.source_ports),
+            "links": links_to_body(self.links, [p.id for p in (*self.patterns, self.empty)], self.columns),
+            "together": self.together.tolist(),
             "bits": {"model": self.bits.model, "data": self.bits.data, "empty": self.bits.empty},
             "trained_on": dict(self.trained_on),
             "parameters": dict(self.parameters),
@@ -361,6 +396,8 @@ class FlowChronicle:
             rules=bodies.rules_from_body(decoded.rules),
             support=bodies.support_from_body(decoded.support, columns),
             source_ports=bodies.ports_from_body(decoded.source_ports),
+            links=links_from_body(decoded.links, {p.id: len(p.pattern) for p in (*patterns, empty)}, columns),
+            together=together_of(decoded.together),
             trained_on=trained_on,
             parameters=decoded.parameters.model_dump(),
             warnings=tuple(decoded.warnings),
@@ -382,9 +419,17 @@ def _index(
     )
 
 
-def _empty(solution: Solution, scorer: Scorer) -> LearntPattern:
-    span = (int(scorer.index.ts[0]), int(scorer.index.ts[-1]))
-    return learn_pattern(empty_placed(solution), scorer, id_=EMPTY_ID, name="", saved_bits=0.0, span=span)
+def _empty(solution: Solution, scorer: Scorer, columns: tuple[Column, ...]) -> LearntPattern:
+    return learn_pattern(
+        empty_placed(solution),
+        scorer,
+        id_=EMPTY_ID,
+        name="",
+        saved_bits=0.0,
+        span=(int(scorer.index.ts[0]), int(scorer.index.ts[-1])),
+        columns=columns,
+        shapes=tail_shapes(columns, scorer.index.numbers),
+    )
 
 
 def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[str, Any]) -> FlowIndex | None:

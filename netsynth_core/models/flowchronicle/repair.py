@@ -18,6 +18,8 @@ ICMP = ("ICMP", "ICMPv6")
 ECHO_REQUEST = {"ICMP": 8, "ICMPv6": 128}
 NO_FLAGS = "......"
 MOST_SOURCE_PORTS = 16
+LEAST_FLAGGED = 20
+"""Flows that the bytes a packet of some flags are learnt from."""
 LEAST_SHARE = 0.05
 MOST_REDRAWS = 20
 
@@ -27,7 +29,8 @@ class Rules:
     """What held for every training flow."""
 
     least_bytes: dict[str, float]
-    """Fewest bytes a packet, by protocol and IP version (`carriers`), over both directions."""
+    """Fewest bytes a packet, by protocol and IP version over both directions, and for TCP by flags and direction
+    (`carrier_key`)."""
     most_bytes: dict[str, float]
     """Most bytes a packet, by the same."""
     packets_with_bytes: bool
@@ -44,10 +47,11 @@ class Rules:
     """The most frequent flags of TCP flows when every TCP flow has some; empty otherwise."""
 
 
-def carriers(frame: pd.DataFrame) -> "pd.Series[str]":
-    """What carries each flow: its protocol, with ``/6`` behind it over IPv6, whose headers are longer."""
-    version = np.where(frame["src_ip"].astype(str).str.contains(":", regex=False), "/6", "")
-    return frame["proto"].astype(str) + version
+def carrier_key(proto: str, sixth: bool, flags: str = "", way: str = "") -> str:
+    """What carries a flow: its protocol, with ``/6`` behind it over IPv6, whose headers are longer; with flags and a
+    direction (fwd, bwd), which packets of it are meant."""
+    carrier = f"{proto}/6" if sixth else proto
+    return f"{carrier} {flags} {way}" if flags else carrier
 
 
 def learn_rules(flows: FlowTable) -> Rules:
@@ -56,16 +60,23 @@ def learn_rules(flows: FlowTable) -> Rules:
     least: dict[str, float] = {}
     most: dict[str, float] = {}
     proto = frame["proto"].astype(str).to_numpy()
-    carrier = carriers(frame).to_numpy()
+    sixth = frame["src_ip"].astype(str).str.contains(":", regex=False).to_numpy(bool)
+    carrier = np.where(sixth, proto.astype(object) + "/6", proto.astype(object))
+    flagged = frame["flags"].astype(str).to_numpy(dtype=object)
     paired = True
     for way in ("fwd", "bwd"):
         packets, octets = frame[f"{way}_packets"].to_numpy(), frame[f"{way}_bytes"].to_numpy()
         paired = paired and bool(((packets == 0) == (octets == 0)).all())
-        for name in np.unique(carrier[packets > 0]):
-            at = (carrier == name) & (packets > 0)
-            ratio = octets[at] / packets[at]
-            least[str(name)] = min(least.get(str(name), np.inf), float(ratio.min()))
-            most[str(name)] = max(most.get(str(name), 0.0), float(ratio.max()))
+        sent = packets > 0
+        ratio = pd.DataFrame({"carrier": carrier[sent], "flags": flagged[sent], "ratio": octets[sent] / packets[sent]})
+        for name, group in ratio.groupby("carrier", sort=True)["ratio"]:
+            least[str(name)] = min(least.get(str(name), np.inf), float(group.min()))
+            most[str(name)] = max(most.get(str(name), 0.0), float(group.max()))
+        tcp_like = ratio[ratio["flags"] != NO_FLAGS]
+        for keys, group in tcp_like.groupby(["carrier", "flags"], sort=True)["ratio"]:
+            if len(group) >= LEAST_FLAGGED:
+                key = " ".join([*map(str, keys), way])
+                least[key], most[key] = float(group.min()), float(group.max())
     total = frame["fwd_packets"].to_numpy() + frame["bwd_packets"].to_numpy()
     duration = frame["duration"].to_numpy()
     flags = frame["flags"].astype(str).to_numpy()
@@ -83,38 +94,6 @@ def learn_rules(flows: FlowTable) -> Rules:
         flags_for_tcp_only=bool((flags[~tcp] == NO_FLAGS).all()),
         tcp_flags=str(names[np.argmax(counts)]) if always else "",
     )
-
-
-def mend(frame: pd.DataFrame, rules: Rules) -> pd.DataFrame:
-    """The sampled flows with every value that breaks a rule moved to the nearest one that does not."""
-    columns = {name: frame[name].to_numpy().copy() for name in frame.columns}
-    proto = frame["proto"].astype(str)
-    carrier = carriers(frame)
-    least = carrier.map(rules.least_bytes).fillna(0.0).to_numpy(np.float64)
-    most = carrier.map(rules.most_bytes).fillna(np.inf).to_numpy(np.float64)
-    for way in ("fwd", "bwd"):
-        packets, octets = columns[f"{way}_packets"], columns[f"{way}_bytes"]
-        if rules.packets_with_bytes:
-            octets = np.where(packets == 0, 0, np.maximum(octets, 1))
-        low = np.ceil(packets * least - 1e-6).astype(np.int64)
-        high = np.where(np.isfinite(most), np.floor(packets * np.minimum(most, 1e9) + 1e-6), 2.0**62).astype(np.int64)
-        bounded = np.maximum(np.minimum(octets, np.maximum(high, low)), low)
-        columns[f"{way}_bytes"] = np.where(packets > 0, bounded, octets)
-    total = columns["fwd_packets"] + columns["bwd_packets"]
-    duration = columns["duration"]
-    if rules.lone_packet_takes_no_time:
-        duration = np.where(total <= 1, 0, duration)
-    if rules.more_packets_take_time:
-        duration = np.where((total > 1) & (duration == 0), rules.least_duration, duration)
-    columns["duration"] = duration
-    tcp = (proto == "TCP").to_numpy()
-    flags = columns["flags"]
-    if rules.flags_for_tcp_only:
-        flags = np.where(tcp, flags, NO_FLAGS)
-    if rules.tcp_flags:
-        flags = np.where(tcp & (flags == NO_FLAGS), rules.tcp_flags, flags)
-    columns["flags"] = flags
-    return pd.DataFrame(columns)
 
 
 @dataclass(frozen=True)
@@ -147,35 +126,67 @@ def learn_source_ports(flows: FlowTable) -> tuple[SourcePorts, ...]:
 
 
 def draw_source_ports(
-    proto: NDArray[np.object_], dst_port: NDArray[np.int64], known: tuple[SourcePorts, ...], *, rng: np.random.Generator
+    protos: tuple[str, ...],
+    proto: NDArray[np.int32],
+    dst_port: NDArray[np.int32],
+    known: tuple[SourcePorts, ...],
+    *,
+    rng: np.random.Generator,
 ) -> NDArray[np.int32]:
-    """A source port for each flow."""
-    drawn = rng.integers(EPHEMERAL[0], EPHEMERAL[1] + 1, len(proto))
-    for name, echo in ECHO_REQUEST.items():
-        drawn[proto == name] = echo
-    portless = ~np.isin(proto, ("TCP", "UDP", "SCTP", *ICMP))
-    drawn[portless] = 0
-    for entry in known:
-        rows = np.flatnonzero((proto == entry.proto) & (dst_port == entry.dst_port))
+    """A source port for each flow.
+
+    Parameters
+    ----------
+    protos
+        Names of the protocols by code.
+    proto, dst_port
+        Code of the protocol, and port, of each flow.
+    """
+    drawn = rng.integers(EPHEMERAL[0], EPHEMERAL[1] + 1, len(proto), dtype=np.int32)
+    fixed = np.array([-1 if name in ("TCP", "UDP", "SCTP") else ECHO_REQUEST.get(name, 0) for name in protos], np.int32)
+    drawn = np.where(fixed[proto] >= 0, fixed[proto], drawn)
+    if not known:
+        return drawn
+    # each flow's entry by (protocol, port); the last one stands for none
+    code = {name: p for p, name in enumerate(protos)}
+    entries = sorted((code[e.proto] * 65536 + e.dst_port, e) for e in known if e.proto in code)
+    keys = np.array([key for key, _ in entries], np.int64)
+    wanted = proto.astype(np.int64) * 65536 + dst_port
+    at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    rows = np.flatnonzero(keys[at] == wanted) if len(keys) else np.zeros(0, np.int64)
+    order = rows[np.argsort(at[rows], kind="stable")]
+    cuts = np.searchsorted(at[order], np.arange(len(keys) + 1))
+    for place, (_, entry) in enumerate(entries):
+        mine = order[cuts[place] : cuts[place + 1]]
         weights = np.array([*(count for _, count in entry.ports), entry.ephemeral], np.float64)
-        chosen = rng.choice(len(weights), len(rows), p=weights / weights.sum())
-        ports = np.array([port for port, _ in entry.ports] + [0], np.int64)
+        chosen = np.searchsorted(np.cumsum(weights), rng.random(len(mine)) * weights.sum(), side="right")
+        chosen = np.minimum(chosen, len(entry.ports) if entry.ephemeral else len(entry.ports) - 1)
+        ports = np.array([port for port, _ in entry.ports] + [0], np.int32)
         special = chosen < len(entry.ports)
-        drawn[rows[special]] = ports[chosen[special]]
-    return drawn.astype(np.int32)
+        drawn[mine[special]] = ports[chosen[special]]
+    return drawn
 
 
-def separate(frame: pd.DataFrame, *, rng: np.random.Generator) -> NDArray[np.int32]:
-    """The source ports of a frame, ephemeral ones drawn again where two flows would have one key.
+def separate(keys: list[NDArray[np.int32]], ports: NDArray[np.int32], *, rng: np.random.Generator) -> NDArray[np.int32]:
+    """The source ports, ephemeral ones drawn again where two flows would have one key.
 
     Packets of flows with one key cannot be told apart; a host does not open a second connection from a port in use. A
     port that stands out (a server's own, such as 123) is kept.
+
+    Parameters
+    ----------
+    keys
+        Codes of the rest of the key: protocol, source, destination, destination port.
     """
-    ports = frame["src_port"].to_numpy(np.int32).copy()
-    key = frame[["proto", "src_ip", "dst_ip", "dst_port"]].copy()
+    ports = ports.copy()
+    mixed = np.zeros(len(ports), np.uint64)
+    for part in keys:
+        # the multiplier of a 64-bit linear congruential generator (L'Ecuyer 1999); wraps round by design
+        mixed = (mixed + part.astype(np.uint64)) * np.uint64(3935559000370003845)
+    mixed *= np.uint64(65536)
     free = (ports >= EPHEMERAL[0]) & (ports <= EPHEMERAL[1])
     for _ in range(MOST_REDRAWS):
-        again = key.assign(src_port=ports).duplicated().to_numpy() & free
+        again = pd.Series(mixed + ports.astype(np.uint64)).duplicated().to_numpy() & free
         if not again.any():
             break
         ports[again] = rng.integers(EPHEMERAL[0], EPHEMERAL[1] + 1, int(again.sum()))

@@ -56,7 +56,7 @@ def test_sampled_values_follow_the_data(planted: Any, model: FlowChronicle) -> N
 
 
 def test_patterns_are_drawn_by_their_usage(model: FlowChronicle) -> None:
-    from netsynth_core.models.flowchronicle.sampling import choose_windows
+    from netsynth_core.models.flowchronicle.generation.drawing import choose_windows
 
     sources = (*model.patterns, model.empty)
     counts = choose_windows(sources, 20_000, rng=np.random.default_rng(0))
@@ -77,7 +77,7 @@ def test_sampled_flows_are_consistent(model: FlowChronicle) -> None:
 
 
 def test_reused_cells_are_copied_and_delays_are_never_negative(model: FlowChronicle) -> None:
-    from netsynth_core.models.flowchronicle.sampling import draw_codes, draw_starts
+    from netsynth_core.models.flowchronicle.generation.drawing import draw_codes
 
     rng = np.random.default_rng(0)
     assert model.multi_flow_patterns
@@ -88,8 +88,7 @@ def test_reused_cells_are_copied_and_delays_are_never_negative(model: FlowChroni
                 assert (codes[:, j, cell.column] == codes[:, cell.flow, cell.source]).all()
             for fixed in flow.fixed:
                 assert (codes[:, j, fixed.column] == fixed.code).all()
-        starts = draw_starts(learnt, np.zeros(500, np.int64), rng=rng)
-        gaps = np.diff(starts, axis=1)
+        gaps = np.array([law.draw(codes, rng=rng) for law in learnt.delays]).T
         assert (gaps >= 0).all()
         assert (gaps < np.array([1000 << w for w in learnt.pattern.within])).all()
 
