@@ -125,7 +125,7 @@ def follow(pattern, link_starts, child, share, pair_share, hosts, base, near, fa
         first = link_starts[pattern[i]]
         for k in range(first, link_starts[pattern[i] + 1]):
             at = base[i] + k - first
-            if uniform[at] >= share[k]:
+            if uniform[at] >= share[at]:
                 continue
             key = child[k] * hosts + near[at]
             chosen = -1

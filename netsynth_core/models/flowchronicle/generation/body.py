@@ -81,6 +81,8 @@ class LinkBody(_Strict):
     pair_share: FiniteFloat = Field(ge=0, le=1)
     knots: list[int]
     count: int = Field(ge=1, le=LIMIT)
+    hosts: list[int]
+    shares: list[FiniteFloat]
 
 
 def broken(where: str, needs: str) -> DocumentError:
@@ -205,6 +207,8 @@ def links_to_body(links: tuple[Link, ...], ids: list[str], columns: tuple[Column
             "pair_share": link.pair_share,
             "knots": link.knots.tolist(),
             "count": link.count,
+            "hosts": link.hosts.tolist(),
+            "shares": link.shares.tolist(),
         }
         for link in links
     ]
@@ -221,6 +225,14 @@ def links_from_body(bodies: list[LinkBody], flows: dict[str, int], columns: tupl
         if body.flow >= flows[body.before]:
             raise broken("links", f"a flow of {body.before} is needed")
         knots = _ascending(body.knots, DELAY_KNOTS, "links")
+        sound = (
+            len(body.hosts) == len(body.shares)
+            and all(0 <= code < columns[ends[body.end]].size for code in body.hosts)
+            and all(a < b for a, b in pairwise(body.hosts))
+            and all(0 <= share <= 1 for share in body.shares)
+        )
+        if not sound:
+            raise broken("links", "hosts, ascending, with a share each are needed")
         links.append(
             Link(
                 place[body.before],
@@ -231,6 +243,8 @@ def links_from_body(bodies: list[LinkBody], flows: dict[str, int], columns: tupl
                 body.pair_share,
                 knots,
                 body.count,
+                np.array(body.hosts, np.int32),
+                np.array(body.shares, np.float64),
             )
         )
     return tuple(links)

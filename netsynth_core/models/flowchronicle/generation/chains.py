@@ -1,15 +1,16 @@
 """Which windows follow which: a client that opens several connections, a resolver that asks on, a host that retries.
 
 Patterns hold what always belongs together. Beyond that, windows of one host come in trains. A link says: after flow f
-of pattern a, with probability `share`, a window of pattern b begins whose first source is the source (or destination) of
-that flow, after a delay drawn from the link's quantiles; and how often it goes to the flow's other end.
+of pattern a, with probability `share`, a window of pattern b begins whose first source is the source (or destination)
+of that flow, after a delay drawn from the link's quantiles; and how often it goes to the flow's other end.
 
 Learning. The first flow of each window has at most one cause: the last flow before it that touches its source. Were
-the windows of b at host h to come independently at their mean rate, E of the touches of a link would be followed within
-D, the time until the next touch counted; O are. With O ln(O/E) - (O - E) nats of evidence (Poisson), the limit D
-(a doubling of 1 us) of most evidence is taken, and the link is kept when that exceeds ln of the number of candidates
-and of limits, and half a logarithm of O. Its share is (O - E) / touches. This is a cluster process with one cause an
-event (Hawkes 1971; the attribution to the nearest one stands for the declustering of Zhuang, Ogata, Vere-Jones 2002).
+the windows of b at host h to come independently at their mean rate, E of the touches of a link would be followed
+within D, the time until the next touch counted; O are. With O ln(O/E) - (O - E) nats of evidence (Poisson), the limit
+D (a doubling of 1 us) of most evidence is taken, and the link is kept when that exceeds ln of the number of candidates
+and of limits, and half a logarithm of O. Its share is (O - E) / touches; a host that was touched often enough has one
+of its own, shrunk towards that of all by `SHRINKAGE` touches. This is a cluster process with one cause an event
+(Hawkes 1971); taking the nearest cause stands for the declustering of Zhuang, Ogata, Vere-Jones (2002).
 
 Generating. The contents of all windows are drawn first, by patterns and networks alone; links only say which of them
 follow which, and when. So links change no share of any value and no number of windows.
@@ -31,6 +32,8 @@ LIMITS = 1000 * 2 ** np.arange(0, 26, dtype=np.int64)
 """Longest delays (ns) that are tried: 1 us to 34 s."""
 LEAST_FOLLOWED = 8
 """Windows a link needs."""
+MOST_HOSTS = 256
+SHRINKAGE = 4.0
 NEVER = np.iinfo(np.int64).max
 
 
@@ -54,6 +57,10 @@ class Link:
     """Quantiles of the delay (ns) from the flow's start to the first start of the window, shape (`DELAY_KNOTS`,)."""
     count: int
     """Windows that followed in training."""
+    hosts: NDArray[np.int32]
+    """Hosts (codes, ascending) with shares of their own."""
+    shares: Floats
+    """Their shares, shrunk towards `share`."""
 
 
 def learn_links(
@@ -147,19 +154,43 @@ def _significant(
         before, flow, end = anchors[anchor]
         other = codes[row[cause[inside]], ends[1 - end]]
         pairs = codes[first[inside], ends[1]] == other
+        share = float(min((len(inside) - chance) / max(len(exposed), 1), 1.0))
+        own, shares = _by_host(host[exposed], host[cause[inside]], share, chance / len(inside), hosts)
         links.append(
             Link(
                 before,
                 flow,
                 ends[end],
                 following,
-                float(min((len(inside) - chance) / max(len(exposed), 1), 1.0)),
+                share,
                 float(pairs.mean()),
                 quantile_knots(delay[inside], DELAY_KNOTS),
                 len(inside),
+                own,
+                shares,
             )
         )
     return tuple(links)
+
+
+def _by_host(
+    touched: Ints, followed: Ints, share: float, chance: float, hosts: int
+) -> tuple[NDArray[np.int32], Floats]:
+    """Hosts and shares of a link where a host was touched `LEAST_FOLLOWED` times, the most touched ones.
+
+    Parameters
+    ----------
+    touched, followed
+        Hosts of the touches, and of those that were followed.
+    chance
+        Share of the followers that came by chance.
+    """
+    size = max(int(touched.max(initial=0)) + 1, hosts)
+    touches, followers = np.bincount(touched, minlength=size), np.bincount(followed, minlength=size)
+    often = np.flatnonzero(touches >= LEAST_FOLLOWED)
+    often = np.sort(often[np.argsort(-touches[often], kind="stable")[:MOST_HOSTS]])
+    shares = (followers[often] * (1 - chance) + SHRINKAGE * share) / (touches[often] + SHRINKAGE)
+    return often.astype(np.int32), np.asarray(np.clip(shares, 0.0, 1.0), np.float64)
 
 
 def _limit(delays: Ints, until: Ints, rate: Floats, price: float) -> tuple[int, float]:
@@ -214,6 +245,7 @@ def follow_windows(
     source, target = (np.concatenate([d.codes[:, 0, end] for d in drawn]).astype(np.int64) for end in ends)
     base = np.concatenate(([0], np.cumsum(per[pattern]))).astype(np.int64)
     near, far, lag = (np.zeros(base[-1], np.int64) for _ in range(3))
+    share = np.zeros(base[-1])
     begins = np.concatenate(([0], np.cumsum(sizes)))
     for k, link in enumerate(links):
         d = drawn[link.before]
@@ -221,13 +253,17 @@ def follow_windows(
         near[at] = d.codes[:, link.flow, link.end]
         far[at] = d.codes[:, link.flow, ends[1] if link.end == ends[0] else ends[0]]
         lag[at] = d.offsets[:, link.flow]
+        share[at] = link.share
+        if len(link.hosts):
+            own = np.minimum(np.searchsorted(link.hosts, near[at]), len(link.hosts) - 1)
+            share[at] = np.where(link.hosts[own] == near[at], link.shares[own], link.share)
     key = pattern * hosts + source
     parent, by = np.full(len(order), -1, np.int64), np.full(len(order), -1, np.int64)
     follow(
         pattern[order],
         link_starts,
         np.array([link.next for link in links], np.int64),
-        np.array([link.share for link in links]),
+        share,
         np.array([link.pair_share for link in links]),
         hosts,
         base[order],
