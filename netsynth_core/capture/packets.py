@@ -31,9 +31,9 @@ class PacketTable:
     proto: NDArray[np.uint8]
     """IP protocol number of the transport header (IPv6 extension headers are skipped)."""
     src_port: NDArray[np.uint16]
-    """TCP or UDP source port; for ICMP the type; 0 otherwise."""
+    """Source port of TCP, UDP, UDP-Lite, SCTP or DCCP; for ICMP the type; 0 otherwise."""
     dst_port: NDArray[np.uint16]
-    """TCP or UDP destination port; for ICMP the code; 0 otherwise."""
+    """Destination port of TCP, UDP, UDP-Lite, SCTP or DCCP; for ICMP the code; 0 otherwise."""
     ip_length: NDArray[np.int32]
     """Length of the IP packet with its header, by the header's own word, bytes."""
     flags: NDArray[np.uint8]
@@ -58,9 +58,10 @@ class PacketTable:
     ip_id: NDArray[np.uint16]
     """IPv4 identification; for IPv6 the low half of the fragment header's identification, 0 without that header."""
     header_length: NDArray[np.uint8]
-    """Transport header with its options, bytes: TCP 20..60, UDP 8, ICMP 8 or less, 0 for others and later fragments.
+    """Captured bytes of the transport header with its options; 0 for later fragments and protocols not read.
 
-    TCP options lie at ``payload_offset - header_length + 20 .. payload_offset`` of `data`.
+    TCP 20..60, less where a snaplen cut it; UDP 8; ICMP 8 or less. TCP options lie at
+    ``payload_offset - header_length + 20 .. payload_offset`` of `data`.
     """
     fragment: NDArray[np.uint8]
     """0 a whole packet, 1 a first fragment (more follow), 2 a later fragment.
@@ -91,7 +92,7 @@ class ReadReport:
 
     path: str
     format: str
-    """``pcap`` or ``pcapng``, with ``gzip`` before it where it was compressed."""
+    """``pcap`` or ``pcapng``, with ``gzip`` or ``zstd`` before it where it was compressed."""
     packets: int
     """IP packets that became rows; skipped frames are not counted here."""
     bytes: int
@@ -105,6 +106,8 @@ class ReadReport:
     """Frames left out, by reason (such as ``not IP: ARP``, ``truncated IPv4 header``)."""
     first_skipped: dict[str, int] = field(default_factory=dict)
     """1-based frame number of the first frame of each reason."""
+    protocols: dict[str, int] = field(default_factory=dict)
+    """Packets per IP protocol name."""
     notes: tuple[str, ...] = ()
     """Sentences for a person, such as that the file ends in the middle of packet 812."""
     truncated: bool = False

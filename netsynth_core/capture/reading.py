@@ -4,16 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netsynth_core.capture.dissect import dissect
+from netsynth_core.capture.decode import Decoder
+from netsynth_core.capture.options import ReadOptions
 from netsynth_core.capture.packets import Capture, PacketTable, ReadReport
-from netsynth_core.capture.records import read_frames
+from netsynth_core.capture.unpack import load_bytes, packing_of
+from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import NotEnoughData
+from netsynth_core.files import require_file
 from netsynth_core.monitor import SILENT, Monitor
 
+__all__ = ["CaptureWindows", "ReadOptions", "join_packets", "read_bytes", "read_capture", "read_captures"]
 
-def read_capture(path: str | Path, *, monitor: Monitor = SILENT) -> Capture:
-    """Read a pcap or pcapng file, plain or gzip.
+
+def read_capture(path: str | Path, options: ReadOptions | None = None, *, monitor: Monitor = SILENT) -> Capture:
+    """Read a pcap or pcapng file, plain, gzip or Zstandard.
+
+    A plain file is mapped, not read into memory; a compressed one is unpacked in memory, up to a limit. For files
+    larger than memory there is `CaptureWindows`.
 
     Returns
     -------
@@ -29,11 +38,45 @@ def read_capture(path: str | Path, *, monitor: Monitor = SILENT) -> Capture:
     StorageError
         When it cannot be read, is a directory, or is empty.
     """
-    packets, report = dissect(read_frames(path, monitor=monitor), str(path), monitor=monitor)
-    return Capture(packets, report)
+    target = require_file(path)
+    data, problem = load_bytes(target, monitor=monitor)
+    with target.open("rb") as handle:
+        packing = packing_of(handle.read(4))
+    return _read(data, path, options, packing=packing, problem=problem or "", monitor=monitor)
 
 
-def read_captures(paths: Sequence[str | Path], *, monitor: Monitor = SILENT) -> tuple[PacketTable, list[ReadReport]]:
+def read_bytes(content: bytes, name: str = "capture", options: ReadOptions | None = None) -> Capture:
+    """Read a capture that is held in memory, not compressed.
+
+    Raises
+    ------
+    UnknownFormat, TruncatedCapture
+        As `read_capture`.
+    """
+    return _read(np.frombuffer(content, np.uint8), name, options)
+
+
+def _read(
+    data: NDArray[np.uint8],
+    name: str | Path,
+    options: ReadOptions | None,
+    *,
+    packing: str = "",
+    problem: str = "",
+    monitor: Monitor = SILENT,
+) -> Capture:
+    tunnels = (options or ReadOptions()).tunnels
+    decoder = Decoder(data[:4096].tobytes(), name, tunnels=tunnels, monitor=monitor)
+    size = len(data)
+    while not decoder.done:
+        decoder.read(data, 0, size + 1, final=True, size=size)
+    packets = decoder.take(data)
+    return Capture(packets, decoder.report(packing=packing, problem=problem))
+
+
+def read_captures(
+    paths: Sequence[str | Path], options: ReadOptions | None = None, *, monitor: Monitor = SILENT
+) -> tuple[PacketTable, list[ReadReport]]:
     """Read several captures into one table, ordered by time where there is more than one file.
 
     Raises
@@ -45,7 +88,7 @@ def read_captures(paths: Sequence[str | Path], *, monitor: Monitor = SILENT) -> 
     """
     if not paths:
         raise NotEnoughData("No capture was given.", hint="Name at least one .pcap or .pcapng file.")
-    captures = [read_capture(path, monitor=monitor) for path in paths]
+    captures = [read_capture(path, options, monitor=monitor) for path in paths]
     reports = [capture.report for capture in captures]
     if len(captures) == 1:
         return captures[0].packets, reports

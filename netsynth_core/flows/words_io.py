@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.capture.records import load_bytes
+from netsynth_core.capture.unpack import load_bytes
 from netsynth_core.errors import NewerDocument, SchemaError, UnknownFormat
 from netsynth_core.files import require_file, write_text
 from netsynth_core.flows.words import UNITS, Words

@@ -1,0 +1,47 @@
+"""The arrays that the decoding kernel and its caller share: what stands at which index.
+
+`SETTINGS` are given, `STATE` is carried from call to call, `TALLIES` count, and an interface is a column of a table.
+"""
+
+import numpy as np
+
+# settings
+CLASSIC, BIG, HEADER, FRACTION, SWAPPED, TUNNELS, SETTINGS = range(7)
+"""Classic pcap or pcapng; big-endian; bytes of a record header; ns per fraction unit; whether the two lengths may be
+swapped (pcap before 2.4); whether to look into tunnels."""
+
+# state
+AT, ROW, FRAME, LAST, UNDATED, BYTES, EARLIEST, LATEST, WAITS_UNTIL, STAMP, STATE = range(11)
+"""Position in the bytes given; rows filled; frames seen; instant of the last frame; frames without an instant; sum of
+the true lengths of rows; earliest and latest instant of a row; the frame until which later fragments wait for a first
+one; which sources the kernel was compiled from."""
+
+# an interface: a column of a (INTERFACE, n) table
+LINK, WAY, LINK_SIZE, TYPE_AT, EXPONENT, BINARY, OFFSET, SNAPLEN, MULTIPLIER, LIMIT, FRAMES, INTERFACE = range(12)
+"""Link type; the way to IP, the bytes of the link header and where the EtherType is; exponent of the resolution and
+whether it is one of 2; offset, s; snaplen; ns per tick and the last tick for which that factor serves (-1: none);
+frames seen."""
+
+# ways from the start of a frame to IP; those from `WIFI` on lead through IEEE 802.11
+NO_WAY, TYPED, VERSION_AT_ONCE, LLC_AT_ONCE, PPP, FAMILY, TOKEN_RING, FILTER_LOG = range(8)
+WIFI, WIFI_RADIOTAP, WIFI_PRISM, WIFI_AVS, WIFI_PPI = range(8, 13)
+
+# why the kernel came back
+FULL, PAUSED, SHORT, DAMAGED, SECTION, INTERFACE_BLOCK = range(6)
+"""Columns full; `pause` reached; the bytes end before the next record does; a record that cannot be; a section header;
+an interface description."""
+
+RECORD_LIMIT = 64 << 20
+"""A record that claims more bytes than this is damage, no frame (jumbo frames are below 64 kB, USB below 16 MB)."""
+
+NO_INSTANT = np.iinfo(np.int64).min
+
+# the fields of one packet: where its IP header is and of which version; protocol, ports, length by the IP header; where
+# the transport header, the payload and its end are; TCP's numbers; identification; one of the values below
+(
+    IP, VERSION, PROTO, SOURCE, DESTINATION, SIZE, BEGIN, AT_PAYLOAD, STOP,
+    SEQ, ACK, FLAGS, WINDOW, IDENT, FRAGMENT, FIELDS,
+) = range(16)  # fmt: skip
+
+WHOLE, FIRST, LATER = range(3)
+"""Values of the column `fragment`: a whole packet, a first fragment, a later one."""

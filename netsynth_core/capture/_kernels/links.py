@@ -1,0 +1,255 @@
+"""From the start of a frame to its IP header, for every link type that can hold one.
+
+Which way leads there is told by the table of `netsynth_core.capture.links`. Nothing is read at or behind `end`, the
+end of what was captured.
+"""
+
+from netsynth_core.capture._kernels.layout import (
+    FAMILY,
+    FILTER_LOG,
+    LLC_AT_ONCE,
+    NO_WAY,
+    PPP,
+    TOKEN_RING,
+    TYPED,
+    WIFI,
+    WIFI_AVS,
+    WIFI_PPI,
+    WIFI_PRISM,
+    WIFI_RADIOTAP,
+)
+from netsynth_core.capture._kernels.words import be16, be32, byte, inner, le16, le32
+from netsynth_core.capture.reasons import (
+    ARP,
+    BAD_LINK,
+    CUT_LINK,
+    EAPOL,
+    LINK_TYPE,
+    LLC,
+    LLDP,
+    NOT_VERSION,
+    OK,
+    OTHER_TYPE,
+    PPP_CONTROL,
+    WIFI_CONTROL,
+    WIFI_FRAGMENT,
+    WIFI_MANAGEMENT,
+    WIFI_NULL,
+    WIFI_PROTECTED,
+)
+
+_BY_VERSION, _BY_PROTOCOL = -1, -2
+"""What follows in place of an EtherType: IP of some version, PPP."""
+
+
+@inner
+def _ppp(data, at, end):
+    """The EtherType behind a PPP header (0: none that is IP), and where; -1 where it is cut.
+
+    Address and control bytes may be there (RFC 1662 section 3.1), the protocol may be one byte (RFC 1661 section 6.5).
+    """
+    if at + 2 <= end and be16(data, at) == 0xFF03:
+        at += 2
+    if at + 2 > end:
+        return -1, at
+    protocol = be16(data, at)
+    at += 2
+    if protocol & 0x100:
+        protocol >>= 8
+        at -= 1
+    if protocol == 0x21:
+        return 0x0800, at
+    if protocol == 0x57:
+        return 0x86DD, at
+    return 0, at
+
+
+@inner
+def _mpls(data, at, end):
+    """Behind a stack of MPLS labels: the EtherType (0: not known) and where; -1 where it is cut.
+
+    An Ethernet pseudowire is taken where its control word starts with a zero nibble (RFC 4385 section 3).
+    """
+    while at + 4 < end:
+        at += 4
+        if byte(data, at - 2) & 1:
+            version = byte(data, at) >> 4
+            if version == 0 and at + 18 <= end:
+                return be16(data, at + 16), at + 18
+            return (0x0800 if version == 4 else 0x86DD if version == 6 else 0), at
+    return -1, at
+
+
+@inner
+def _llc(data, at, end):
+    """The EtherType behind an LLC header (RFC 1042), 0x800 for IP right above LLC (RFC 948), else 0; and where."""
+    if at + 8 <= end and be16(data, at) == 0xAAAA and be32(data, at + 2) & 0xFFFF07 == 0:
+        return be16(data, at + 6), at + 8
+    if at + 3 <= end and be16(data, at) == 0x0606:
+        return 0x0800, at + 3
+    return 0, at
+
+
+@inner
+def ether(data, at, end, kind):
+    """Follow tags, shims and LLC from an EtherType (below 0x600: an IEEE 802.3 length) to IP.
+
+    Returns ``(reason, version, at)``: `reasons.OK` and where the IP header of that version (4 or 6) starts.
+    """
+    for _ in range(12):
+        if kind == 0x0800:
+            return OK, 4, at
+        if kind == 0x86DD:
+            return OK, 6, at
+        if kind == 0x8100 or kind == 0x88A8 or kind == 0x9100 or kind == 0x9200 or kind == 0x9300:
+            at += 4
+            kind = be16(data, at - 2) if at <= end else -3
+        elif kind == 0x8847 or kind == 0x8848:
+            kind, at = _mpls(data, at, end)
+            if kind == 0:
+                return NOT_VERSION, 0, at
+        elif kind == 0x8864 or kind == _BY_PROTOCOL:
+            kind, at = _ppp(data, at + (6 if kind == 0x8864 else 0), end)
+            if kind == 0:
+                return PPP_CONTROL, 0, at
+            kind = -3 if kind < 0 else kind
+        elif kind == 0x88E7:
+            # provider backbone: service tag, then a whole Ethernet header (IEEE 802.1Q-2018 section 9.7)
+            at += 18
+            kind = be16(data, at - 2) if at <= end else -3
+        elif kind == _BY_VERSION:
+            version = byte(data, at) >> 4 if at < end else -1
+            if version >= 0 and version != 4 and version != 6:
+                return NOT_VERSION, 0, at
+            kind = -3 if version < 0 else 0x0800 if version == 4 else 0x86DD
+        elif kind < 0:
+            return CUT_LINK, 0, at
+        elif kind < 0x600:
+            kind, at = _llc(data, at, end)
+            if kind < 0x600:
+                return LLC, 0, at
+        else:
+            break
+    if kind == 0x0806 or kind == 0x8035:
+        return ARP, 0, at
+    if kind == 0x88CC:
+        return LLDP, 0, at
+    if kind == 0x888E:
+        return EAPOL, 0, at
+    return (PPP_CONTROL if kind == 0x8863 else OTHER_TYPE), 0, at
+
+
+@inner
+def _wifi(data, at, end, padded):
+    """Where the LLC header of a data frame of IEEE 802.11 (IEEE 802.11-2016 section 9.3.2.1) is: ``(reason, at)``.
+
+    Of an A-MSDU that of the first frame inside; `padded`: the header fills words of four bytes.
+    """
+    if at + 24 > end:
+        return CUT_LINK, at
+    control, flags = byte(data, at), byte(data, at + 1)
+    kind = control & 0x0C
+    if kind != 8:
+        return (WIFI_MANAGEMENT if kind == 0 else WIFI_CONTROL if kind == 4 else BAD_LINK), at
+    if control & 0x40:
+        return WIFI_NULL, at
+    if flags & 0x40:
+        return WIFI_PROTECTED, at
+    if byte(data, at + 22) & 0x0F:
+        return WIFI_FRAGMENT, at
+    size = 30 if flags & 3 == 3 else 24
+    if control & 0x80:
+        if at + size + 2 > end:
+            return CUT_LINK, at
+        several = byte(data, at + size) & 0x80
+        size += 6 if flags & 0x80 else 2
+        if several:
+            size += 14
+    if padded:
+        size = (size + 3) // 4 * 4
+    return (OK if at + size + 8 <= end else CUT_LINK), at + size
+
+
+@inner
+def _radiotap(data, at, end):
+    """How many bytes of radiotap stand before the 802.11 header and whether that is padded; -1 where they are broken."""
+    size = le16(data, at + 2)
+    if at + size > end:
+        return -1, False
+    present = le32(data, at + 4)
+    fields, word = at + 8, present
+    while word & 0x80000000 and fields + 4 <= at + size:
+        word = le32(data, fields)
+        fields += 4
+    if present & 2 == 0:
+        return size, False
+    if present & 1:
+        fields += (at - fields) % 8 + 8
+    return size, fields < at + size and byte(data, fields) & 0x20 != 0
+
+
+@inner
+def _radio(data, at, end, way):
+    """802.11 behind what the radio told: radiotap, AVS, Prism or PPI; ``(reason, at)`` of the LLC header."""
+    padded = False
+    size = 0
+    if way != WIFI:
+        if at + 8 > end:
+            return CUT_LINK, at
+        if way == WIFI_RADIOTAP:
+            size, padded = _radiotap(data, at, end)
+        elif way == WIFI_PPI:
+            if le32(data, at + 4) != 105:
+                return LINK_TYPE, at
+            size = le16(data, at + 2)
+        elif way == WIFI_AVS or be32(data, at) >> 12 == 0x80211:
+            size = be32(data, at + 4)
+        elif way == WIFI_PRISM:
+            size = le32(data, at + 4)
+        if size < 8:
+            return BAD_LINK, at
+    return _wifi(data, at + size, end, padded)
+
+
+@inner
+def find_ip(data, at, end, way, size, place):
+    """The IP header of one frame: ``(reason, version, at)``.
+
+    Parameters
+    ----------
+    way, size, place
+        How the link type leads to it: one of the ways of `layout`, the bytes of the link header, and where in it the
+        EtherType is.
+    """
+    start = at
+    at += size
+    if way == NO_WAY:
+        return LINK_TYPE, 0, start
+    if at > end:
+        return CUT_LINK, 0, start
+    kind = _BY_VERSION
+    if way == TYPED:
+        kind = be16(data, start + place)
+    elif way == LLC_AT_ONCE:
+        kind = 0
+    elif way == PPP:
+        kind = _BY_PROTOCOL
+    elif way == FAMILY:
+        family = be32(data, start)
+        if family > 0xFFFF:
+            family = le32(data, start)
+        if family != 2 and family != 24 and family != 28 and family != 30 and family != 10:
+            return NOT_VERSION, 0, start
+    elif way == TOKEN_RING:
+        # the source address announces routing information (IEEE 802.5)
+        kind = 0
+        if byte(data, start + 8) & 0x80 and at < end:
+            at += byte(data, at) & 0x1F
+    elif way == FILTER_LOG:
+        at = start + (byte(data, start) + 3) // 4 * 4
+    elif way >= WIFI:
+        why, at = _radio(data, at, end, way)
+        if why != OK:
+            return why, 0, at
+        kind = 0
+    return ether(data, at, end, kind)

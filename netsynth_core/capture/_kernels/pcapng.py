@@ -1,0 +1,100 @@
+"""The packet blocks of pcapng (draft-ietf-opsawg-pcapng sections 4.3 and 4.4, appendix A) and their instants."""
+
+import numpy as np
+
+from netsynth_core.capture._kernels.layout import (
+    BINARY,
+    DAMAGED,
+    EXPONENT,
+    FULL,
+    INTERFACE_BLOCK,
+    LIMIT,
+    MULTIPLIER,
+    NO_INSTANT,
+    OFFSET,
+    RECORD_LIMIT,
+    SECTION,
+    SHORT,
+    SNAPLEN,
+    UNDATED,
+)
+from netsynth_core.capture._kernels.words import inner, word16, word32
+
+
+@inner
+def _slow_instant(ticks, exponent, binary, offset):
+    """Nanoseconds of `ticks` of 10**-exponent or 2**-exponent s, or NO_INSTANT where int64 cannot hold them."""
+    base = np.uint64(10**9)
+    if binary != 0:
+        shift = np.uint64(exponent)
+        whole = ticks >> shift
+        rest = ticks - (whole << shift)
+        if exponent > 34:
+            rest = rest >> np.uint64(exponent - 34)
+            shift = np.uint64(34)
+        fraction = (rest * base) >> shift
+    else:
+        unit = np.uint64(1)
+        for _ in range(exponent):
+            unit *= np.uint64(10)
+        whole = ticks // unit
+        fraction = ticks - whole * unit
+        for _ in range(exponent - 9):
+            fraction = fraction // np.uint64(10)
+        for _ in range(9 - exponent):
+            fraction *= np.uint64(10)
+    if whole > np.uint64(2**33):
+        return NO_INSTANT
+    seconds = np.int64(whole) + offset
+    if seconds > 2**33 or seconds < -(2**33):
+        return NO_INSTANT
+    return seconds * 1_000_000_000 + np.int64(fraction)
+
+
+@inner
+def read_block(data, at, big, final, interfaces, known, last, state):
+    """Any block: ``(status, size, start, interface, kept, true, ts)``; start 0 where it is no packet.
+
+    The status is `layout.FULL` where reading goes on. A block that is no packet need not lie in `data` whole, unless
+    `final` says that nothing comes behind. A simple packet block has no instant: it takes `last`.
+    """
+    size = start = interface = kept = true = np.int64(0)
+    ts = last
+    status = FULL
+    if at + 12 > len(data):
+        return SHORT, size, start, interface, kept, true, ts
+    kind = word32(data, at, big)
+    size = word32(data, at + 4, big)
+    long = kind == 6 or kind == 2
+    packet = (long and size >= 32) or (kind == 3 and size >= 16)
+    if kind == 0x0A0D0D0A:
+        status = SECTION
+    elif size < 12 or size % 4 != 0 or ((packet or kind == 1) and size > RECORD_LIMIT):
+        status = DAMAGED
+    elif at + size > len(data) and (packet or final or kind == 1):
+        status = SHORT
+    elif kind == 1:
+        status = INTERFACE_BLOCK
+    elif packet and kind == 3:
+        start = at + 12
+        true = word32(data, at + 8, big)
+        kept = min(true, size - 16)
+        if known > 0 and interfaces[SNAPLEN, 0] > 0:
+            kept = min(kept, interfaces[SNAPLEN, 0])
+        state[UNDATED] += 1
+    elif packet:
+        start = at + 28
+        interface = word32(data, at + 8, big) if kind == 6 else word16(data, at + 8, big)
+        kept = word32(data, at + 20, big)
+        true = word32(data, at + 24, big)
+        if interface < known:
+            if kept > size - 32:
+                status = DAMAGED
+            ticks = np.uint64(word32(data, at + 12, big) << 32) | np.uint64(word32(data, at + 16, big))
+            if np.int64(ticks) >= 0 and np.int64(ticks) <= interfaces[LIMIT, interface]:
+                ts = np.int64(ticks) * interfaces[MULTIPLIER, interface] + interfaces[OFFSET, interface] * 1_000_000_000
+            else:
+                ts = _slow_instant(
+                    ticks, interfaces[EXPONENT, interface], interfaces[BINARY, interface], interfaces[OFFSET, interface]
+                )
+    return status, size, start, interface, kept, true, ts

@@ -1,0 +1,71 @@
+"""Numbers in bytes: one unaligned load each, and how the kernels of this package are compiled.
+
+A load does not look at the end of its array: who calls it has compared ``at`` with the end before.
+"""
+
+import sys
+import zlib
+from pathlib import Path
+
+from llvmlite import ir
+from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
+
+inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Decorator of kernels that only other kernels call; they need no way in from Python."""
+
+
+def sources_stamp() -> int:
+    """A number that changes with any file of this package.
+
+    The cache of a compiled kernel looks at the kernel's own file and its closure alone; a kernel that closes over this
+    number is compiled anew when another file of the package changes.
+    """
+    stamp = 0
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        stamp = zlib.crc32(path.read_bytes(), stamp)
+    return stamp
+
+
+def _loader(bits, big, unsigned=False):
+    """An intrinsic ``load(data, at)`` of a number of `bits` bits in big or little byte order."""
+    swapped = big == (sys.byteorder == "little")
+    result = types.uint64 if unsigned else types.int64
+
+    @intrinsic
+    def load(typing_context, data, at):
+        signature = result(data, at)
+
+        def build(context, builder, signature, arguments):
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            place = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            pointer = builder.bitcast(builder.gep(array.data, [place]), ir.IntType(bits).as_pointer())
+            word = builder.load(pointer, align=1)
+            if swapped and bits > 8:
+                word = builder.bswap(word)
+            return word if bits == 64 else builder.zext(word, ir.IntType(64))
+
+        return signature, build
+
+    return load
+
+
+byte = _loader(8, True)
+be16 = _loader(16, True)
+be32 = _loader(32, True)
+be64 = _loader(64, True, unsigned=True)
+le16 = _loader(16, False)
+le32 = _loader(32, False)
+
+
+@inner
+def word16(data, at, big):
+    """16 bits in the byte order of the file."""
+    return be16(data, at) if big else le16(data, at)
+
+
+@inner
+def word32(data, at, big):
+    """32 bits in the byte order of the file."""
+    return be32(data, at) if big else le32(data, at)

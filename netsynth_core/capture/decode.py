@@ -1,0 +1,341 @@
+"""Decoding: bytes of a capture, whole or window after window, become rows of `PacketTable` and one `ReadReport`.
+
+A frame that holds no whole IP packet gives no row; it is counted by reason, with the number of the first of its kind.
+Nothing raises on broken bytes. Later IP fragments are attributed to their first one across windows.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.capture import pcap, pcapng
+from netsynth_core.capture.links import link_name, protocol_name
+from netsynth_core.capture.packets import PacketTable, ReadReport
+from netsynth_core.capture.reasons import CODES, NO_INTERFACE, REASONS
+from netsynth_core.capture.records import is_capture, unknown_format
+from netsynth_core.monitor import SILENT, Monitor
+
+_DTYPES: Final = {
+    "ts": np.int64,
+    "src_hi": np.uint64,
+    "src_lo": np.uint64,
+    "dst_hi": np.uint64,
+    "dst_lo": np.uint64,
+    "proto": np.uint8,
+    "src_port": np.uint16,
+    "dst_port": np.uint16,
+    "ip_length": np.int32,
+    "flags": np.uint8,
+    "seq": np.uint32,
+    "ack": np.uint32,
+    "window": np.uint16,
+    "ttl": np.uint8,
+    "payload_offset": np.int64,
+    "payload_length": np.int32,
+    "payload_captured": np.int32,
+    "frame": np.uint32,
+    "ip_id": np.uint16,
+    "header_length": np.uint8,
+    "fragment": np.uint8,
+}
+
+_STEP: Final = 32 << 20
+"""Bytes between two reports of progress."""
+
+_FIRST_ROWS: Final = 1 << 14
+_SHORTEST: Final = 36
+"""Bytes of the shortest record that can be a row: a record header and an IPv4 header."""
+
+
+class Decoder:
+    """Reads one capture file; what was met so far lives here from window to window.
+
+    Parameters
+    ----------
+    head
+        The first bytes of the (unpacked) file.
+    path
+        What messages and the report call the file.
+    tunnels
+        Whether to look one level into tunnels.
+    file
+        Number for the column `file`.
+
+    Raises
+    ------
+    UnknownFormat, TruncatedCapture
+        When `head` is not the start of a capture.
+    """
+
+    def __init__(
+        self, head: bytes, path: str | Path, *, tunnels: bool = False, file: int = 0, monitor: Monitor = SILENT
+    ) -> None:
+        from netsynth_core.capture._kernels import fragments, layout
+
+        self._path, self._file, self._monitor = str(path), file, monitor
+        self._settings = np.zeros(layout.SETTINGS, np.int64)
+        self._settings[layout.TUNNELS] = tunnels
+        if not is_capture(head):
+            raise unknown_format(head, Path(path))
+        if head[:4] == pcapng.MAGIC:
+            self.format = "pcapng"
+            self._section, self.position = pcapng.first_section(head, path)
+            self._settings[layout.BIG] = self._section.big
+        else:
+            self.format = "pcap"
+            self._section, self.position = self._classic(head), pcap.HEADER_SIZE
+        self.done = False
+        """Whether the end, or damage that ends reading, was reached."""
+        self.truncated = False
+        self.notes: list[str] = []
+        self._links: dict[int, int] = {}
+        self._start = self.position
+        self._rows_before = 0
+        self._counts, self._firsts = np.zeros(CODES, np.int64), np.zeros(CODES, np.int64)
+        self._protocols = np.zeros(256, np.int64)
+        self._room = tuple(np.zeros(layout.FIELDS, np.int64) for _ in range(2))
+        self._fragments = (
+            np.zeros((fragments.SLOTS, fragments.KEYS), np.uint64),
+            np.zeros((fragments.SLOTS, fragments.FACTS), np.int64),
+            np.zeros((fragments.SLOTS, fragments.WAITING, 2), np.int64),
+            np.zeros(fragments.KEYS, np.uint64),
+        )
+        self._state = np.zeros(layout.STATE, np.int64)
+        self._state[layout.EARLIEST], self._state[layout.LATEST] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+        self._columns = _columns(0)
+
+    def _classic(self, head: bytes) -> pcapng.Section:
+        """Classic pcap as a section of one interface."""
+        from netsynth_core.capture._kernels import layout
+
+        header = pcap.read_pcap_header(head, self._path)
+        self._settings[layout.CLASSIC], self._settings[layout.BIG] = 1, header.big
+        self._settings[layout.FRACTION], self._settings[layout.HEADER] = header.fraction_ns, header.record_header
+        self._settings[layout.SWAPPED] = header.swapped
+        section = pcapng.Section(big=header.big)
+        section.table[:, 0] = pcapng.interface_column(header.link)
+        section.interfaces = 1
+        return section
+
+    def read(self, data: NDArray[np.uint8], base: int, stop: int, *, final: bool, size: int | None) -> bool:
+        """Read records until one starts at `stop` or behind it, or the bytes or the file end.
+
+        Parameters
+        ----------
+        data
+            Bytes of the file from byte `base` on. Rows point into it, so it must start at the same byte until `take`.
+        stop
+            A byte of the file; reading goes a little beyond it where fragments wait for their first one.
+        final
+            Whether the file ends with `data`.
+        size
+            Bytes of the file, for reports of progress; None where that is not known.
+
+        Returns
+        -------
+        bool
+            False where `data` ends too early: more bytes of the file are needed to reach `stop`.
+        """
+        from netsynth_core.capture._kernels import layout
+        from netsynth_core.capture._kernels.loop import decode
+
+        state, section = self._state, self._section
+        pause = min(stop, self.position + _STEP) - base
+        while not self.done:
+            self._make_room(stop)
+            state[layout.AT] = self.position - base
+            status = decode(
+                data, final, pause, self._settings, section.table, section.interfaces, state, self._counts,
+                self._firsts, self._protocols, *self._room, *self._fragments, *self._columns.values(),
+            )  # fmt: skip
+            self.position = base + int(state[layout.AT])
+            if status == layout.PAUSED:
+                packets = self._rows_before + int(state[layout.ROW])
+                self._monitor.step("reading packets", min(self.position, size or self.position), size, packets=packets)
+                if self.position < stop:
+                    pause = min(stop, self.position + _STEP) - base
+                elif state[layout.FRAME] < state[layout.WAITS_UNTIL]:
+                    pause = self.position - base + 1
+                else:
+                    return True
+            elif status in (layout.SECTION, layout.INTERFACE_BLOCK):
+                if not self._describe(data, base, final=final):
+                    return False
+                section = self._section
+            elif status == layout.SHORT:
+                if not final:
+                    return False
+                self._finish(short=self.position != base + len(data), left=base + len(data) - self.position)
+            elif status == layout.DAMAGED:
+                self._damaged()
+        return True
+
+    def take(self, data: NDArray[np.uint8]) -> PacketTable:
+        """The rows read since the last call; `data` is what they point into."""
+        from netsynth_core.capture._kernels import layout
+
+        rows = int(self._state[layout.ROW])
+        columns: dict[str, Any] = {name: column[:rows] for name, column in self._columns.items()}
+        # zeros that nobody reads cost no memory
+        columns["file"] = np.full(rows, self._file, np.uint16) if self._file else np.zeros(rows, np.uint16)
+        self._rows_before += rows
+        self._state[layout.ROW], self._columns = 0, _columns(0)
+        return PacketTable(data=data, **columns)
+
+    def report(self, *, packing: str = "", problem: str = "") -> ReadReport:
+        """What was met; `packing` is how the file was compressed, `problem` what was wrong with that."""
+        from netsynth_core.capture._kernels import layout
+
+        state, counts = self._state, self._counts
+        skipped = {REASONS[code]: int(counts[code]) for code in np.argsort(-counts, kind="stable") if counts[code]}
+        codes = {text: code for code, text in REASONS.items()}
+        notes = list(self.notes)
+        if state[layout.UNDATED]:
+            notes.append(
+                f"{state[layout.UNDATED]} packets carry no instant (simple packet blocks); "
+                "they took that of the packet before."
+            )
+        if problem:
+            notes.insert(
+                0, f"The {packing} data end too early or are damaged ({problem}); what could be unpacked was read."
+            )
+        if state[layout.FRAME] == 0:
+            notes.append("The file holds a header and no packets.")
+        elif self._rows_before == 0:
+            notes.append("No frame of the file holds an IP packet.")
+        order = np.argsort(-self._protocols, kind="stable")
+        return ReadReport(
+            path=self._path,
+            format=f"{packing} {self.format}".lstrip(),
+            packets=self._rows_before,
+            bytes=int(state[layout.BYTES]),
+            first_ts=int(state[layout.EARLIEST]) if self._rows_before else None,
+            last_ts=int(state[layout.LATEST]) if self._rows_before else None,
+            link_types=self._link_types(),
+            skipped=skipped,
+            first_skipped={text: int(self._firsts[codes[text]]) for text in skipped},
+            protocols={protocol_name(int(k)): int(self._protocols[k]) for k in order if self._protocols[k]},
+            notes=tuple(notes),
+            truncated=self.truncated or bool(problem),
+        )
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _make_room(self, stop: int) -> None:
+        """Columns with room for more rows, about as many as the bytes up to `stop` will need."""
+        from netsynth_core.capture._kernels import layout
+
+        rows = int(self._state[layout.ROW])
+        if rows < len(self._columns["ts"]):
+            return
+        left = max(stop - self.position, 0)
+        seen = self._rows_before + rows
+        if seen < _FIRST_ROWS // 2:
+            more = _FIRST_ROWS
+        else:
+            more = int(left * seen / max(self.position - self._start, 1) * 1.05) + 1024
+        grown = _columns(rows + max(min(more, left // _SHORTEST + 1), rows // 16, 256))
+        if rows:
+            for name, column in self._columns.items():
+                grown[name][:rows] = column
+        self._columns = grown
+
+    def _describe(self, data: NDArray[np.uint8], base: int, *, final: bool) -> bool:
+        """Read section headers and interface descriptions that follow one another; False where bytes are missing."""
+        from netsynth_core.capture._kernels import layout
+
+        while True:
+            at = self.position - base
+            head = data[at : at + pcapng.SHORTEST_SECTION].tobytes()
+            if head[:4] == pcapng.MAGIC:
+                if len(head) < pcapng.SHORTEST_SECTION:
+                    if final:
+                        self._finish(short=True)
+                    return final
+                opened = pcapng.read_section(head)
+                if opened is None:
+                    self._damaged()
+                    return True
+                if opened[0].version[0] != 1:
+                    version = pcapng.dotted(opened[0])
+                    self.notes.append(
+                        f"The section at byte {self.position} is of version {version}, which cannot be read."
+                    )
+                    self.done = self.truncated = True
+                    return True
+                self._tally_links()
+                self._section, size = opened
+                self._settings[layout.BIG] = self._section.big
+            else:
+                order = "big" if self._section.big else "little"
+                kind, size = (int.from_bytes(head[k : k + 4], order) for k in (0, 4))  # type: ignore[arg-type]
+                if kind != 1 or len(head) < 12 or at + size > len(data) or size % 4 or size < 12:
+                    # the kernel judges
+                    return True
+                if size < 20:
+                    self._damaged()
+                    return True
+                self._section.add(data[at : at + size].tobytes())
+            self.position += size
+
+    def _finish(self, *, short: bool, left: int = 0) -> None:
+        """The end of the file, in the middle of a record when `short`."""
+        from netsynth_core.capture._kernels import layout
+
+        frames = int(self._state[layout.FRAME])
+        self.done = True
+        if short:
+            self.truncated = True
+            if self.format == "pcap":
+                note = f"The file ends in the middle of packet {frames + 1}, {left} bytes into its record."
+            else:
+                note = f"The file ends in the middle of a block, after packet {frames}."
+            self.notes.append(note)
+
+    def _damaged(self) -> None:
+        """A record that cannot be: reading ends there."""
+        from netsynth_core.capture._kernels import layout
+
+        frames = int(self._state[layout.FRAME])
+        if self.format == "pcap":
+            what = f"The record header of packet {frames + 1} (byte {self.position}) is damaged"
+        else:
+            what = f"The block at byte {self.position}, after packet {frames}, is damaged"
+        self.notes.append(f"{what}; reading stopped there.")
+        self.done = self.truncated = True
+
+    def _tally_links(self) -> None:
+        """Add the frames of the section that ends to those of its link types."""
+        for link, frames in self._section.links().items():
+            self._links[link] = self._links.get(link, 0) + frames
+
+    def _link_types(self) -> dict[str, int]:
+        """Frames per link type name."""
+        self._tally_links()
+        self._section.table = np.zeros_like(self._section.table)
+        names: dict[str, int] = {}
+        for link, frames in sorted(self._links.items()):
+            names[link_name(link)] = names.get(link_name(link), 0) + frames
+        if self._counts[NO_INTERFACE]:
+            names["unknown"] = int(self._counts[NO_INTERFACE])
+        return names
+
+
+def _columns(capacity: int) -> dict[str, NDArray[Any]]:
+    """Columns with room for so many rows, in the order in which the kernel takes them."""
+    return {name: np.empty(capacity, dtype) for name, dtype in _DTYPES.items()}
+
+
+def kernels_cached() -> bool:
+    """Whether the decoding kernel lies compiled in numba's cache, so that reading starts at once.
+
+    Without it the first reading compiles for a few seconds: callers that talk to a person can say so before.
+    """
+    from netsynth_core.capture._kernels import loop
+
+    sources = Path(loop.__file__).parent
+    newest = max(path.stat().st_mtime for path in sources.glob("*.py"))
+    folder = Path(loop.decode.stats.cache_path)
+    return any(path.stat().st_mtime >= newest for path in folder.glob("loop._build.*.nbi"))
