@@ -1,0 +1,183 @@
+"""The service of a flow: by its first payloads, else by its port.
+
+A payload that a rule knows names the flow whatever its port. The responder's port names it only where no payload speaks
+against it:
+
+- no payload was captured, or the side that opens every connection of that service (`Rule.opens`) said nothing;
+- over UDP every datagram has its protocol's header: one that has not is another service, unknown;
+- over TCP the same holds where the flow's beginning was captured. Where it was not, the first payload may come from the
+  middle of a message and the port is believed, but for text on the port of a service that has none (`Rule.binary`).
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.capture.packets import FLAG_SYN, PROTO_TCP, PROTO_UDP, PacketTable
+from netsynth_core.flows.conversations import Conversations
+from netsynth_core.flows.services.evidence import WIDTH, Evidence, Mask, Side
+from netsynth_core.flows.services.rules import RULES
+
+_TEXT_BYTES: Final = 12
+"""Printable bytes in a row that are no ciphertext: one in 100,000 random heads has them."""
+_LAST_SERVER_PORT: Final = 32768
+"""Ports from here on are left out of `server_ports`: systems also give them to clients (RFC 6335 section 6, Linux)."""
+
+
+def label_heads(
+    heads: NDArray[np.uint8],
+    sizes: NDArray[np.int64],
+    proto: NDArray[np.uint8],
+    port: NDArray[np.int32],
+    *,
+    begun: NDArray[np.bool_] | None = None,
+) -> NDArray[np.object_]:
+    """The service of each flow.
+
+    Parameters
+    ----------
+    heads
+        (n, 2, WIDTH) first payload bytes of originator and responder, zero behind their end.
+    sizes
+        (n, 2) true length of those payloads, bytes; 0 where a side sent none.
+    proto, port
+        IP protocol number and responder port per flow.
+    begun
+        Whether the flow's beginning was captured (its first packet is a SYN); None = of no TCP flow.
+
+    Returns
+    -------
+    NDArray[np.object_]
+        A name of `RULES`, or ``""`` when neither payload nor port tells.
+    """
+    codes = np.zeros(len(proto), np.int16)
+    for number in (PROTO_TCP, PROTO_UDP):
+        rows = np.flatnonzero(proto == number)
+        if len(rows):
+            started = np.ones(len(rows), np.bool_)
+            if number == PROTO_TCP:
+                started = np.zeros(len(rows), np.bool_) if begun is None else begun[rows]
+            codes[rows] = _codes(
+                heads[rows], sizes[rows].astype(np.int64), port[rows].astype(np.int64), number, started
+            )
+    return _NAMES[codes]
+
+
+def _codes(
+    heads: NDArray[np.uint8], sizes: NDArray[np.int64], port: NDArray[np.int64], proto: int, started: Mask
+) -> NDArray[np.int16]:
+    """One more than the position of each flow's rule; 0 = none."""
+    stream = proto == PROTO_TCP
+    e = Evidence(Side(heads[:, 0], sizes[:, 0]), Side(heads[:, 1], sizes[:, 1]), port, proto)
+    codes = np.zeros(len(port), np.int16)
+    for code, rule in enumerate(RULES, 1):
+        test = rule.stream if stream else rule.datagram
+        if test is not None:
+            codes[test(e) & (codes == 0)] = code
+    by_port = _by_port()[0 if stream else 1, np.clip(port, 0, 65535)]
+    left = np.flatnonzero((codes == 0) & (by_port > 0))
+    if len(left):
+        there = Evidence(e.orig.take(left), e.resp.take(left), port[left], proto)
+        codes[left] = np.where(_spoken_against(there, by_port[left], started[left], stream), 0, by_port[left])
+    return codes
+
+
+def _spoken_against(e: Evidence, codes: NDArray[np.int16], started: Mask, stream: bool) -> Mask:
+    """Which flows' payloads, known to no rule, cannot be of the service their port stands for."""
+    opens, binary, ruled = _traits()[0 if stream else 1][:, codes]
+    orig, resp = e.orig.size > 0, e.resp.size > 0
+    spoken = ((opens & 1 != 0) & orig) | ((opens & 2 != 0) & resp)
+    text = e.orig.printable(_TEXT_BYTES) | e.resp.printable(_TEXT_BYTES)
+    against: Mask = (spoken & started & (ruled > 0)) | (text & (binary > 0))
+    return against
+
+
+def label_services(
+    packets: PacketTable, conversations: Conversations, port: NDArray[np.int32], proto: NDArray[np.uint8]
+) -> NDArray[np.object_]:
+    """The service of each flow of a metered table.
+
+    Parameters
+    ----------
+    packets, conversations
+        The packets and which of them belong to each flow.
+    port, proto
+        Responder port and IP protocol number per flow.
+
+    Returns
+    -------
+    NDArray[np.object_]
+        As `label_heads`.
+    """
+    from netsynth_core.flows import _kernels
+
+    n = len(conversations)
+    if n == 0:
+        return np.empty(0, dtype=object)
+    found = np.empty((n, 2), np.int64)
+    _kernels.first_payloads(
+        conversations.offsets, conversations.packets, conversations.direction, packets.payload_captured, found
+    )
+    rows = found.reshape(-1)
+    heads = np.empty((2 * n, WIDTH), np.uint8)
+    _kernels.prefixes(packets.data, packets.payload_offset, packets.payload_captured, rows, heads)
+    sizes = np.where(rows >= 0, packets.payload_length[rows], 0).astype(np.int64)
+    first = conversations.packets[conversations.offsets[:-1]]
+    begun = packets.flags[first] & FLAG_SYN != 0
+    return label_heads(heads.reshape(n, 2, WIDTH), sizes.reshape(n, 2), proto, port, begun=begun)
+
+
+def services_by_port(port: NDArray[np.int32], proto: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The service that the responder's port stands for, of each flow.
+
+    Parameters
+    ----------
+    port
+        Responder port per flow.
+    proto
+        ``TCP``, ``UDP`` or another name per flow; other protocols have no services.
+
+    Returns
+    -------
+    NDArray[np.object_]
+        A name of `RULES`, or ``""`` when the port tells nothing.
+    """
+    names = np.full(len(proto), "", dtype=object)
+    carried = (proto == "TCP") | (proto == "UDP")
+    codes = _by_port()[(proto[carried] == "UDP").astype(np.int64), np.clip(port[carried], 0, 65535)]
+    names[carried] = _NAMES[codes]
+    return names
+
+
+@lru_cache(maxsize=1)
+def server_ports() -> NDArray[np.uint8]:
+    """(2, 65536): 1 for TCP (row 0) and UDP (row 1) ports a server of one of `RULES` listens on, below 32768."""
+    table = (_by_port() > 0).astype(np.uint8)
+    table[:, _LAST_SERVER_PORT:] = 0
+    table.setflags(write=False)
+    return table
+
+
+@lru_cache(maxsize=1)
+def _by_port() -> NDArray[np.int16]:
+    table = np.zeros((2, 65536), np.int16)
+    for code, rule in reversed(list(enumerate(RULES, 1))):
+        table[0, list(rule.tcp)] = code
+        table[1, list(rule.udp)] = code
+    return table
+
+
+@lru_cache(maxsize=1)
+def _traits() -> NDArray[np.int8]:
+    """(2, 3, rules + 1), for TCP and UDP: sides that open (bits), no text, a payload rule; by code."""
+    table = np.zeros((2, 3, len(RULES) + 1), np.int8)
+    for code, rule in enumerate(RULES, 1):
+        table[:, 0, code] = {"": 0, "orig": 1, "resp": 2, "either": 3}[rule.opens]
+        table[:, 1, code] = rule.binary
+        table[:, 2, code] = rule.stream is not None, rule.datagram is not None
+    return table
+
+
+_NAMES: Final = np.array(["", *(rule.name for rule in RULES)], dtype=object)
