@@ -19,8 +19,14 @@ TIMES: Final = ("ts", "duration")
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """Write the frame of a flow table."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    pq.write_table(arrow_table(frame), path)
+
+
+def arrow_table(frame: pd.DataFrame) -> Any:
+    """The frame of a flow table as an Arrow table."""
+    import pyarrow as pa
 
     columns = {}
     for name in frame.columns:
@@ -32,7 +38,7 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
             columns[name] = pa.Array.from_buffers(pa.decimal128(19, 9), len(frame), buffers)
         else:
             columns[name] = pa.Array.from_pandas(frame[name])
-    pq.write_table(pa.table(columns), path)
+    return pa.table(columns)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
