@@ -11,7 +11,8 @@ from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.contents import reports_of
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
-from pages.parts import figures, frame, jobs, reads, state
+from pages.parts import frame, jobs, reads, state
+from pages.parts.capture_overview import overview_part
 from pages.parts.feedback import empty, flash, readable_errors
 from pages.parts.forms import params_form
 from pages.parts.pickers import names_of, pick, shown_name
@@ -121,31 +122,6 @@ def report_part(workspace: Workspace, flows: Artefact) -> None:
             st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Frames left out by reason", key="skipped")
 
 
-def load_part(workspace: Workspace, flows: Artefact) -> None:
-    """When there was how much, and of which service."""
-    from netsynth_core import plots
-
-    theme = figures.page_theme()
-    of = st.segmented_control(
-        "Over time", ["packets", "bytes", "flows"], default="packets", key="load_of", required=True
-    )
-    folder = str(workspace.folder)
-    with readable_errors():
-        if of == "flows" or "conversations.npz" not in flows.files:
-            table = reads.flows(folder, flows.id)
-            of_table = "bytes" if of == "bytes" else "flows"
-            figures.show(plots.load_over_time(table, of=of_table, theme=theme), key="load")
-        else:
-            packets = reads.packets(folder, flows.id)
-            lengths = packets.ip_length if of == "bytes" else None
-            figures.show(plots.packets_over_time(packets.ts, lengths, theme=theme), key="load")
-    left, right = st.columns(2)
-    with left:
-        figures.show(plots.services_bar(flows.facts.get("services", {}), theme=theme), key="services")
-    with right:
-        figures.show(plots.talkers_heat_map(reads.flows(folder, flows.id), most=20, theme=theme), key="talkers")
-
-
 frame.title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")
 workspace = state.require()
 jobs.show_failure()
@@ -164,4 +140,4 @@ else:
     chosen = pick("Shown", read, workspace=workspace, name="flows", stale=reads.stale_ids(workspace), even_empty=True)
     report_part(workspace, chosen)
     if chosen.facts["flows"]:
-        load_part(workspace, chosen)
+        overview_part(workspace, chosen)

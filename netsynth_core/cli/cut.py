@@ -28,6 +28,7 @@ def cut_command(out: Output, inputs: tuple[Path, ...], rows: str, output: Path, 
     from netsynth_core.capture.cut import cut_capture, frames_of
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
+    from netsynth_core.workspace.cutting import parse_rows
 
     output_file(output)
     params = MeterParams.from_settings(settings)
@@ -53,28 +54,3 @@ def cut_command(out: Output, inputs: tuple[Path, ...], rows: str, output: Path, 
     del answer["path"]
     out.result(answer, list(figure_lines(answer)))
 
-
-def parse_rows(text: str) -> list[tuple[int, int]]:
-    """Ranges of rows, both ends included, sorted and without overlap.
-
-    >>> parse_rows("5-9,1,7-12")
-    [(1, 1), (5, 12)]
-
-    Raises
-    ------
-    InvalidParameter
-        When a part is no number and no range.
-    """
-    found: list[tuple[int, int]] = []
-    for part in text.split(","):
-        first, dash, end = (piece.strip() for piece in part.partition("-"))
-        if not first.isdecimal() or (dash and not end.isdecimal()) or (dash and int(end) < int(first)):
-            raise InvalidParameter(f"{part.strip()!r} names no rows.", hint="Write rows as 1,5-9.")
-        found.append((int(first), int(end) if dash else int(first)))
-    joined: list[tuple[int, int]] = []
-    for first_row, last_row in sorted(found):
-        if joined and first_row <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last_row))
-        else:
-            joined.append((first_row, last_row))
-    return joined

@@ -12,6 +12,7 @@ _HOMES = {
     "Figure": "figure",
     "Theme": "theme",
     "autocorrelation_lines": "load",
+    "capture_over_time": "overview",
     "category_shares": "distributions",
     "ccdf": "distributions",
     "codelength_waterfall": "patterns",

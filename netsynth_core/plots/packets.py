@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
+from netsynth_core.flows.overview import Talkers, talkers_of
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, line, plain, share, titled
 from netsynth_core.plots.load import bin_width, faded, time_unit
@@ -55,9 +55,12 @@ def packets_over_time(ts: ArrayLike, lengths: ArrayLike | None = None, *, theme:
     return Figure(dress(figure, theme, title=titled(title, more), height=280), plain(alt, length=300))
 
 
-def services_bar(counts: Mapping[str, int], *, of: str = "flows", theme: Theme = LIGHT) -> Figure:
-    """How many flows each service has, the most on top; the unnamed service is called unknown."""
-    title = f"{of.capitalize()} by service"
+def services_bar(counts: Mapping[str, int], *, of: str = "flows", by: str = "service", theme: Theme = LIGHT) -> Figure:
+    """How many flows each service has, the most on top; the unnamed service is called unknown.
+
+    `of` and `by` name what is counted, and what it is grouped by.
+    """
+    title = f"{of.capitalize()} by {by}"
     ranked = sorted(((n, name) for name, n in counts.items() if n > 0), key=lambda item: (-item[0], item[1]))
     if not ranked:
         return empty(theme, title=title, why=f"There are no {of}.")
@@ -83,20 +86,14 @@ def services_bar(counts: Mapping[str, int], *, of: str = "flows", theme: Theme =
     return Figure(figure, plain(f"{title}: n = {count(total)}; {words}.", length=400))
 
 
-def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme = LIGHT) -> Figure:
+def talkers_heat_map(flows: FlowTable | Talkers, *, most: int = MOST_HOSTS, theme: Theme = LIGHT) -> Figure:
     """Flows between the busiest originators (rows) and responders (columns), busiest first, colour on a log scale."""
     title = "Who talks to whom"
-    if not len(flows):
+    held = flows if isinstance(flows, Talkers) else talkers_of(flows, most=most)
+    if not held.flows:
         return empty(theme, title=title, why="There are no flows.")
-    frame = flows.frame
-    rows, columns = (_busiest(frame[c], most) for c in ("src_ip", "dst_ip"))
-    at_row = pd.Index(rows).get_indexer(pd.Index(frame["src_ip"]))
-    at_column = pd.Index(columns).get_indexer(pd.Index(frame["dst_ip"]))
-    inside = (at_row >= 0) & (at_column >= 0)
-    size = (len(rows), len(columns))
-    matrix = np.bincount(
-        at_row[inside] * size[1] + at_column[inside], minlength=size[0] * size[1]
-    ).reshape(size)  # fmt: skip
+    rows, columns, matrix = held.originators[:most], held.responders[:most], held.matrix[:most, :most]
+    size = matrix.shape
     shade = np.where(matrix > 0, np.log10(np.maximum(matrix, 1)) + 0.15, 0.0)
     top = int(np.ceil(np.log10(max(10, matrix.max()))))
     names_r, names_c = ([label(name, length=26) for name in names] for names in (rows, columns))
@@ -112,10 +109,9 @@ def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme =
     )  # fmt: skip
     figure.update_xaxes(tickvals=list(range(size[1])), ticktext=names_c, tickangle=-60, title_text="responder")
     figure.update_yaxes(tickvals=list(range(size[0])), ticktext=names_r, autorange="reversed", title_text="originator")
-    held = int(matrix.sum())
     more = (
-        f"{size[0]} of {count(frame['src_ip'].nunique())} originators, {size[1]} of {count(frame['dst_ip'].nunique())}"
-        f" responders; {share(held / len(flows))} of n = {count(len(flows))} flows"
+        f"{size[0]} of {count(held.all_originators)} originators, {size[1]} of {count(held.all_responders)}"
+        f" responders; {share(int(matrix.sum()) / held.flows)} of n = {count(held.flows)} flows"
     )
     figure = dress(figure, theme, title=titled(title, more), height=260 + 18 * max(6, len(rows)))
     figure.update_xaxes(showgrid=False, tickfont_size=11)
@@ -127,8 +123,3 @@ def talkers_heat_map(flows: FlowTable, *, most: int = MOST_HOSTS, theme: Theme =
         if matrix[i, j]
     )
     return Figure(figure, plain(f"{title}: {more.replace(chr(0x202F), ' ')}. Busiest: {words}.", length=500))
-
-
-def _busiest(values: "pd.Series[str]", most: int) -> list[str]:
-    ranked = values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    return [str(name) for name in ranked.index[:most]]

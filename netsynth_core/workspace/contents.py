@@ -229,6 +229,12 @@ def packets_of(workspace: Workspace, id: str, *, monitor: Monitor = SILENT) -> "
         return _READ.packets
 
 
+def packets_are_held(workspace: Workspace, id: str) -> bool:
+    """Whether `packets_of` would answer from memory."""
+    inputs = workspace.get(id).inputs
+    return _READ.packets is not None and [ref.hash for ref in inputs] == [hash for _, hash in _READ.key]
+
+
 @dataclass
 class _LastRead:
     """The packets read last, so that showing one conversation after another reads the capture once."""

@@ -121,6 +121,24 @@ def _flows(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artef
     return [_add(workspace, recipe, ArtefactKind.FLOWS, fill, name=name)]
 
 
+def _cut(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.workspace.cutting import cut_flows, cut_suffix, parse_rows
+
+    _need(recipe, 1, "flows that were read from a capture")
+    values = take_parameters(recipe, rows="")
+    source = recipe.inputs[0]
+    rows = [row for low, high in parse_rows(values["rows"]) for row in range(low, high + 1)]
+
+    def fill(folder: Path) -> dict[str, Any]:
+        target = folder / f"capture{cut_suffix(workspace, source)}"
+        report = cut_flows(workspace, source, rows, target, monitor=monitor)
+        facts = {**contents.capture_facts(target), "path": target.name, "copied": True}
+        return {**facts, "packets": report.packets, "flows_cut": len(rows)}
+
+    name = f"{len(rows)} flows of {workspace.label(source).name}"
+    return [_add(workspace, recipe, ArtefactKind.CAPTURE, fill, name=name)]
+
+
 def _words(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
     from netsynth_core.flows.extraction import extract_words
 
@@ -271,6 +289,7 @@ def _generate(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Ar
 _STEPS: dict[Step, Doer] = {
     Step.CAPTURE: _capture,
     Step.FLOWS: _flows,
+    Step.CUT: _cut,
     Step.WORDS: _words,
     Step.FIT: _fit,
     Step.SAMPLE: _sample,

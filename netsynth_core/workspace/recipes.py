@@ -21,7 +21,10 @@ class Step(StrEnum):
     CAPTURE = "capture"
     """Take a file into the workspace; parameters ``path``, ``copy``."""
     FLOWS = "flows"
-    """Inputs: captures or flow logs; parameters: those of `MeterParams`."""
+    """Inputs: captures or flow logs; parameters: those of `MeterParams`, ``options`` (those of `ReadOptions`), and for
+    a flow log of unknown layout ``mapping`` (a `Mapping`)."""
+    CUT = "cut"
+    """Input: flows that were read from captures; parameter ``rows`` (such as ``1,5-9``). Makes a capture."""
     WORDS = "words"
     """Input: flows that were read from captures; parameter ``minimum`` (conversations a group needs)."""
     FIT = "fit"

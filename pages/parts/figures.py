@@ -1,6 +1,6 @@
 """Figures of the core in the theme of the browser, each with its words."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,8 +18,9 @@ def page_theme() -> Theme:
     return theme("dark" if st.context.theme.type == "dark" else "light")
 
 
-def show(figure: "Figure", *, key: str) -> None:
-    """Draw a figure; what it says is read to those who cannot see it."""
+def show(figure: "Figure", *, key: str, select: bool = False) -> None:
+    """Draw a figure; what it says is read to those who cannot see it. With `select` its points can be pressed."""
+    chosen: dict[str, Any] = {"on_select": "rerun", "selection_mode": "points"} if select else {}
     st.plotly_chart(
-        figure.figure, theme=None, width="stretch", key=key, config=_CONFIG, alt=plain(figure.alt, limit=1500)
+        figure.figure, theme=None, width="stretch", key=key, config=_CONFIG, alt=plain(figure.alt, limit=1500), **chosen
     )

@@ -19,6 +19,8 @@ ORDER = (
     "bytes →",
     "bytes ←",
     "duration (s)",
+    "server name",
+    "history",
     "port",
     "proto",
     "flags",
@@ -54,6 +56,8 @@ def config() -> dict[str, Any]:
         "duration (s)": number(format="%.4g", width=92),
         "port": number("orig. port", format="%d", width=80, help="Port of the originator."),
         "proto": text(width=64),
+        "server name": text(width=160, help="What the originator asked for: TLS SNI or HTTP Host."),
+        "history": text(width=100, help="Zeek's letters of what happened; capitals are of the originator."),
         "flags": text(width=90),
         "label": text(width=110),
     }

@@ -31,6 +31,7 @@ PAGE = "_page"
 STEP_WORDS = {
     Step.CAPTURE: "take a file in",
     Step.FLOWS: "read flows",
+    Step.CUT: "cut packets out",
     Step.WORDS: "extract timed words",
     Step.FIT: "learn",
     Step.SAMPLE: "sample",

@@ -13,6 +13,9 @@ from netsynth_core.workspace.store import Workspace
 if TYPE_CHECKING:
     from netsynth_core.capture.packets import PacketTable
     from netsynth_core.flows.metering import Metered
+    from netsynth_core.flows.overview import Overview
+    from netsynth_core.flows.selecting import FlowIndex
+    from netsynth_core.flows.steps import Steps
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
 
@@ -88,10 +91,36 @@ def flow_view(folder: str, id: str) -> pd.DataFrame:
             "packets ←": frame["bwd_packets"],
             "bytes →": frame["fwd_bytes"],
             "bytes ←": frame["bwd_bytes"],
+            "server name": frame["server_name"],
+            "history": frame["history"],
             "flags": frame["flags"],
             "label": frame["label"],
         }
     )
+
+
+@st.cache_resource(max_entries=4, show_spinner="Preparing the filters…")
+def flow_index(folder: str, id: str) -> "FlowIndex":
+    """A flow table prepared for filtering; shared, not to be changed."""
+    from netsynth_core.flows.selecting import FlowIndex
+
+    return FlowIndex(flows(folder, id))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking at the load over time…")
+def overview(folder: str, id: str) -> "Overview":
+    """The load over time and the hosts of a flows artefact; shared, not to be changed."""
+    from netsynth_core.workspace.overviews import overview_of
+
+    return overview_of(Workspace(Path(folder)), id)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Reading the conversation…")
+def steps(folder: str, id: str, row: int) -> "Steps":
+    """The packets of one flow; shared, not to be changed."""
+    from netsynth_core.flows.steps import conversation_steps
+
+    return conversation_steps(packets(folder, id), metered(folder, id), row)
 
 
 @st.cache_resource(max_entries=1, show_spinner="Reading packets…")
@@ -102,15 +131,14 @@ def packets(folder: str, id: str) -> "PacketTable":
     return packets_of(Workspace(Path(folder)), id)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading conversations…")
-def conversation_words(folder: str, id: str) -> dict[int, tuple["Words", int]]:
-    """Which word, of which group, belongs to each flow row; the packets are read from the capture again."""
-    from netsynth_core.flows.extraction import extract_words
+def packets_are_held(folder: str, id: str) -> bool:
+    """Whether the packets behind a flows artefact were read last, so that looking at them costs nothing."""
+    from netsynth_core.workspace.contents import packets_are_held as held
 
-    groups = extract_words(packets(folder, id), metered(folder, id), by=("service",))
-    return {
-        int(row): (group, index)
-        for group in groups
-        if group.flow_rows is not None
-        for index, row in enumerate(group.flow_rows.tolist())
-    }
+    return held(Workspace(Path(folder)), id)
+
+
+def tunnels(flows: Artefact) -> bool:
+    """Whether flows were read from inside of tunnels."""
+    options = settings_of(flows).get("options")
+    return isinstance(options, dict) and bool(options.get("tunnels"))

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from netsynth_core.cli import main
-from netsynth_core.cli.cut import parse_rows
 from netsynth_core.errors import InvalidParameter
 from netsynth_core.flows.source import read_flows
+from netsynth_core.workspace.cutting import format_rows, parse_rows
 from tests.factories import office_pcap
 
 
@@ -31,7 +31,13 @@ def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "b.pcap").exists()
 
 
-@pytest.mark.parametrize("text", ["", "x", "1-", "3-1", "1;2", "-4"])
+@pytest.mark.parametrize("text", ["", "x", "1-", "3-1", "1;2", "-4", "99999999999"])
 def test_what_names_no_rows_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter):
         parse_rows(text)
+
+
+def test_rows_written_and_read_are_the_same_rows() -> None:
+    rows = [0, 1, 2, 7, 9, 10]
+    assert format_rows(reversed(rows)) == "0-2,7,9-10"
+    assert [row for low, high in parse_rows(format_rows(rows)) for row in range(low, high + 1)] == rows

@@ -9,8 +9,11 @@ import pytest
 
 from netsynth_core import plots
 from netsynth_core.evaluate import evaluate
+from netsynth_core.flows.overview import overview_of_flows
+from netsynth_core.flows.steps import Steps
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.plots.figure import Figure
+from netsynth_core.plots.overview import widths
 from netsynth_core.plots.pairs import next_ports
 from netsynth_core.plots.theme import DARK, LIGHT, Theme
 from tests.evaluate.traffic import S, empty, flows, network
@@ -21,6 +24,25 @@ REAL, MADE, NONE = network(150, seed=1), network(100, seed=2), empty()
 REPORT = evaluate(REAL, MADE, rng=np.random.default_rng(0))
 NOTHING = evaluate(NONE, NONE, rng=np.random.default_rng(0))
 HOSTILE = FlowTable.from_columns(REAL.frame.assign(src_ip=EVIL, dst_ip=EVIL, service=EVIL, proto=EVIL))
+
+
+def conversation(n: int, name: str = "S_>_Empty", *, marked: int | None = None) -> Steps:
+    """`n` packets a second apart, directions in turn."""
+    numbers = np.arange(n, dtype=np.int64)
+    return Steps(
+        rows=numbers,
+        ts=S * (1 + numbers),
+        forward=numbers % 2 == 0,
+        flags=("SYN",) * n,
+        seq=numbers,
+        ack=numbers - 1,
+        window=numbers,
+        payload=numbers,
+        classes=("Text",) * n,
+        marks=tuple("retransmission" if place == marked else "" for place in range(n)),
+        symbols=(name,) * n,
+        frames=numbers + 1,
+    )
 
 
 def of_tables(real: FlowTable, made: FlowTable) -> dict[str, Callable[[Theme], Figure]]:
@@ -37,6 +59,7 @@ def of_tables(real: FlowTable, made: FlowTable) -> dict[str, Callable[[Theme], F
         ),
         "pairs": lambda th: plots.pair_heat_maps(real, made, x="dst_ip", y="proto", theme=th),
         "next port": lambda th: plots.next_port_heat_map(real, made, theme=th),
+        "overview": lambda th: plots.capture_over_time(overview_of_flows(real), by="service", theme=th),
         "talkers": lambda th: plots.talkers_heat_map(real, theme=th),
         "packets": lambda th: plots.packets_over_time(starts, real.frame["fwd_bytes"].to_numpy(), theme=th),
         "services": lambda th: plots.services_bar(real.frame["service"].value_counts().to_dict(), theme=th),
@@ -48,7 +71,6 @@ def other_figures(name: str) -> dict[str, Callable[[Theme], Figure]]:
     codes = np.arange(20, 60)
     counts = np.arange(40)
     law = (counts + 1) / (counts + 1).sum()
-    times, along = [0, S, 2 * S], [True, False, True]
     steps = [(name, -300.0), ("b", 20.0)]
     return {
         "metrics": lambda th: plots.metric_dots(REPORT, "marginals", theme=th),
@@ -60,9 +82,7 @@ def other_figures(name: str) -> dict[str, Callable[[Theme], Figure]]:
         "delay one": lambda th: plots.delay_histogram([7], [3], unit="", name=name, theme=th),
         "payloads": lambda th: plots.payload_histogram(np.arange(500), name=name, theme=th),
         "few payloads": lambda th: plots.payload_histogram([0, 0, 1460], name=name, theme=th),
-        "ladder": lambda th: plots.ladder(
-            times, along, [name] * 3, originator=name, responder=name, states=[name] * 3, theme=th
-        ),
+        "ladder": lambda th: plots.ladder(conversation(3, name), originator=name, responder=name, chosen=1, theme=th),
         "waterfall": lambda th: plots.codelength_waterfall(1000.0, steps, theme=th),
     }
 
@@ -101,7 +121,7 @@ def test_without_data_a_figure_says_why(name: str) -> None:
 def test_other_figures_without_data_say_why() -> None:
     for drawn in (
         plots.delay_histogram([], []), plots.delay_histogram([1, 2], [0, 0]), plots.payload_histogram([]),
-        plots.ladder([], [], []), plots.metric_dots(NOTHING, "marginals"), plots.services_bar({"dns": 0}),
+        plots.ladder(conversation(0)), plots.metric_dots(NOTHING, "marginals"), plots.services_bar({"dns": 0}),
     ):  # fmt: skip
         assert len(drawn.figure.data) == 0
 
@@ -159,12 +179,32 @@ def test_shares_put_the_largest_difference_on_top() -> None:
     assert drawn.alt.startswith("Shares of x, largest differences: b 50 % real, 8 % synthetic")
 
 
-def test_the_ladder_is_capped_and_says_so() -> None:
-    n = 500
-    drawn = plots.ladder(np.arange(n) * S, np.arange(n) % 2 == 0, ["A"] * n)
-    assert "the first 60 are shown" in drawn.figure.layout.title.text
-    arrows = [trace for trace in drawn.figure.data if trace.mode == "markers"]
-    assert sum(len(trace.x) for trace in arrows) == 60
+def test_the_ladder_shows_a_part_and_says_which() -> None:
+    drawn = plots.ladder(conversation(500), first=100, most=25)
+    assert "101 to 125 are shown" in drawn.figure.layout.title.text
+    ends = [t for t in drawn.figure.data if t.mode == "markers" and "triangle" in t.marker.symbol]
+    assert sorted(place for trace in ends for place in trace.customdata) == list(range(100, 125))
+
+
+def test_a_marked_packet_is_told_by_word_dash_and_colour() -> None:
+    drawn = plots.ladder(conversation(4, marked=2), theme=LIGHT)
+    assert "retransmission" in drawn.alt
+    dashed = [t for t in drawn.figure.data if t.mode == "lines" and t.line.dash == "dash"]
+    assert [t.line.color for t in dashed] == [LIGHT.synthetic.colour]
+    assert any("retransmission" in text for t in drawn.figure.data if t.mode == "text" for text in t.text)
+
+
+def test_strips_of_groups_add_up_to_the_whole() -> None:
+    overview = overview_of_flows(REAL)
+    whole, parts = (plots.capture_over_time(overview, of="bytes", by=by) for by in ("all", "service"))
+    total = np.sum([np.sum(trace.y) for trace in parts.figure.data])
+    assert total == np.sum(whole.figure.data[0].y) == (REAL.frame["fwd_bytes"] + REAL.frame["bwd_bytes"]).sum()
+
+
+def test_every_width_keeps_the_sum() -> None:
+    overview = overview_of_flows(REAL)
+    sums = {np.sum(plots.capture_over_time(overview, width=w).figure.data[0].y) for w in widths(overview)}
+    assert len(widths(overview)) > 1 and len(sums) == 1
 
 
 def test_talkers_are_capped_and_say_how_much_is_shown() -> None:

@@ -1,0 +1,116 @@
+"""What can be done with chosen flows: save them as CSV, cut their packets out, find them in Wireshark."""
+
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from netsynth_core.units import format_bytes
+from netsynth_core.workspace.artefacts import Artefact
+from netsynth_core.workspace.cutting import AT_ONCE_BYTES, cut_flows, cut_suffix, format_rows
+from netsynth_core.workspace.recipes import Recipe, Step
+from netsynth_core.workspace.store import Workspace
+from pages.parts import jobs, reads
+from pages.parts.feedback import readable_errors
+from pages.parts.text import count, plain
+
+
+def stem(name: str) -> str:
+    """The name of an artefact as the beginning of a file name."""
+    first = Path(plain(name)).name.split(".")[0]
+    return "".join(c if c.isalnum() or c in "-_ " else "_" for c in first).strip() or "flows"
+
+
+def actions(workspace: Workspace, flows: Artefact, rows: list[int], *, size: int) -> None:
+    """Buttons for some flows; `size` is how many bytes their packets have."""
+    if not rows:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _csv(workspace, flows, rows)
+        if "conversations.npz" in flows.files:
+            _pcap(workspace, flows, rows, size)
+    _filters(workspace, flows, rows)
+
+
+def _csv(workspace: Workspace, flows: Artefact, rows: list[int]) -> None:
+    folder, id = str(workspace.folder), flows.id
+
+    def content() -> bytes:
+        import pandas as pd
+
+        from netsynth_core.flows.table import FlowTable
+        from netsynth_core.flows.table_io import write_flow_table
+
+        frame: pd.DataFrame = reads.flows(folder, id).frame.iloc[sorted(rows)].reset_index(drop=True)
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "flows.csv"
+            write_flow_table(path, FlowTable(frame))
+            return path.read_bytes()
+
+    st.download_button(
+        f"Save {count(len(rows), 'flow')} as CSV",
+        content,
+        file_name=f"{stem(flows.name)}-flows.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="export_csv",
+    )
+
+
+def _pcap(workspace: Workspace, flows: Artefact, rows: list[int], size: int) -> None:
+    """A cut of the capture: made when it is asked for, or by a job where that takes longer."""
+    suffix = cut_suffix(workspace, flows.id)
+    sources = sum(int(workspace.get(ref.id).facts.get("size", 0)) for ref in flows.inputs)
+    label = f"packets of {count(len(rows), 'flow')}"
+    help_text = "The records of the original file, byte for byte, in the same format."
+    if max(size, sources if sources > 4 * AT_ONCE_BYTES else 0) > AT_ONCE_BYTES:
+        if st.button(f"Cut out the {label}", icon=":material/content_cut:", key="cut_job", help=help_text):
+            name = f"{count(len(rows), 'flow')} of {workspace.label(flows.id).name}"
+            parameters = {"rows": format_rows(rows)}
+            jobs.start(workspace, Recipe(step=Step.CUT, inputs=(flows.id,), parameters=parameters, name=plain(name)))
+        st.caption(f"About {format_bytes(size)}: a job writes it, and it becomes a capture of this workspace.")
+        return
+
+    def content() -> bytes:
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / f"cut{suffix}"
+            cut_flows(workspace, flows.id, rows, path)
+            return path.read_bytes()
+
+    st.download_button(
+        f"Save {label} as {suffix[1:]}",
+        content,
+        file_name=f"{stem(flows.name)}-cut{suffix}",
+        mime="application/vnd.tcpdump.pcap",
+        icon=":material/content_cut:",
+        on_click="ignore",
+        key="cut_now",
+        help=help_text,
+    )
+
+
+def _filters(workspace: Workspace, flows: Artefact, rows: list[int]) -> None:
+    """Filters of other tools for the flows, ready to be copied."""
+    from netsynth_core.flows.wireshark import MOST_FLOWS, capture_filter, display_filter
+
+    if len(rows) > MOST_FLOWS:
+        return
+    folder = str(workspace.folder)
+    with (
+        st.expander(f"As a Wireshark filter ({count(len(rows), 'flow')})", icon=":material/filter_alt:"),
+        readable_errors(),
+    ):
+        index = reads.flow_index(folder, flows.id)
+        known = "conversations.npz" in flows.files and reads.packets_are_held(folder, flows.id)
+        text = display_filter(
+            index,
+            rows,
+            packets=reads.packets(folder, flows.id) if known else None,
+            conversations=reads.metered(folder, flows.id).conversations if known else None,
+            tunnels=reads.tunnels(flows),
+        )
+        st.caption("Display filter (Wireshark 4.0 or later, tshark -Y): exactly the packets of these flows.")
+        st.code(text, language=None, wrap_lines=True)
+        st.caption("Capture filter (tcpdump, BPF): the same ends, at any time; no later fragments, no VLAN tags.")
+        st.code(capture_filter(index, rows), language=None, wrap_lines=True)
