@@ -7,9 +7,7 @@ holds one record at a time. Frames have the numbers of `PacketTable.frame`.
 
 import heapq
 import io
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -18,17 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PacketTable
-from netsynth_core.capture.records import RECORD_LIMIT, unknown_format
+from netsynth_core.capture.records import unknown_format
+from netsynth_core.capture.unpack import Unpacker, packing_of
 from netsynth_core.errors import NotEnoughData
 from netsynth_core.files import atomic_path, require_file
 from netsynth_core.monitor import SILENT, Monitor
 
 Order = Literal["big", "little"]
 
+RECORD_LIMIT: Final = 64 << 20
+"""A record that claims more bytes is damage, as for the reader: frames are counted up to it."""
+
 _EVERY: Final = 1 << 16
 _BUFFER: Final = 1 << 20
 _SECTION, _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
-_GZIP, _ZSTD = b"\x1f\x8b", bytes.fromhex("28b52ffd")
 
 # magic as it lies in the file -> (byte order, decimal places of the fraction, bytes of a record header)
 _PCAP: Final[dict[bytes, tuple[Order, int, int]]] = {
@@ -258,20 +259,18 @@ def _file_head(path: Path) -> bytes:
 
 def _opened(path: Path) -> io.BufferedReader:
     """The unpacked bytes of a file; packed data that end too early or are damaged end the stream."""
-    handle: io.BufferedReader = io.BufferedReader(io.FileIO(path), _BUFFER)
-    magic = handle.peek(4)[:4]
-    if magic[:2] == _GZIP:
-        return io.BufferedReader(_Unpacked(handle, _gzip_pieces(handle)), _BUFFER)
-    if magic == _ZSTD:
-        return io.BufferedReader(_Unpacked(handle, _zstd_pieces(handle)), _BUFFER)
-    return handle
+    with path.open("rb") as handle:
+        packed = packing_of(handle.read(4))
+    raw = _Unpacked(path) if packed else io.FileIO(path)
+    opened: io.BufferedReader = io.BufferedReader(raw, _BUFFER)
+    return opened
 
 
 class _Unpacked(io.RawIOBase):
-    """Pieces of unpacked bytes as a raw stream."""
+    """A packed file as a raw stream of what it holds."""
 
-    def __init__(self, handle: BinaryIO, pieces: Iterator[bytes]) -> None:
-        self._handle, self._pieces, self._rest = handle, pieces, memoryview(b"")
+    def __init__(self, path: Path) -> None:
+        self._source, self._rest = Unpacker(path), memoryview(b"")
 
     def readable(self) -> bool:
         """True."""
@@ -279,11 +278,8 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill a buffer; 0 at the end."""
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
+        if not self._rest:
+            self._rest = memoryview(self._source.read())
         size = min(len(buffer), len(self._rest))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
@@ -291,39 +287,5 @@ class _Unpacked(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file beneath."""
-        self._handle.close()
+        self._source.close()
         super().close()
-
-
-def _gzip_pieces(handle: BinaryIO) -> Iterator[bytes]:
-    """Unpacked pieces of all members of a gzip file."""
-    engine, pending = zlib.decompressobj(wbits=31), b""
-    while pending := pending or handle.read(_BUFFER):
-        if engine.eof:
-            if pending[:1] != _GZIP[:1]:
-                return
-            engine = zlib.decompressobj(wbits=31)
-        try:
-            piece = engine.decompress(pending, _BUFFER)
-        except zlib.error:
-            return
-        pending = engine.unused_data if engine.eof else engine.unconsumed_tail
-        if piece:
-            yield piece
-    with suppress(zlib.error):
-        yield engine.flush()
-
-
-def _zstd_pieces(handle: BinaryIO) -> Iterator[bytes]:
-    """Unpacked pieces of all frames of a Zstandard file."""
-    import zstandard
-
-    with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(handle, read_across_frames=True) as reader:
-        while True:
-            try:
-                piece = reader.read(_BUFFER)
-            except zstandard.ZstdError:
-                return
-            if not piece:
-                return
-            yield piece

@@ -125,7 +125,7 @@ PROTOCOL_NAMES: Final = {
 
 
 def way_to_ip(code: int) -> tuple[int, int, int]:
-    """How frames of a link type lead to IP: way of `_kernels.layout`, bytes of the link header, place of the EtherType."""
+    """How a link type leads to IP: way of `_kernels.layout`, bytes of the link header, place of the EtherType."""
     from netsynth_core.capture._kernels import layout
 
     way, size, place = _WAYS.get(code, ("NO_WAY", 0, 0))

@@ -8,6 +8,9 @@ from netsynth_core.errors import TruncatedCapture
 
 HEADER_SIZE: Final = 24
 
+RECORD_LIMIT: Final = 64 << 20
+"""A record that claims more bytes than this is damage, no frame (jumbo frames are below 64 kB, USB below 16 MB)."""
+
 # magic as it lies in the file -> (big endian, ns per fraction unit, bytes of a record header)
 MAGIC: Final = {
     bytes.fromhex("a1b2c3d4"): (True, 1000, 16),

@@ -87,7 +87,17 @@ def interface_column(
     if not binary and exponent <= 9 and abs(offset) <= 2**32:
         # ticks of at most 2**32 s: with the offset that is below 2**33 s, which int64 holds in ns
         multiplier, limit = 10 ** (9 - exponent), 2**32 * 10**exponent
-    return [link, *way_to_ip(link), exponent, int(binary), offset, min(snaplen, 0x7FFFFFFF), multiplier, min(limit, 2**63 - 1), 0]
+    return [
+        link,
+        *way_to_ip(link),
+        exponent,
+        int(binary),
+        offset,
+        min(snaplen, 0x7FFFFFFF),
+        multiplier,
+        min(limit, 2**63 - 1),
+        0,
+    ]
 
 
 def first_section(head: bytes, path: str | Path) -> tuple[Section, int]:

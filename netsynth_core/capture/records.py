@@ -8,6 +8,8 @@ from netsynth_core.capture import pcap, pcapng
 from netsynth_core.capture.unpack import Unpacker, packing_of
 from netsynth_core.errors import UnknownFormat
 
+RECORD_LIMIT: Final = pcap.RECORD_LIMIT
+
 # other formats a person may offer, by their first bytes -> (name, hint)
 _STRANGERS: Final = (
     (b"BZh", "a bzip2 archive", "Unpack it first (bunzip2)."),
@@ -33,7 +35,7 @@ def is_capture(head: bytes) -> bool:
 
 
 def read_head(path: Path, size: int = 4096) -> bytes:
-    """The first bytes of a file, unpacked when it is gzip or Zstandard; shorter where the file is, or its data break."""
+    """The first bytes of a file, unpacked where it is compressed; shorter where the file is, or its data break."""
     with path.open("rb") as handle:
         head = handle.read(size)
     packing = packing_of(head)

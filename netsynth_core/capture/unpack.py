@@ -4,7 +4,7 @@ What is damaged or ends too early gives what could be unpacked, and `problem` sa
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +69,7 @@ class Unpacker:
         self._pieces.close()
         self._handle.close()
 
-    def _gzip(self) -> Iterator[bytes]:
+    def _gzip(self) -> Generator[bytes]:
         engine, pending = zlib.decompressobj(wbits=31), b""
         while True:
             pending = pending or self._handle.read(_PIECE)
@@ -88,7 +88,7 @@ class Unpacker:
             pending = engine.unused_data if engine.eof else engine.unconsumed_tail
             yield piece
 
-    def _zstd(self) -> Iterator[bytes]:
+    def _zstd(self) -> Generator[bytes]:
         import zstandard
 
         engine = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)

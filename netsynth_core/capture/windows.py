@@ -40,9 +40,7 @@ def map_file(path: Path, start: int, length: int) -> NDArray[np.uint8]:
     aligned = start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
     try:
         with path.open("rb") as handle:
-            mapped = mmap.mmap(
-                handle.fileno(), length + start - aligned, offset=aligned, access=mmap.ACCESS_READ
-            )
+            mapped = mmap.mmap(handle.fileno(), length + start - aligned, offset=aligned, access=mmap.ACCESS_READ)
     except OSError as error:
         raise storage_error(error, path, "map") from error
     return np.frombuffer(mapped, np.uint8)[start - aligned :]
@@ -87,7 +85,7 @@ class _PackedFile:
         return self._unpacker.problem
 
     def view(self, start: int, length: int) -> tuple[NDArray[np.uint8], bool]:
-        """As `_MappedFile.view`, a little more than `length`; `start` never goes back, what lies before is forgotten."""
+        """As `_MappedFile.view`, or a little more; `start` never goes back, what lies before it is forgotten."""
         pieces = [self._held]
         first, end = self._at, self._at + len(self._held)
         while end < start + length and not self._ended:

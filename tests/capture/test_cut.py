@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from netsynth_core.capture.cut import cut_capture, frames_of
 from netsynth_core.capture.reading import read_capture, read_captures
-from netsynth_core.capture.records import read_frames
 from netsynth_core.errors import NotEnoughData, UnknownFormat
+from tests.capture.traffic import frames_in
 from tests.factories import START, office_pcap, write_pcap
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -23,12 +23,8 @@ FRAMES = [bytes([n]) * (20 + n) for n in range(12)]
 
 
 def frame_bytes(path: Path) -> list[tuple[int, bytes]]:
-    """Instant and bytes of every frame, as the reader finds them."""
-    found = read_frames(path)
-    return [
-        (int(ts), found.data[at : at + size].tobytes())
-        for ts, at, size in zip(found.ts, found.offset, found.captured, strict=True)
-    ]
+    """Instant and bytes of every frame, plainly read."""
+    return [(frame.ts, frame.data) for frame in frames_in(path)]
 
 
 def block(kind: int, body: bytes, order: str) -> bytes:

@@ -5,13 +5,15 @@ import struct
 from dataclasses import asdict
 from pathlib import Path
 
+import dpkt
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsynth_core.capture import PacketTable, read_capture, read_captures, records
-from netsynth_core.capture.records import Frames, read_frames
+from netsynth_core.capture import PacketTable, read_bytes, read_capture, read_captures, unpack
+from netsynth_core.capture.addresses import format_address
 from netsynth_core.errors import NotEnoughData, StorageError, TruncatedCapture, UnknownFormat
 from tests.capture.traffic import (
     START,
@@ -26,6 +28,7 @@ from tests.capture.traffic import (
     section,
     segment,
     simple,
+    twin,
     web,
 )
 
@@ -42,13 +45,35 @@ def columns(packets: PacketTable) -> dict[str, list[int]]:
     return {name: getattr(packets, name).tolist() for name in PacketTable.column_names() if name != "payload_offset"}
 
 
-def frames_of(frames: Frames) -> list[tuple[int, bytes, int, int]]:
-    cuts = zip(frames.ts, frames.offset, frames.captured, frames.length, frames.link, strict=True)
-    return [(int(t), frames.data[o : o + c].tobytes(), int(n), int(k)) for t, o, c, n, k in cuts]
+Row = tuple[int, int, str, int, bytes]
 
 
-def expected(frames: list[Frame]) -> list[tuple[int, bytes, int, int]]:
-    return [(f.ts, f.data, len(f.data) if f.length is None else f.length, f.link) for f in frames]
+def rows_of(packets: PacketTable) -> list[Row]:
+    """Frame number, instant, source, protocol and payload of every row."""
+    return [
+        (
+            int(packets.frame[row]),
+            int(packets.ts[row]),
+            format_address(int(packets.src_hi[row]), int(packets.src_lo[row])),
+            int(packets.proto[row]),
+            packets.payload(row),
+        )
+        for row in range(len(packets))
+    ]
+
+
+def expected(frames: list[Frame]) -> list[Row]:
+    """The same of the whole IP packets among Ethernet frames, by dpkt."""
+    rows: list[Row] = []
+    for number, frame in enumerate(frames):
+        if frame.length is not None and frame.length > len(frame.data):
+            continue
+        try:
+            src, _, proto, *_, payload = twin(frame.data)
+        except (AttributeError, ValueError, dpkt.UnpackError):
+            continue
+        rows.append((number, frame.ts, src, proto, payload))  # type: ignore[arg-type]
+    return rows
 
 
 WAYS = {
@@ -63,23 +88,26 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_every_way_of_writing_reads_alike(tmp_path: Path, way: str, packed: bool) -> None:
-    content = gzip.compress(WAYS[way]) if packed else WAYS[way]
+@pytest.mark.parametrize("packing", ["", "gzip", "zstd"])
+def test_every_way_of_writing_reads_alike(tmp_path: Path, way: str, packing: str) -> None:
+    pack = {"": bytes, "gzip": gzip.compress, "zstd": zstandard.compress}[packing]
+    content = pack(WAYS[way])
     path = written(tmp_path / "capture", content)
-    assert frames_of(read_frames(path)) == expected(US_FRAMES)
     capture = read_capture(path)
+    assert rows_of(capture.packets) == expected(US_FRAMES)
     reference = read_capture(written(tmp_path / "reference", WAYS["pcap-le-ns"]))
     assert columns(capture.packets) == columns(reference.packets)
-    assert capture.report.format == ("gzip " if packed else "") + way.split("-")[0]
+    assert capture.report.format == f"{packing} {way.split('-')[0]}".lstrip()
     assert [capture.packets.payload(k) for k in range(len(capture.packets))] == [
         reference.packets.payload(k) for k in range(len(reference.packets))
     ]
 
 
-def test_small_columns_are_filled_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "_CHUNK", 3)
-    assert frames_of(read_frames(written(tmp_path / "a", WAYS["pcap-le-ns"]))) == expected(US_FRAMES)
+def test_columns_grow_with_the_file() -> None:
+    once, often = read_bytes(pcap(web())).packets, read_bytes(pcap(web() * 5000)).packets
+    assert often.frame.tolist() == list(range(50_000))
+    for name in ("ts", "src_lo", "seq", "flags", "payload_length", "header_length"):
+        assert np.array_equal(getattr(often, name), np.tile(getattr(once, name), 5000))
 
 
 @given(st.binary(min_size=1, max_size=400))
@@ -110,16 +138,14 @@ def test_a_cut_file_gives_its_first_packets_and_says_so(
     content = WAYS[way]
     kept = content[: max(len(content) - cut, 60)]
     path = written(tmp_path_factory.getbasetemp() / "cut", kept)
-    found = frames_of(read_frames(path))
-    assert found == expected(US_FRAMES)[: len(found)]
-    whole = {len(content)}
+    capture = read_capture(path)
+    report = capture.report
+    found = report.packets + sum(report.skipped.values())
+    assert rows_of(capture.packets) == expected(US_FRAMES[:found])
     if way == "pcap-le-ns":
         ends = np.cumsum([24, *(16 + len(f.data) for f in US_FRAMES)])
-        whole = set(ends.tolist())
-        assert len(found) == int(np.searchsorted(ends, len(kept), side="right")) - 1
-    report = read_capture(path).report
-    if way == "pcap-le-ns":
-        assert report.truncated == (len(kept) not in whole)
+        assert found == int(np.searchsorted(ends, len(kept), side="right")) - 1
+        assert report.truncated == (len(kept) not in set(ends.tolist()))
     if report.truncated:
         assert "ends in the middle" in report.notes[0]
 
@@ -135,13 +161,13 @@ def test_a_cut_gzip_file_gives_what_it_held(tmp_path: Path) -> None:
 def test_joined_gzip_members_are_one_file(tmp_path: Path) -> None:
     content = pcap(web())
     path = written(tmp_path / "members.gz", gzip.compress(content[:100]) + gzip.compress(content[100:]))
-    assert frames_of(read_frames(path)) == expected(web())
+    assert rows_of(read_capture(path).packets) == expected(web())
 
 
-@pytest.mark.parametrize("limits", [{"GZIP_LIMIT": 10_000}, {"GZIP_FREE": 5_000, "GZIP_RATIO": 20}])
+@pytest.mark.parametrize("limits", [{"UNPACK_LIMIT": 10_000}, {"UNPACK_FREE": 5_000, "UNPACK_RATIO": 20}])
 def test_unpacking_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]) -> None:
     for name, value in limits.items():
-        monkeypatch.setattr(records, name, value)
+        monkeypatch.setattr(unpack, name, value)
     path = written(tmp_path / "bomb.gz", gzip.compress(bytes(600_000)))
     with pytest.raises(UnknownFormat, match="unpacks to more than") as caught:
         read_capture(path)
@@ -164,34 +190,32 @@ def test_pcapng_sections_interfaces_and_block_kinds(tmp_path: Path) -> None:
         + simple(a, len(a))
         + enhanced(Frame(START, a), number=3)
     )
-    frames = read_frames(written(tmp_path / "sections.pcapng", content))
-    assert frames_of(frames) == [
-        (5_000_000_000 + quarter, a, len(a), 1),
-        (1_007_000_000_000 + quarter, b[14:], len(b) - 14, 101),
-        (START, c, len(c), 1),
-        (START, a, len(a), 1),
-    ]
-    assert any("1 packets name an interface" in note for note in frames.notes)
-    assert any("1 packets carry no instant" in note for note in frames.notes)
-    assert len(read_capture(tmp_path / "sections.pcapng").packets) == 4
+    capture = read_capture(written(tmp_path / "sections.pcapng", content))
+    assert capture.packets.ts.tolist() == [5_000_000_000 + quarter, 1_007_000_000_000 + quarter, START, START]
+    assert capture.packets.flags.tolist() == [2, 18, 16, 2]
+    assert capture.report.link_types == {"Ethernet": 3, "raw IP": 1, "unknown": 1}
+    assert capture.report.skipped == {"interface that the file does not describe": 1}
+    assert capture.report.first_skipped == {"interface that the file does not describe": 5}
+    assert any("1 packets carry no instant" in note for note in capture.report.notes)
 
 
-@given(st.integers(0, 63), st.integers(0, 2**64 - 1))
-def test_instants_of_any_resolution_are_exact(exponent: int, ticks: int) -> None:
-    from netsynth_core.capture import _kernels
-
-    for binary in (False, True):
-        if not binary and exponent > 19:
-            continue
-        unit = 2**exponent if binary else 10**exponent
-        got = _kernels._instant(np.uint64(ticks), exponent, binary, 0)
-        if ticks // unit > 2**33:
-            assert got == _kernels.NO_INSTANT
-        elif binary and exponent > 34:
-            # 34 binary digits of a second are kept, which is finer than a nanosecond
-            assert abs(int(got) - ticks * 10**9 // unit) <= 1
-        else:
-            assert got == ticks * 10**9 // unit
+@given(
+    st.integers(0, 63),
+    st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 2**50)),
+    st.booleans(),
+    st.sampled_from([0, 1, -5, 2**31, -(2**40)]),
+)
+def test_instants_of_any_resolution_are_exact(exponent: int, ticks: int, binary: bool, offset: int) -> None:
+    exponent = exponent if binary else min(exponent, 19)
+    unit = 2**exponent if binary else 10**exponent
+    content = section() + interface(resolution=exponent | (128 if binary else 0), offset=offset)
+    capture = read_bytes(content + enhanced(Frame(0, segment(True, 2)), ticks=ticks))
+    if ticks // unit > 2**33 or abs(ticks // unit + offset) > 2**33:
+        assert capture.report.skipped == {"instant out of range": 1}
+    else:
+        wanted = ticks * 10**9 // unit + offset * 10**9
+        # 34 binary digits of a second are kept, which is finer than a nanosecond
+        assert abs(int(capture.packets.ts[0]) - wanted) <= (1 if binary and exponent > 34 else 0)
 
 
 def test_instants_beyond_nanoseconds_are_counted(tmp_path: Path) -> None:
@@ -204,7 +228,7 @@ STRANGERS = {
     "text file": b"hello, this is no capture\n" * 10,
     "JSON": b'{"packets": []}',
     "PNG image": b"\x89PNG\r\n\x1a\n" + bytes(50),
-    "Zstandard": bytes.fromhex("28b52ffd") + bytes(50),
+    "xz archive": b"\xfd7zXZ" + bytes(50),
     "snoop": b"snoop\0\0\0" + bytes(50),
     "ZIP archive": b"PK\3\4" + bytes(50),
     "starts with the bytes de ad be ef": bytes.fromhex("deadbeef") + bytes(50),

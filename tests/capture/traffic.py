@@ -3,11 +3,14 @@
 Nothing here uses the code under test.
 """
 
+import gzip
 import ipaddress
 import struct
+from pathlib import Path
 from typing import NamedTuple
 
 import dpkt
+import zstandard
 
 START = 1_700_000_000_000_000_000
 CLIENT, SERVER = "192.0.2.1", "198.51.100.7"
@@ -180,6 +183,61 @@ def mixed() -> list[Frame]:
     ]
     made = [Frame(START + 1000 * k, data, len(data) + (60 if k == 8 else 0)) for k, data in frames]
     return made + web(START + 1_000_000) + web(START + 2_000_000, port=40001, gap=500_123)
+
+
+def frames_in(path: Path) -> list[Frame]:
+    """The frames of a whole capture file, plainly read: the twin of the loop over records and blocks."""
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    elif content[:4] == b"\x28\xb5\x2f\xfd":
+        content = zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True).read()
+    if content[:4] == b"\n\r\r\n":
+        return _frames_in_blocks(content)
+    order = "<" if content[0] in (0xD4, 0x4D, 0x34) else ">"
+    magic, _, _, _, _, _, link = struct.unpack_from(order + "IHHiIII", content)
+    frames, at, unit, more = [], 24, 1 if magic == 0xA1B23C4D else 1000, 8 if magic == 0xA1B2CD34 else 0
+    while at + 16 + more <= len(content):
+        seconds, fraction, kept, true = struct.unpack_from(order + "IIII", content, at)
+        at += 16 + more + kept
+        if at <= len(content):
+            frames.append(Frame(seconds * 10**9 + fraction * unit, content[at - kept : at], max(true, kept), link))
+    return frames
+
+
+def _frames_in_blocks(content: bytes) -> list[Frame]:
+    frames: list[Frame] = []
+    at, order, interfaces = 0, "<", []
+    while at + 12 <= len(content):
+        if content[at : at + 4] == b"\n\r\r\n":
+            order, interfaces = (">" if content[at + 8] == 0x1A else "<"), []
+        kind, size = struct.unpack_from(order + "II", content, at)
+        body = content[at + 8 : at + size - 4]
+        if at + size > len(content):
+            break
+        if kind == 1:
+            options, unit, offset, k = body[8:], 1000.0, 0, 0
+            while k + 4 <= len(options):
+                code, length = struct.unpack_from(order + "HH", options, k)
+                if code == 9:
+                    unit = 10**9 / (2 ** (options[k + 4] & 127) if options[k + 4] & 128 else 10 ** options[k + 4])
+                elif code == 14:
+                    (offset,) = struct.unpack_from(order + "q", options, k + 4)
+                k += 4 + (length + 3) // 4 * 4
+            interfaces.append((struct.unpack_from(order + "H", body)[0], unit, offset))
+        elif kind in (2, 6):
+            number = struct.unpack_from(order + ("I" if kind == 6 else "H"), body)[0]
+            high, low, kept, true = struct.unpack_from(order + "IIII", body, 4)
+            if number < len(interfaces):
+                link, unit, offset = interfaces[number]
+                ticks = high << 32 | low
+                ts = (ticks * int(unit) if unit >= 1 else int(ticks * unit)) + offset * 10**9
+                frames.append(Frame(ts, body[20 : 20 + kept], max(true, kept), link))
+        elif kind == 3:
+            (true,) = struct.unpack_from(order + "I", body)
+            frames.append(Frame(frames[-1].ts if frames else 0, body[4 : 4 + true], true, interfaces[0][0]))
+        at += size
+    return frames
 
 
 EXTENSIONS = {0, 43, 60, 135, 139, 140}

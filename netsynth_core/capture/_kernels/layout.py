@@ -31,9 +31,6 @@ FULL, PAUSED, SHORT, DAMAGED, SECTION, INTERFACE_BLOCK = range(6)
 """Columns full; `pause` reached; the bytes end before the next record does; a record that cannot be; a section header;
 an interface description."""
 
-RECORD_LIMIT = 64 << 20
-"""A record that claims more bytes than this is damage, no frame (jumbo frames are below 64 kB, USB below 16 MB)."""
-
 NO_INSTANT = np.iinfo(np.int64).min
 
 # the fields of one packet: where its IP header is and of which version; protocol, ports, length by the IP header; where

@@ -172,7 +172,7 @@ def _wifi(data, at, end, padded):
 
 @inner
 def _radiotap(data, at, end):
-    """How many bytes of radiotap stand before the 802.11 header and whether that is padded; -1 where they are broken."""
+    """Bytes of radiotap before the 802.11 header and whether that is padded; -1 where they are broken."""
     size = le16(data, at + 2)
     if at + size > end:
         return -1, False

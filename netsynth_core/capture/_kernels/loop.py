@@ -10,10 +10,11 @@ from numba import njit
 
 from netsynth_core.capture._kernels import layout as at_
 from netsynth_core.capture._kernels.fragments import attribute
-from netsynth_core.capture._kernels.layout import DAMAGED, FULL, NO_INSTANT, PAUSED, RECORD_LIMIT, SHORT, WHOLE
+from netsynth_core.capture._kernels.layout import DAMAGED, FULL, NO_INSTANT, PAUSED, SHORT, WHOLE
 from netsynth_core.capture._kernels.network import read_frame
 from netsynth_core.capture._kernels.pcapng import read_block
 from netsynth_core.capture._kernels.words import be16, be32, be64, byte, sources_stamp, word32
+from netsynth_core.capture.pcap import RECORD_LIMIT
 from netsynth_core.capture.reasons import BAD_INSTANT, NO_INTERFACE, OK
 
 _MAPPED = np.uint64(0xFFFF00000000)

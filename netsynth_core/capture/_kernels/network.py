@@ -3,8 +3,6 @@
 Nothing is read at or behind `end`, the end of what was captured of the frame.
 """
 
-import numpy as np
-
 from netsynth_core.capture._kernels.layout import (
     ACK,
     AT_PAYLOAD,
@@ -45,6 +43,7 @@ from netsynth_core.capture.reasons import (
     OK,
     OTHER_TYPE,
 )
+
 
 @inner
 def _extensions(data, at, end, proto, fragment, ident):

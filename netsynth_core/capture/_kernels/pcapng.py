@@ -12,13 +12,13 @@ from netsynth_core.capture._kernels.layout import (
     MULTIPLIER,
     NO_INSTANT,
     OFFSET,
-    RECORD_LIMIT,
     SECTION,
     SHORT,
     SNAPLEN,
     UNDATED,
 )
 from netsynth_core.capture._kernels.words import inner, word16, word32
+from netsynth_core.capture.pcap import RECORD_LIMIT
 
 
 @inner

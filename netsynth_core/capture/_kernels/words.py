@@ -12,7 +12,7 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 """Decorator of kernels that only other kernels call; they need no way in from Python."""
 
 
