@@ -78,7 +78,7 @@ def conversation_steps(packets: PacketTable, metered: Metered, flow: int) -> Ste
         flags=tuple(flag_words(int(value)) if is_tcp else "" for value, is_tcp in zip(held.flags, tcp, strict=True)),
         seq=seq,
         ack=ack,
-        window=np.where(tcp & (held.fragment != 2), held.window, UNSET).astype(np.int64),
+        window=np.where(tcp & (held.fragment != 2), held.window.astype(np.int64), UNSET),
         payload=held.payload_length.astype(np.int64),
         classes=tuple(CLASS_NAMES[code] for code in classify(held).tolist()),
         marks=tuple(mark_words(int(value)) for value in bits),

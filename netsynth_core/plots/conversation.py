@@ -73,7 +73,7 @@ def _heading(steps: Steps, places: NDArray[np.int64]) -> str:
     text = f"n = {count(len(steps))} packets in {span}, from {format_instant(int(steps.ts[0]))}"
     if len(places) < len(steps):
         text += f"; {count(int(places[0]) + 1)} to {count(int(places[-1]) + 1)} are shown"
-    return text
+    return f"{text}; symbols at the right"
 
 
 def _details(steps: Steps, place: int) -> str:
@@ -126,10 +126,8 @@ def _rails(figure: go.Figure, shown: int, originator: str, responder: str, theme
             x=[at, at], y=[-0.6, shown - 0.45], mode="lines", hoverinfo="skip",
             line={"color": theme.reference.colour, "width": 2},
         )  # fmt: skip
-    _texts(figure, -0.03, [-1.0], ["packet, time"], "middle left")
     _texts(figure, 0, [-1.0], [f"<b>{originator}</b>"])
     _texts(figure, 1, [-1.0], [f"<b>{responder}</b>"])
-    _texts(figure, 1.03, [-1.0], ["symbol"], "middle right")
 
 
 def _arrows(

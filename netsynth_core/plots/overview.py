@@ -69,6 +69,8 @@ def capture_over_time(
         total, peak = _said(of, float(values.sum())), _said(of, float(load.max()))
         words.append(f"{plain(name, length=24) or of}: {total}, at most {peak} per {duration(chosen)}")
         if by != "all":
+            # room above the highest bar for the name of the strip
+            figure.update_yaxes(range=[0, 1.45 * max(1.0, float(load.max()))], row=row, col=1)
             figure.add_annotation(
                 text=f"<b>{label(name, length=24)}</b>  {total}", xref="paper", x=1.0, xanchor="right", showarrow=False,
                 yref=f"y{row if row > 1 else ''} domain", y=1.0, yanchor="top", bgcolor=theme.background, opacity=0.9,

@@ -78,7 +78,7 @@ def services_bar(counts: Mapping[str, int], *, of: str = "flows", by: str = "ser
         hoverinfo="skip",
     )  # fmt: skip
     figure.update_yaxes(tickvals=places, ticktext=[label(name, length=24) or "(unknown)" for _, name in shown])
-    figure.update_xaxes(title_text=of, range=[0, 1.25 * max(n for n, _ in shown)], exponentformat="SI")
+    figure.update_xaxes(title_text=of, range=[0, 1.4 * max(n for n, _ in shown)], exponentformat="SI")
     figure = dress(figure, theme, title=titled(title, f"n = {count(total)}"), height=130 + 24 * max(3, len(shown)))
     words = ", ".join(
         f"{plain(name, length=24) or 'unknown'} {count(n)} ({share(n / total)})" for n, name in ranked[:5]

@@ -58,8 +58,6 @@ def _load(overview: "Overview", id: str) -> None:
             ),
             key="load",
         )
-        if overview.from_packets and not overview.marks.names:
-            st.caption("No packet was marked as a retransmission, out of order, or otherwise.")
 
 
 def _width(ns: int) -> str:
@@ -105,12 +103,12 @@ def _hosts(overview: "Overview") -> None:
             key="hosts",
             alt="Busiest hosts",
             column_config={
-                "host": st.column_config.TextColumn(width=150),
-                "packets": small(width=70),
+                "host": st.column_config.TextColumn(width=126),
+                "packets": small(width=66),
                 "bytes": small(format="compact", width=70, help="IP bytes, both directions."),
                 "sent": small(format="compact", width=64, help="IP bytes it sent."),
                 "received": small(format="compact", width=74, help="IP bytes it received."),
-                "flows": small(width=60),
+                "flows": small(width=54),
                 "begun": small(width=62, help="Flows it is the originator of."),
             },
         )

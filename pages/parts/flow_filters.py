@@ -32,7 +32,7 @@ def flow_filter(index: "FlowIndex") -> "FlowFilter":
     """Draw the filters and return what they say."""
     from netsynth_core.flows.selecting import FlowFilter
 
-    first = st.columns([2, 2, 2, 3, 2, 1.2], vertical_alignment="bottom")
+    first = st.columns([2, 2, 2, 3, 2, 1.6], vertical_alignment="bottom")
     services = first[0].multiselect(
         "Service",
         index.choices("service"),
