@@ -29,6 +29,7 @@ _COMMANDS = {
     "align": ("models", "How an automaton explains each word."),
     "edit": ("models", "Apply edits to a model, each checked."),
     "export": ("models", "A drawing of an automaton or of patterns."),
+    "hosts": ("make", "The hosts of a model by role: a file to move them into another network."),
     "sample": ("make", "Synthetic flows or words from a model."),
     "forge": ("make", "Packets for flows: a pcap."),
     "evaluate": ("make", "Hold synthetic flows against real ones."),

@@ -1,19 +1,85 @@
-"""Commands that make traffic and judge it: ``sample``, ``forge``, ``evaluate``, ``generate``."""
+"""Commands that make traffic and judge it: ``hosts``, ``sample``, ``forge``, ``evaluate``, ``generate``."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, new_folder, output_file, output_option, read_model
 from netsynth_core.cli.output import Output, common_options, seed_option
-from netsynth_core.errors import NotEnoughData, StorageError
+from netsynth_core.errors import InvalidParameter, NotEnoughData, StorageError
+
+if TYPE_CHECKING:
+    from netsynth_core.workspace.renaming import Renaming
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def renaming_options(command: F) -> F:
+    """``--hosts``, ``--anonymise`` and ``--key-file``."""
+    moved = "Move hosts into your own network; netsynth hosts writes the file to fill in."
+    secret = "The secret to anonymise with; without it the key is made of the seed."
+    options = (
+        click.option("--hosts", "hosts_path", metavar="HOSTS.toml", type=PATH, help=moved),
+        click.option("--anonymise", is_flag=True, help="Rename all hosts consistently, keeping shared prefixes."),
+        click.option("--key-file", metavar="FILE", type=PATH, help=secret),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _renaming(
+    hosts_path: Path | None, anonymise: bool, key_file: Path | None, seed: int, hosts: "Sequence[str]"
+) -> "Renaming | None":
+    from netsynth_core.workspace.renaming import by_key, by_plan
+
+    if hosts_path is not None and anonymise:
+        raise click.UsageError("Give either --hosts or --anonymise.")
+    if key_file is not None and not anonymise:
+        raise click.UsageError("--key-file belongs to --anonymise.")
+    if hosts_path is not None:
+        return by_plan(hosts_path, hosts)
+    return by_key(key_file, seed) if anonymise else None
+
+
+@click.command("hosts", epilog="Example: netsynth hosts patterns.json -o hosts.toml")
+@click.argument("path", metavar="MODEL.json|FLOWS", type=PATH)
+@output_option("HOSTS.toml", "Where to write the file to start from.")
+@seed_option
+@common_options
+def hosts_command(out: Output, path: Path, output: Path, seed: int) -> None:
+    """The hosts of a model or of flows by role: a file for `netsynth sample --hosts` to fill in."""
+    from netsynth_core.flows.hosts import hosts_of, roles_of, write_hosts
+    from netsynth_core.flows.source import read_flows
+    from netsynth_core.models.generator import Level
+    from netsynth_core.workspace.renaming import roles_of_model
+
+    output_file(output, (".toml",))
+    with out.monitor() as monitor:
+        if path.suffix.lower() == ".json":
+            model = read_model(path)
+            if model.level is not Level.FLOW:
+                raise InvalidParameter(f"{path} draws words, which have no hosts.", hint="Name a model of flows.")
+            roles = roles_of_model(model, seed=seed, monitor=monitor)
+        else:
+            flows = read_flows([path], monitor=monitor).flows
+            roles = roles_of(flows, hosts_of(flows))
+    write_hosts(output, roles, source=path.name)
+    counts = {role: len(hosts) for role, hosts in roles.items()}
+    out.result(
+        {"roles": counts, "hosts": sum(counts.values()), "file": str(output)},
+        [*(f"{number:6}  {role}" for role, number in counts.items()), f"written to {output}"],
+    )
 
 
 @click.command("sample", epilog="Example: netsynth sample patterns.json -n 2000 -o synthetic.csv")
 @click.argument("model_path", metavar="MODEL.json", type=PATH)
 @click.option("-n", "count", type=click.IntRange(min=1, max=1_000_000_000), help="How many flows or words.")
-@click.option("--duration", help="Instead: flows of this much time at the real rate, such as 90s, 5m, 1h.")
-@click.option("--start", help="When the first flow starts: Unix seconds or ISO 8601.")
+@click.option("--duration", help="Flows of this much time, such as 90s, 5m, 7d; without -n at the real rate.")
+@click.option("--start", help="When that time begins: Unix seconds or ISO 8601.")
+@renaming_options
 @output_option("FILE", "Flows: .csv, .csv.gz or .parquet; words: any name.")
 @seed_option
 @common_options
@@ -23,39 +89,52 @@ def sample_command(
     count: int | None,
     duration: str | None,
     start: str | None,
+    hosts_path: Path | None,
+    anonymise: bool,
+    key_file: Path | None,
     output: Path,
     seed: int,
 ) -> None:
-    """Draw synthetic flows or words from a model."""
+    """Draw synthetic flows or words from a model. Flows are written as they are drawn, in order of their start."""
     from netsynth_core.models.generator import Level
     from netsynth_core.units import parse_duration, parse_instant
-    from netsynth_core.workspace.steps import sample_model
+    from netsynth_core.workspace.renaming import learnt_hosts
+    from netsynth_core.workspace.steps import sample_model, stream_model
 
-    if (count is None) == (duration is None):
-        raise click.UsageError("Give either -n N or --duration D.")
+    if count is None and duration is None:
+        raise click.UsageError("Give -n N, --duration D, or both.")
     duration_ns = parse_duration(duration) if duration is not None else None
     start_ns = parse_instant(start) if start is not None else None
     model = read_model(model_path)
-    output_file(output, TABLE_ENDINGS if model.level is Level.FLOW else ())
+    flows = model.level is Level.FLOW
+    output_file(output, TABLE_ENDINGS if flows else ())
+    renaming = _renaming(hosts_path, anonymise, key_file, seed, learnt_hosts(model))
+    if renaming is not None and not flows:
+        raise InvalidParameter("Words have no hosts to rename.", hint="Rename the flows, and forge packets for them.")
     with out.monitor() as monitor:
         begun = out.seconds()
-        made = sample_model(model, count, duration_ns=duration_ns, start_ns=start_ns, seed=seed, monitor=monitor)
-        seconds = max(out.seconds() - begun, 1e-3)
-        if model.level is Level.FLOW:
-            from netsynth_core.flows.table_io import write_flow_table
+        if flows:
+            from netsynth_core.flows.writing import write_flow_stream
 
-            write_flow_table(output, made)  # type: ignore[arg-type]
+            tables = stream_model(model, count, duration_ns=duration_ns, start_ns=start_ns, seed=seed, monitor=monitor)
+            renamed = tables if renaming is None else (renaming.of(table) for table in tables)
+            rows = write_flow_stream(output, renamed)
         else:
             from netsynth_core.flows.words_io import write_words
 
-            write_words(output, made)  # type: ignore[arg-type]
+            words = sample_model(model, count, duration_ns=duration_ns, start_ns=start_ns, seed=seed, monitor=monitor)
+            write_words(output, words)  # type: ignore[arg-type]
+            rows = len(words)
+        seconds = max(out.seconds() - begun, 1e-3)
+    out.note(renaming.notes if renaming is not None else ())
     out.result(
         {
-            "rows": len(made),
+            "rows": rows,
             "seconds": round(seconds, 3),
-            "rows_per_second": round(len(made) / seconds, 1),
+            "rows_per_second": round(rows / seconds, 1),
             "seed": seed,
             "file": str(output),
+            **(renaming.facts if renaming is not None else {}),
         }
     )
 
@@ -172,17 +251,31 @@ def evaluate_command(
 @click.argument("inputs", nargs=-1, required=True, metavar="WORKSPACE|CAPTURE...", type=PATH)
 @output_option("DIR", "Folder for the results; made when there is none.")
 @click.option("--flows", "count", type=click.IntRange(min=1), help="How many flows to make; default as many as real.")
+@renaming_options
 @seed_option
 @common_options
-def generate_command(out: Output, inputs: tuple[Path, ...], output: Path, count: int | None, seed: int) -> None:
+def generate_command(
+    out: Output,
+    inputs: tuple[Path, ...],
+    output: Path,
+    count: int | None,
+    hosts_path: Path | None,
+    anonymise: bool,
+    key_file: Path | None,
+    seed: int,
+) -> None:
     """The whole chain: read flows, learn patterns and automata, sample, forge packets, compare.
 
     Takes captures, one flow table, or a workspace, whose newest flows and models (with their edits) are used. Writes
-    flows.csv (real), synthetic.csv, synthetic.pcap, report.json, report.html and models/.
+    flows.csv (real), synthetic.csv, synthetic.pcap, report.json, report.html and models/. With --hosts or --anonymise
+    the synthetic flows and packets have other hosts; they are compared before they are renamed.
     """
     from netsynth_core.workspace.chain import generate_chain
 
+    def rename(hosts: Sequence[str]) -> "Renaming | None":
+        return _renaming(hosts_path, anonymise, key_file, seed, hosts)
+
     with new_folder(output) as folder, out.monitor() as monitor:
-        result = generate_chain(list(inputs), folder, flows=count, seed=seed, monitor=monitor)
-    out.note(result.read.get("notes", []))
+        result = generate_chain(list(inputs), folder, flows=count, rename=rename, seed=seed, monitor=monitor)
+    out.note([*result.read.get("notes", []), *result.sample.get("notes", [])])
     out.result({**result.to_json(), "seconds": out.seconds()}, result.lines())

@@ -7,7 +7,7 @@ into place, so that an interrupted run leaves what was there before.
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import document_of
 from netsynth_core.workspace.groups import group_words
+from netsynth_core.workspace.renaming import Renaming, learnt_hosts
 from netsynth_core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -92,7 +93,13 @@ class _Material:
 
 
 def generate_chain(
-    inputs: Sequence[Path], folder: Path, *, flows: int | None = None, seed: int = 0, monitor: Monitor = SILENT
+    inputs: Sequence[Path],
+    folder: Path,
+    *,
+    flows: int | None = None,
+    rename: Callable[[Sequence[str]], Renaming | None] | None = None,
+    seed: int = 0,
+    monitor: Monitor = SILENT,
 ) -> ChainResult:
     """Do the whole chain.
 
@@ -106,6 +113,9 @@ def generate_chain(
         Exists; gets the files named in `RESULTS`, those of an earlier run are replaced.
     flows
         How many to make; None = as many as real ones.
+    rename
+        Given the hosts of the flow model, how the hosts of the synthetic flows and packets are renamed. Real and
+        synthetic flows are compared before that.
 
     Raises
     ------
@@ -130,9 +140,10 @@ def generate_chain(
         lap("patterns")
         automata = _learn_automata(material, made, result, seed, monitor)
         lap("automata")
-        synthetic = _sample(material, patterns, flows, made, result, seed, monitor)
+        renaming = rename(learnt_hosts(patterns)) if rename is not None else None
+        synthetic, renamed = _sample(material, patterns, flows, renaming, made, result, seed, monitor)
         lap("sample")
-        _forge(synthetic, automata, made, result, seed, monitor)
+        _forge(renamed, automata, made, result, seed, monitor)
         lap("forge")
         _evaluate(material.flows, synthetic, patterns, made, result, seed, monitor)
         lap("evaluate")
@@ -298,11 +309,13 @@ def _sample(
     material: _Material,
     patterns: AnyModel,
     flows: int | None,
+    renaming: Renaming | None,
     made: Path,
     result: ChainResult,
     seed: int,
     monitor: Monitor,
-) -> "FlowTable":
+) -> "tuple[FlowTable, FlowTable]":
+    """The synthetic flows, and the same under the names that are written."""
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.table_io import write_flow_table
 
@@ -311,13 +324,16 @@ def _sample(
     synthetic = steps.sample_model(patterns, flows or len(material.flows), seed=seed, monitor=monitor)
     assert isinstance(synthetic, FlowTable)
     seconds = max(time.monotonic() - begun, 1e-3)
-    write_flow_table(made / "synthetic.csv", synthetic)
+    renamed = synthetic if renaming is None else renaming.of(synthetic)
+    write_flow_table(made / "synthetic.csv", renamed)
     result.sample = {
         "rows": len(synthetic),
         "seconds": round(seconds, 3),
         "rows_per_second": round(len(synthetic) / seconds, 1),
     }
-    return synthetic
+    if renaming is not None:
+        result.sample |= {**renaming.facts, "notes": list(renaming.notes)}
+    return synthetic, renamed
 
 
 def _forge(

@@ -4,11 +4,12 @@ Commands call these on files, `doing` on artefacts. Each takes a monitor and ret
 unless its name says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from netsynth_core.errors import InvalidParameter, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from netsynth_core.forge.report import ForgeReport
 
 AnyModel = Generator[Any, Any, Any]
+MOST_TABLE = 50_000_000
+"""Flows of one table in memory."""
 
 
 def words_of_file(path: Path) -> "Words":
@@ -102,31 +105,57 @@ def sample_model(
     Parameters
     ----------
     duration_ns
-        Instead of `n`, for flow-level models: as many flows as the real traffic had in that time.
+        For flow-level models: the flows of so much time. Without `n` as many as the real traffic had in that time.
     start_ns
-        Start of the first flow, ns since the epoch; None = where the model puts it.
+        Where the stretch of time begins, ns since the epoch; None = where the model puts it.
 
     Raises
     ------
     InvalidParameter
-        When neither or both of `n` and `duration_ns` are given, or the model is of packet level and a time is given.
+        When neither `n` nor `duration_ns` is given, or the model cannot be asked for a time.
     """
-    if (n is None) == (duration_ns is None):
+    if model.level is not Level.PACKET:
+        return _joined(stream_model(model, n, duration_ns=duration_ns, start_ns=start_ns, seed=seed, monitor=monitor))
+    if n is None or duration_ns is not None or start_ns is not None:
+        raise InvalidParameter(
+            "A packet-level model draws words, which have no place in time.", hint="Give -n N, without times."
+        )
+    words: Words = model.sample(n, rng=np.random.default_rng(seed), monitor=monitor)
+    return words
+
+
+def stream_model(
+    model: AnyModel,
+    n: int | None = None,
+    *,
+    duration_ns: int | None = None,
+    start_ns: int | None = None,
+    seed: int,
+    monitor: Monitor = SILENT,
+) -> "Iterator[FlowTable]":
+    """Draw from a flow-level model, as tables of successive times where its kind can; see `sample_model`."""
+    if n is None and duration_ns is None:
         raise InvalidParameter("Say how much to draw: a number or a duration.", hint="Give -n N or --duration D.")
     rng = np.random.default_rng(seed)
-    if model.level is Level.PACKET:
-        if n is None or start_ns is not None:
+    if hasattr(model, "stream"):
+        return iter(model.stream(n, duration_ns, start_ns, rng=rng, monitor=monitor))
+    if duration_ns is not None or n is None:
+        raise InvalidParameter(f"A {model.kind} model draws by number only.", hint="Give -n N, without a duration.")
+    return iter([_moved(model.sample(n, rng=rng, monitor=monitor), start_ns)])
+
+
+def _joined(tables: "Iterator[FlowTable]") -> "FlowTable":
+    from netsynth_core.flows.table import FlowTable
+
+    frames = []
+    for table in tables:
+        frames.append(table.frame)
+        if sum(map(len, frames)) > MOST_TABLE:
             raise InvalidParameter(
-                "A packet-level model draws words, which have no place in time.", hint="Give -n N, without times."
+                f"More than {format_number(MOST_TABLE)} flows are too many for one table.",
+                hint="Ask for fewer, or write them with netsynth sample, which needs no table.",
             )
-        words: Words = model.sample(n, rng=rng, monitor=monitor)
-        return words
-    if duration_ns is not None:
-        if not hasattr(model, "sample_for"):
-            raise InvalidParameter(f"A {model.kind} model draws by number only.", hint="Give -n N, without a duration.")
-        made: FlowTable = model.sample_for(duration_ns, start_ns, rng=rng, monitor=monitor)
-        return made
-    return _moved(model.sample(n or 0, rng=rng, monitor=monitor), start_ns)
+    return FlowTable(frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True))
 
 
 def _moved(flows: "FlowTable", start_ns: int | None) -> "FlowTable":

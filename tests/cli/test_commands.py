@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dpkt
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -268,6 +269,43 @@ def test_sample_of_a_duration_starts_and_ends_where_it_is_told(made: Path, tmp_p
     ts = read_flow_table(tmp_path / "a.csv").frame["ts"]
     begin = 1_767_225_600_000_000_000
     assert ts.min() >= begin and ts.max() < begin + 60_000_000_000 and len(ts) > 10
+
+
+def test_sample_of_a_number_and_a_duration(made: Path, tmp_path: Path) -> None:
+    args = ("sample", made / "patterns.json", "-n", 30, "--duration", "1h", "--start", "2026-01-01")
+    assert ask(*args, "-o", tmp_path / "a.parquet")["rows"] == 30
+    ts = read_flow_table(tmp_path / "a.parquet").frame["ts"]
+    assert len(ts) == 30 and ts.min() >= 1_767_225_600_000_000_000 and ts.max() - ts.min() > 600_000_000_000
+
+
+def test_sampled_hosts_are_moved_by_a_file_and_anonymised(made: Path, tmp_path: Path) -> None:
+    model = made / "patterns.json"
+    answer = ask("hosts", model, "-o", tmp_path / "h.toml")
+    assert answer["roles"] == ask("hosts", made / "flows.csv", "-o", tmp_path / "f.toml")["roles"]
+    plain = ("sample", model, "-n", 60, "-o", tmp_path / "a.csv")
+    ask(*plain)
+    before = read_flow_table(tmp_path / "a.csv").frame
+    # the file as written moves nothing
+    kept = ask("sample", model, "-n", 60, "--hosts", tmp_path / "h.toml", "-o", tmp_path / "b.csv")
+    assert kept["renamed"] == 0 and (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    text = (tmp_path / "h.toml").read_text().replace("pool = []", 'pool = ["172.20.0.0/16", "2001:db8:7::/64"]')
+    (tmp_path / "h.toml").write_text(text)
+    ask("sample", model, "-n", 60, "--hosts", tmp_path / "h.toml", "-o", tmp_path / "b.csv")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"0123456789abcdef")
+    ask("sample", model, "-n", 60, "--anonymise", "--key-file", secret, "-o", tmp_path / "c.csv")
+    for name in "bc":
+        after = read_flow_table(tmp_path / f"{name}.csv").frame
+        pairs = set(zip(before["src_ip"], after["src_ip"], strict=True))
+        pairs |= set(zip(before["dst_ip"], after["dst_ip"], strict=True))
+        assert len({old for old, _ in pairs}) == len({new for _, new in pairs}) == len(pairs)
+        assert all(old != new for old, new in pairs)
+        pd.testing.assert_frame_equal(
+            before.drop(columns=["src_ip", "dst_ip"]), after.drop(columns=["src_ip", "dst_ip"])
+        )
+    for args in (("--anonymise", "--hosts", tmp_path / "h.toml"), ("--key-file", secret)):
+        assert run("sample", model, "-n", 5, "-o", tmp_path / "d.csv", *args).exit_code == 2
+    assert run("hosts", made / "http.json", "-o", tmp_path / "d.toml").exit_code == 2
 
 
 def test_forge(made: Path, tmp_path: Path) -> None:

@@ -178,6 +178,11 @@ class FlowChronicle:
         )
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host the model may draw."""
+        return next(column.values for column in self.columns if column.kind == "host")
+
+    @property
     def multi_flow_patterns(self) -> tuple[LearntPattern, ...]:
         """Patterns of two or more flows."""
         return tuple(p for p in self.patterns if len(p.pattern) > 1)
