@@ -19,25 +19,65 @@ meter_option = click.option(
 
 @click.command("flows", epilog="Example: netsynth flows office.pcap.gz -o flows.csv")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=PATH)
-@output_option("FLOWS", "Where to write: .csv, .csv.gz or .parquet.")
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    metavar="FLOWS",
+    type=PATH,
+    help="Where to write: .csv, .csv.gz, .parquet, or .log and .log.gz (Zeek's conn.log).",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet", "zeek", "netflow"]),
+    help="What to write, whatever the ending.",
+)
+@click.option("--mapping", "mapping_path", metavar="JSON", type=PATH, help="Read the tables through this mapping.")
+@click.option("--show-mapping", is_flag=True, help="Print a mapping proposed for the table, to correct by hand.")
 @meter_option
 @common_options
-def flows_command(out: Output, inputs: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> None:
-    """Read captures (pcap, pcapng, gzip too) or flow tables, and write one flow table."""
+def flows_command(
+    out: Output,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    form: str | None,
+    mapping_path: Path | None,
+    show_mapping: bool,
+    settings: tuple[str, ...],
+) -> None:
+    """Read captures, flow tables or logs of other tools (Zeek, Argus, nfdump, CICFlowMeter, Suricata, any CSV through a
+    mapping), and write one flow table or log."""
+    if show_mapping:
+        _show_mapping(out, inputs[0])
+        return
+    from netsynth_core.flows.logs import read_mapping
+    from netsynth_core.flows.logs.export import write_flows_as
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
-    from netsynth_core.flows.table_io import write_flow_table
     from netsynth_core.workspace.contents import flow_facts
 
-    output_file(output, TABLE_ENDINGS)
+    if output is None:
+        raise InvalidParameter("Nothing says where to write.", hint="Name a file with -o, such as -o flows.csv.")
+    output_file(output, (*TABLE_ENDINGS, ".log", ".log.gz"))
+    mapping = None if mapping_path is None else read_mapping(mapping_path)
     params = MeterParams.from_settings(settings)
     with out.monitor() as monitor:
-        source = read_flows(list(inputs), params, monitor=monitor)
-        write_flow_table(output, source.flows)
+        source = read_flows(list(inputs), params, mapping=mapping, monitor=monitor)
+        write_flows_as(output, source.flows, form)
     facts = flow_facts(source)
     answer = {**facts, "notes": out.note(facts["notes"]), "file": str(output), "seconds": out.seconds()}
     # the notes stand on stderr already
     out.result(answer, list(figure_lines({name: value for name, value in answer.items() if name != "notes"})))
+
+
+def _show_mapping(out: Output, path: Path) -> None:
+    """Print the mapping proposed for a table, as the JSON that ``--mapping`` takes."""
+    from netsynth_core.flows.logs import propose_mapping, read_head
+
+    table = read_head(path)
+    mapping = propose_mapping(table.header, table.rows, delimiter=table.delimiter, has_header=table.has_header)
+    out.result(mapping.model_dump(), [mapping.model_dump_json(indent=1)])
 
 
 @click.command("words", epilog="Example: netsynth words office.pcap.gz -o words --service http")

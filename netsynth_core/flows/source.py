@@ -1,20 +1,24 @@
-"""Flows from whatever the user has: captures or flow tables, told apart by what the files hold."""
+"""Flows from whatever the user has: captures, flow tables or logs of other tools, told apart by what the files hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from netsynth_core.capture.packets import PacketTable, ReadReport
 from netsynth_core.capture.reading import read_captures
 from netsynth_core.capture.records import is_capture, read_head, unknown_format
-from netsynth_core.errors import NotEnoughData, UnknownFormat
+from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.flows.metering import Metered, MeterParams, meter_flows
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.flows.table_io import is_address, read_flow_table
+from netsynth_core.flows.table_io import REQUIRED, is_address, read_flow_table
 from netsynth_core.monitor import SILENT, Monitor
+
+if TYPE_CHECKING:
+    from netsynth_core.flows.logs import LogReport, Mapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +27,30 @@ class FlowSource:
 
     flows: FlowTable
     reports: list[ReadReport]
-    """One per capture; empty for flow tables."""
+    """One per capture; empty for flow tables and logs."""
     packets: PacketTable | None
     metered: Metered | None
     notes: tuple[str, ...] = ()
-    """Sentences on flow tables for a person; those on captures are in their reports."""
+    """Sentences on flow tables and logs for a person; those on captures are in their reports."""
+    logs: "tuple[LogReport, ...]" = ()
+    """One per log of another tool, or table read through a mapping."""
 
 
 def read_flows(
-    paths: str | Path | Sequence[str | Path], params: MeterParams | None = None, *, monitor: Monitor = SILENT
+    paths: str | Path | Sequence[str | Path],
+    params: MeterParams | None = None,
+    *,
+    mapping: "Mapping | None" = None,
+    monitor: Monitor = SILENT,
 ) -> FlowSource:
-    """Read flows from captures (metered here) or from flow tables (CSV, gzip CSV, Parquet).
+    """Read flows from captures (metered here), or from flow tables (CSV, gzip CSV, Parquet) and logs of other tools.
+
+    Parameters
+    ----------
+    paths
+        Captures, or tables and logs of any kinds.
+    mapping
+        How to read the tables, when they are neither flow tables nor logs of a known kind.
 
     Raises
     ------
@@ -47,26 +64,55 @@ def read_flows(
     names = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not names:
         raise NotEnoughData("No input was given.", hint="Name a capture or a flow table.")
-    kinds = {str(name): kind_of(name) for name in names}
-    if len(set(kinds.values())) > 1:
-        capture = next(name for name, kind in kinds.items() if kind == "capture")
-        table = next(name for name, kind in kinds.items() if kind == "table")
+    kinds = {str(name): _kind(name, mapping) for name in names}
+    capture = next((name for name, kind in kinds.items() if kind == "capture"), None)
+    table = next((name for name, kind in kinds.items() if kind != "capture"), None)
+    if capture is not None and mapping is not None:
+        raise InvalidParameter(
+            f"{capture} is a capture; a mapping says how a table is read.", hint="Leave the mapping out."
+        )
+    if capture is not None and table is not None:
         raise UnknownFormat(
             f"{capture} is a capture and {table} a flow table; one kind is needed.",
             hint="Turn the capture into a flow table first (netsynth flows), or give the files one kind at a time.",
         )
-    if "capture" in kinds.values():
+    if capture is not None:
         packets, reports = read_captures(names, monitor=monitor)
         metered = meter_flows(packets, params, monitor=monitor)
         return FlowSource(metered.flows, reports, packets, metered)
-    tables = []
+    return _from_tables(names, kinds, mapping, monitor)
+
+
+def _from_tables(
+    names: Sequence[str | Path], kinds: dict[str, str], mapping: "Mapping | None", monitor: Monitor
+) -> FlowSource:
+    """Flows of tables and logs, joined."""
+    from netsynth_core.flows.logs import read_log, read_mapped
+
+    tables, logs = [], list["LogReport"]()
     for done, name in enumerate(names):
         monitor.step("reading flow tables", done, len(names))
-        tables.append(read_flow_table(name))
+        if mapping is None and kinds[str(name)] == "table":
+            tables.append(read_flow_table(name))
+            continue
+        flows, report = read_log(name) if mapping is None else read_mapped(name, mapping)
+        tables.append(flows)
+        logs.append(report)
     flows = tables[0]
     if len(tables) > 1:
         flows = FlowTable.from_columns(pd.concat([table.frame for table in tables], ignore_index=True))
-    return FlowSource(flows, [], None, None, _table_notes(flows))
+    notes = tuple(dict.fromkeys(note for report in logs for note in report.notes))
+    return FlowSource(flows, [], None, None, (*notes, *_table_notes(flows)), tuple(logs))
+
+
+def _kind(name: str | Path, mapping: "Mapping | None") -> str:
+    """The kind of a file; with a mapping everything that is no capture is a table."""
+    try:
+        return kind_of(name)
+    except NetsynthError:
+        if mapping is None:
+            raise
+        return "table"
 
 
 def _table_notes(flows: FlowTable) -> tuple[str, ...]:
@@ -81,31 +127,53 @@ def _table_notes(flows: FlowTable) -> tuple[str, ...]:
     return (f"{len(strangers)} names that are no addresses (such as {such}) are kept as they are.",)
 
 
-def kind_of(path: str | Path) -> str:
-    """``capture`` or ``table``, by the first bytes of a file.
+def needs_mapping(path: str | Path) -> bool:
+    """Whether a file is a delimited table that is neither a flow table of ours nor a log of a known kind.
+
+    `netsynth_core.flows.logs.propose_mapping` guesses a mapping for it.
 
     Raises
     ------
     UnknownFormat
-        When it is neither; the message names what it is.
+        When it is nothing that can be read.
     """
+    from netsynth_core.flows.logs import read_head as read_table_head
+
+    if kind_of(path) != "table":
+        return False
+    with Path(path).open("rb") as handle:
+        if handle.read(4) == b"PAR1":
+            return False
+    table = read_table_head(path, rows=2)
+    return not set(REQUIRED) <= {name.lower() for name in table.header}
+
+
+def kind_of(path: str | Path) -> str:
+    """``capture``, ``log`` or ``table``, by the first bytes of a file.
+
+    A log is one of `netsynth_core.flows.logs.FORMATS`; a table is Parquet, or text that a comma, semicolon, tab or bar
+    splits into cells: a flow table, or another one that can be read through a mapping.
+
+    Raises
+    ------
+    UnknownFormat
+        When it is none of these; the message names what it is.
+    """
+    from netsynth_core.flows.logs.registry import format_of, is_table
+
     target = require_file(path)
     head = read_head(target)
     if is_capture(head):
         return "capture"
     if head[:4] == b"PAR1":
         return "table"
-    error = unknown_format(head, target)
-    text = head.decode("utf-8", errors="replace")
-    first = text.lstrip("\ufeff").split("\n", 1)[0]
-    if "\0" not in text and "," in first and not text.lstrip().startswith(("{", "[")):
+    if format_of(target) is not None:
+        return "log"
+    if is_table(target):
         return "table"
-    if first.startswith("#separator"):
-        raise UnknownFormat(
-            f"{target} is a log of Zeek, neither a capture nor a flow table.",
-            hint="Open the capture it was made from, or export conn.log as CSV with the columns of a flow table.",
-        )
+    error = unknown_format(head, target)
     raise UnknownFormat(
         error.message.replace("no pcap or pcapng capture", "neither a capture nor a flow table"),
-        hint="Give a pcap or pcapng capture, or a flow table (CSV with a header, or Parquet).",
+        hint="Give a pcap or pcapng capture, a flow table (CSV with a header, or Parquet), or a log of Zeek, Argus, "
+        "nfdump, CICFlowMeter or Suricata.",
     )

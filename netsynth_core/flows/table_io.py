@@ -75,8 +75,8 @@ def read_flow_rows(path: str | Path) -> tuple[FlowTable, NDArray[np.int64]]:
     missing = [name for name in REQUIRED if name not in raw.columns]
     if missing:
         hint = f"A flow table needs the columns {', '.join(REQUIRED)}; rename yours to these."
-        if "date first seen" in raw.columns:
-            hint = f"This is a log of nfdump (CIDDS has the same form). {hint} ts is in Unix seconds."
+        if target.suffix != ".parquet":
+            hint = f"{hint} Or read it through a mapping: netsynth flows --show-mapping proposes one."
         raise SchemaError(
             f"{target} has no column {missing[0]!r}; it has {', '.join(map(repr, raw.columns))}.", hint=hint
         )

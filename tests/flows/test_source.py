@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netsynth_core.errors import NotEnoughData, SchemaError, UnknownFormat
+from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError, UnknownFormat
+from netsynth_core.flows.logs import Mapping
 from netsynth_core.flows.metering import MeterParams
-from netsynth_core.flows.source import kind_of, read_flows
+from netsynth_core.flows.source import kind_of, needs_mapping, read_flows
 from netsynth_core.flows.splits import split_halves, split_time_blocks
 from netsynth_core.flows.table_io import write_flow_table
 from tests.capture.traffic import START, mixed, pcap, pcapng, web
@@ -59,14 +60,39 @@ def test_what_is_neither_is_refused(tmp_path: Path, content: bytes) -> None:
         kind_of(tmp_path / "x")
 
 
-def test_logs_of_other_tools_are_named(tmp_path: Path) -> None:
-    (tmp_path / "conn.log").write_text("#separator \\x09\n#set_separator\t,\n")
-    with pytest.raises(UnknownFormat, match="a log of Zeek"):
-        kind_of(tmp_path / "conn.log")
-    (tmp_path / "nfdump.csv").write_text("Date first seen,Duration,Proto\n2024-04-29 13:56:20.807,1,TCP\n")
+def test_logs_of_other_tools_are_read_by_content_and_joined(tmp_path: Path) -> None:
+    zeek = "#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\n"
+    (tmp_path / "a.txt").write_text(zeek + "2.5\t10.0.0.1\t4000\t10.0.0.2\t80\ttcp\t-\nbroken\n")
+    head = "Date first seen,Duration,Proto,Src IP Addr,Src Pt,Dst IP Addr,Dst Pt,Packets,Bytes,Flags\n"
+    (tmp_path / "b.csv").write_text(head + "1970-01-01 00:00:01.500,0.1,TCP,10.0.0.3,4001,10.0.0.2,80,1,60,....S.\n")
+    (tmp_path / "c.csv").write_text("ts,proto,src_ip,dst_ip,dst_port\n9,TCP,10.0.0.4,10.0.0.2,80\n")
+    assert [kind_of(tmp_path / name) for name in ("a.txt", "b.csv", "c.csv")] == ["log", "log", "table"]
+    source = read_flows([tmp_path / "a.txt", tmp_path / "b.csv", tmp_path / "c.csv"])
+    assert source.flows.frame["src_ip"].tolist() == ["10.0.0.3", "10.0.0.1", "10.0.0.4"]
+    assert [report.format for report in source.logs] == ["zeek", "cidds"]
+    assert source.logs[0].skipped == {"wrong number of cells": 1}
+    assert source.logs[0].first_skipped == {"wrong number of cells": 4}
+
+
+def test_another_table_needs_a_mapping_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("when;who;whom\n1700000000;10.0.0.1;10.0.0.2\n")
+    assert needs_mapping(tmp_path / "t.csv")
     with pytest.raises(SchemaError) as caught:
-        read_flows(tmp_path / "nfdump.csv")
-    assert "nfdump" in caught.value.hint
+        read_flows(tmp_path / "t.csv")
+    assert "mapping" in caught.value.hint
+    mapping = Mapping(columns={"ts": "when", "src_ip": "who", "dst_ip": "whom"}, delimiter=";")
+    source = read_flows(tmp_path / "t.csv", mapping=mapping)
+    assert source.flows.frame["ts"].tolist() == [1_700_000_000_000_000_000]
+    (tmp_path / "a.pcap").write_bytes(pcap(web()))
+    assert not needs_mapping(tmp_path / "a.pcap")
+    with pytest.raises(InvalidParameter, match="is a capture"):
+        read_flows(tmp_path / "a.pcap", mapping=mapping)
+
+
+def test_other_logs_of_zeek_are_named(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("#separator \\x09\n#path\thttp\n#fields\tts\tuid\n1\tC\n")
+    with pytest.raises(UnknownFormat, match=r"http\.log of Zeek"):
+        kind_of(tmp_path / "x.log")
 
 
 def test_names_that_are_no_addresses_are_kept_and_counted(tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ _ISO_EXACT: Final = r"^[12]\d{3}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\
 _ZONE: Final = r"(Z|[+-]\d\d:?\d\d)$"
 _DATE: Final = (
     r"^(?P<a>\d{1,2})[/.-](?P<b>\d{1,2})[/.-](?P<year>[12]\d{3})[ T](?P<hour>\d{1,2}):(?P<minute>\d{1,2})"
-    r"(:(?P<second>\d{1,2})(\.(?P<fraction>\d{1,9}))?)? ?(?P<half>[AaPp][Mm])?$"
+    r"(?::(?P<second>\d{1,2})(?:\.(?P<fraction>\d{1,9}))?)? ?(?P<half>[AaPp][Mm])?$"
 )
-_CLOCK: Final = r"^(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(\.(?P<fraction>\d{1,9}))?$"
+_CLOCK: Final = r"^(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?$"
 _BYTE: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _SIZES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -123,7 +123,7 @@ def counts(texts: Any, *, blank: int | None = 0) -> tuple[Numbers, Mask]:
 
 
 def _odd_counts(texts: Any, blank: int | None) -> tuple[Numbers, Mask]:
-    parts = pc.extract_regex(texts, r"^(?P<number>\d+(\.\d*)?([eE][+]?\d{1,2})?) ?(?P<unit>[kKmMgGtT]?)[iI]?[bB]?$")
+    parts = pc.extract_regex(texts, r"^(?P<number>\d+(?:\.\d*)?(?:[eE][+]?\d{1,2})?) ?(?P<unit>[kKmMgGtT]?)[iI]?[bB]?$")
     number = pc.cast(pc.if_else(pc.equal(pc.struct_field(parts, "number"), ""), None, pc.struct_field(parts, "number")), pa.float64())  # fmt: skip
     unit = pd.Series(pc.utf8_lower(pc.struct_field(parts, "unit")).to_pandas()).map(_SIZES).fillna(1).to_numpy(float)
     floats = np.asarray(pc.fill_null(number, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64) * unit

@@ -22,12 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from netsynth_core.errors import SchemaError
 from netsynth_core.flows.logs import cells
+from netsynth_core.flows.logs.layout import DELIMITERS
 from netsynth_core.flows.logs.text import Text, load_text
 from netsynth_core.params import problem_of
 
 TimeUnit = Literal["s", "ms", "us", "ns", "text", "text month first"]
 """Numbers of seconds to nanoseconds since the epoch, or dates (ISO 8601; with slashes the day or the month first)."""
-DELIMITERS: Final = (",", ";", "\t", "|")
 
 FIELDS: Final[dict[str, str]] = {
     "ts": "start of the flow",
@@ -92,6 +92,8 @@ class Table:
     """The first rows that have as many cells."""
     delimiter: str
     has_header: bool
+    line: int = 0
+    """0-based line of the header."""
 
 
 def read_head(path: str | Path, *, rows: int = 50) -> Table:
@@ -107,24 +109,22 @@ def read_head(path: str | Path, *, rows: int = 50) -> Table:
     return head_of(load_text(path), rows=rows)
 
 
-def head_of(text: Text, *, rows: int = 50) -> Table:
-    """`read_head` of a text that is loaded."""
-    lines = [text.line(k) for k in range(min(len(text.start), rows + 20))]
-    lines = [line for line in lines if line.strip()][: rows + 1]
-    delimiter = sniff_delimiter(lines)
-    if delimiter is None:
+def head_of(text: Text, *, rows: int = 50, delimiter: str | None = None, has_header: bool | None = None) -> Table:
+    """`read_head` of a text that is loaded; what is known of it is given."""
+    numbers = [k for k in range(min(len(text.start), rows + 20)) if text.line(k).strip()][: rows + 1]
+    lines = [text.line(k) for k in numbers]
+    mark = delimiter or sniff_delimiter(lines)
+    if mark is None or not lines:
         raise SchemaError(
             f"{text.path} is no table: no comma, semicolon, tab or bar splits its lines into at least three cells.",
             hint="Give a table of flows with a header, or a log of one of the known tools.",
         )
-    split = [tuple(cell.strip() for cell in row) for row in csv.reader(lines, delimiter=delimiter) if row]
+    split = [tuple(cell.strip() for cell in next(csv.reader([line], delimiter=mark), [])) for line in lines]
     width = len(split[0])
-    named = not any(_is_value(cell) for cell in split[0])
-    header = (
-        tuple(name.strip().lstrip("#").strip() for name in split[0]) if named else tuple(map(str, range(1, width + 1)))
-    )
+    named = has_header if has_header is not None else not any(_is_value(cell) for cell in split[0])
+    names = split[0] if named else tuple(map(str, range(1, width + 1)))
     body = tuple(row for row in split[named:] if len(row) == width)[:rows]
-    return Table(header, body, delimiter, named)
+    return Table(names, body, mark, named, numbers[0])
 
 
 def sniff_delimiter(lines: Sequence[str]) -> str | None:
@@ -231,17 +231,30 @@ def read_mapping(path: str | Path) -> Mapping:
     """
     text = load_text(path)
     try:
-        return Mapping.model_validate(json.loads(text.data[: 1 << 20]))
+        value = json.loads(text.data[: 1 << 20])
+    except (ValueError, RecursionError) as error:
+        raise SchemaError(
+            f"{path} is no JSON: {error}.", hint="Print a mapping with netsynth flows --show-mapping."
+        ) from error
+    return checked_mapping(value, where=str(path))
+
+
+def checked_mapping(value: object, *, where: str = "The mapping") -> Mapping:
+    """A mapping from the object that JSON holds.
+
+    Raises
+    ------
+    SchemaError
+        When it is no mapping; the message says what does not fit.
+    """
+    try:
+        return Mapping.model_validate(value)
     except ValidationError as error:
         said, hint = problem_of(error)
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise SchemaError(
-            f"{path} is no mapping: {place + ': ' if place else ''}{said}.",
+            f"{where} is no mapping: {place + ': ' if place else ''}{said}.",
             hint=hint or "Print one with netsynth flows --show-mapping and correct that.",
-        ) from error
-    except ValueError as error:
-        raise SchemaError(
-            f"{path} is no JSON: {error}.", hint="Print a mapping with netsynth flows --show-mapping."
         ) from error
 
 

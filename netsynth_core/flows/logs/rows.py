@@ -90,6 +90,10 @@ class Rows:
             else:
                 self.values[one], self.values[other] = pc.if_else(turned, b, a), pc.if_else(turned, a, b)
 
+    def objects(self, name: str) -> NDArray[np.object_]:
+        """A column of texts as Python strings, all rows."""
+        return np.asarray(self.values[name].to_pandas(), dtype=object)
+
     def frame(self) -> pd.DataFrame:
         """The good rows."""
         columns = {}

@@ -93,6 +93,11 @@ def load_text(path: str | Path) -> Text:
     """
     target = require_file(path)
     data, notes = _unpacked(target)
+    return _text_of(target, data, notes)
+
+
+def _text_of(target: Path, data: bytes, notes: tuple[str, ...]) -> Text:
+    """Lines of bytes, whatever their encoding and line ends."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", errors="replace").encode("utf-8")
     data = data.removeprefix(b"\xef\xbb\xbf")
@@ -266,3 +271,29 @@ def _whole(column: Any) -> Any:
     """One array of a chunked one."""
     whole = column.combine_chunks()
     return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+
+
+HEAD: Final = 1 << 16
+"""Bytes that are looked at to tell what a file is."""
+
+
+def load_head(path: str | Path) -> Text:
+    """The whole lines at the beginning of a text file, unpacked: enough to tell what it is."""
+    target = require_file(path)
+    with target.open("rb") as handle:
+        head = handle.read(4)
+        handle.seek(0)
+        stream: Any = handle
+        if head[:2] == _GZIP:
+            stream = gzip.GzipFile(fileobj=handle)
+        elif head == _ZSTD:
+            stream = pa.CompressedInputStream(handle, "zstd")
+        try:
+            data = bytes(stream.read(HEAD))
+        except (OSError, EOFError, zlib.error):
+            data = b""
+    whole = len(data) < HEAD
+    text = _text_of(target, data, ())
+    if whole or len(text.start) < 2:
+        return text
+    return Text(target, text.data, text.start[:-1], text.end[:-1], ())
