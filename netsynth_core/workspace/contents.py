@@ -109,9 +109,17 @@ def write_flows(folder: Path, source: "FlowSource") -> dict[str, Any]:
     write_text(folder / REPORTS, dump_json([asdict(report) for report in source.reports]))
     make_overview(folder, source)
     if source.metered is not None:
-        held = source.metered.conversations
+        held, options = source.metered.conversations, source.metered.options
         np.savez_compressed(
-            folder / CONVERSATIONS, offsets=held.offsets, packets=held.packets, direction=held.direction
+            folder / CONVERSATIONS,
+            offsets=held.offsets,
+            packets=held.packets,
+            direction=held.direction,
+            marks=source.metered.marks,
+            mss=options.mss,
+            window_scale=options.window_scale,
+            sack_permitted=options.sack_permitted,
+            timestamps=options.timestamps,
         )
     return flow_facts(source)
 
@@ -124,6 +132,10 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
         for reason, count in report.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
             first.setdefault(reason, report.first_skipped.get(reason, 0))
+    for log in source.logs:
+        for reason, count in log.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + count
+            first.setdefault(reason, log.first_skipped.get(reason, 0))
     frame = source.flows.frame
     services = frame["service"].replace("", "unknown").value_counts()
     return {
@@ -136,6 +148,7 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
         "first_skipped": first,
         "truncated": any(report.truncated for report in source.reports),
         "notes": flow_notes(source),
+        **({"logs": [asdict(log) for log in source.logs]} if source.logs else {}),
     }
 
 
@@ -190,6 +203,8 @@ def reports_of(workspace: Workspace, id: str) -> "list[ReadReport]":
 def metered_of(workspace: Workspace, id: str) -> "Metered":
     """Flows and conversations of a flows artefact that came from captures.
 
+    Workspaces of versions that did not mark packets have no marks and no TCP options: all are unset.
+
     Raises
     ------
     WorkspaceError
@@ -198,7 +213,7 @@ def metered_of(workspace: Workspace, id: str) -> "Metered":
     import numpy as np
 
     from netsynth_core.flows.conversations import Conversations
-    from netsynth_core.flows.metering import Metered
+    from netsynth_core.flows.metering import Metered, TcpOptions
 
     artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS)
     if CONVERSATIONS not in artefact.files:
@@ -210,9 +225,13 @@ def metered_of(workspace: Workspace, id: str) -> "Metered":
     try:
         with np.load(path, allow_pickle=False) as arrays:
             held = Conversations(arrays["offsets"], arrays["packets"], arrays["direction"])
+            marks = arrays["marks"] if "marks" in arrays else np.zeros(len(held.packets), np.uint8)
+            names = ("mss", "window_scale", "sack_permitted", "timestamps")
+            told = [arrays[name] for name in names if name in arrays]
+            options = TcpOptions(*told) if len(told) == len(names) else TcpOptions.unset(len(held))
     except (OSError, ValueError, KeyError) as error:
         raise DocumentError(f"{path} is broken: {error}.", hint="Read the capture again.") from error
-    return Metered(flows_of(workspace, id), held)
+    return Metered(flows_of(workspace, id), held, marks, options)
 
 
 def packets_of(workspace: Workspace, id: str, *, monitor: Monitor = SILENT) -> "PacketTable":

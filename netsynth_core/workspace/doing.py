@@ -102,14 +102,17 @@ def _capture(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Art
 
 
 def _flows(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.flows.logs import checked_mapping
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
 
     _need(recipe, 1, "at least one capture or flow log")
-    params = MeterParams.checked(recipe.parameters)
+    given = dict(recipe.parameters)
+    mapping = checked_mapping(given.pop("mapping")) if given.get("mapping") else None
+    params = MeterParams.checked({name: value for name, value in given.items() if name != "mapping"})
     paths = [contents.capture_path(workspace, id) for id in recipe.inputs]
     try:
-        source = read_flows(paths, params, monitor=monitor)
+        source = read_flows(paths, params, mapping=mapping, monitor=monitor)
     except (UnknownFormat, SchemaError, TruncatedCapture) as error:
         if len(recipe.inputs) > 1 or any(recipe.inputs[0] in (r.id for r in a.inputs) for a in workspace.artefacts()):
             raise
