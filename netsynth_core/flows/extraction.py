@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PROTO_TCP, PacketTable
 from netsynth_core.errors import InvalidParameter
+from netsynth_core.flows.conversations import Conversations
 from netsynth_core.flows.metering import Metered
 from netsynth_core.flows.payloads import CLASS_NAMES, TEXT, classify
 from netsynth_core.flows.symbols import FLAG_ORDER, Symbol, format_symbol
@@ -22,6 +23,8 @@ from netsynth_core.flows.words import Words
 from netsynth_core.units import NS_PER_US
 
 GROUPS: Final = ("service", "state")
+LATER_FRAGMENT: Final = 2
+"""`PacketTable.fragment` of a packet that begins in the middle of another one."""
 
 _LETTER_BITS: Final = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 
@@ -51,20 +54,23 @@ def extract_words(packets: PacketTable, metered: Metered, *, by: Sequence[str] =
     """
     if not by or any(name not in GROUPS for name in by):
         raise InvalidParameter(f"Words cannot be grouped by {list(by)}.", hint="Group by service, or by service,state.")
-    conversations, frame = metered.conversations, metered.flows.frame
+    frame = metered.flows.frame
+    conversations, sizes = _whole_packets(packets, metered.conversations)
     rows = conversations.packets
-    codes, names = _symbols(packets, metered)
+    codes, names = _symbols(packets, conversations, metered.flows)
     ts = packets.ts[rows]
     delays = np.zeros(len(rows), np.int64)
     delays[1:] = np.maximum(np.diff(ts), 0)
     delays[conversations.offsets[:-1]] = 0
     delays = (delays + NS_PER_US // 2) // NS_PER_US
-    sizes = packets.payload_length[rows].astype(np.int64)
     groups: list[Words] = []
     keys = pd.DataFrame({"service": group_names(metered.flows), "state": frame["state"]})
     for key, members in sorted(keys.groupby(list(by), sort=False).indices.items()):
         labels = dict(zip(by, map(str, key if isinstance(key, tuple) else (key,)), strict=True))
         flows = np.sort(np.asarray(members, dtype=np.int64))
+        flows = flows[np.diff(conversations.offsets)[flows] > 0]
+        if len(flows) == 0:
+            continue
         groups.append(_group(conversations.offsets, flows, codes, names, delays, sizes, labels))
     return groups
 
@@ -111,14 +117,39 @@ def _group(
     )
 
 
-def _symbols(packets: PacketTable, metered: Metered) -> tuple[NDArray[np.int64], list[str]]:
+def _whole_packets(packets: PacketTable, kept: Conversations) -> tuple[Conversations, NDArray[np.int64]]:
+    """The conversations without later fragments, and the payload size of each position.
+
+    What later fragments carry counts with their first fragment; where that was not captured they are left out.
+    """
+    rows = kept.packets
+    sizes = packets.payload_length[rows].astype(np.int64)
+    parts = np.flatnonzero(packets.fragment[rows])
+    if len(parts) == 0:
+        return kept, sizes
+    flow = np.searchsorted(kept.offsets, parts, side="right")
+    first: dict[tuple[int, int, int], int] = {}
+    for at, number in zip(parts.tolist(), flow.tolist(), strict=True):
+        key = (number, int(kept.direction[at]), int(packets.ip_id[rows[at]]))
+        if packets.fragment[rows[at]] == 1:
+            first[key] = at
+        elif key in first:
+            sizes[first[key]] += sizes[at]
+    whole = packets.fragment[rows] != LATER_FRAGMENT
+    before = np.concatenate([[0], np.cumsum(whole)])
+    return Conversations(before[kept.offsets], rows[whole], kept.direction[whole]), sizes[whole]
+
+
+def _symbols(
+    packets: PacketTable, conversations: Conversations, flows: FlowTable
+) -> tuple[NDArray[np.int64], list[str]]:
     """The symbol of each position of the conversations, as a position in the list of their texts."""
-    rows = metered.conversations.packets
+    rows = conversations.packets
     classes = classify(packets)[rows].astype(np.int64)
-    service = metered.flows.frame["service"].to_numpy(dtype=object)
-    token, tokens = text_tokens(packets, metered.conversations, classes == TEXT, service)
+    service = flows.frame["service"].to_numpy(dtype=object)
+    token, tokens = text_tokens(packets, conversations, classes == TEXT, service)
     flags = np.where(packets.proto[rows] == PROTO_TCP, packets.flags[rows] & 63, 0).astype(np.int64)
-    way = metered.conversations.direction.astype(np.int64)
+    way = conversations.direction.astype(np.int64)
     joint = ((token * 4 + classes) * 2 + way) * 64 + flags
     distinct = np.flatnonzero(np.bincount(joint))
     place = np.zeros(len(tokens) * 512, np.int64)

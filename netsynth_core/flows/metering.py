@@ -1,28 +1,32 @@
 """Metering: packets become flows and conversations.
 
-A flow ends when no packet came for the idle timeout, when it is older than the active timeout, or, for TCP, when a new
-SYN follows its end. Packets are taken in order of time (file order where times are equal).
+A flow ends when no packet came for the idle timeout, when it is older than the active timeout, or, for TCP, when a SYN
+begins another connection. Packets are taken in order of time (file order where times are equal). A capture may be fed
+in any number of windows: the flows are the same.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from enum import IntFlag
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from netsynth_core.capture.addresses import format_addresses
-from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6, PROTO_NAMES, PROTO_TCP, PROTO_UDP, PacketTable
+from netsynth_core.capture.packets import PROTO_TCP, PROTO_UDP, PacketTable
+from netsynth_core.errors import NotEnoughData
+from netsynth_core.flows.columns import ICMP_PAIRS as ICMP_PAIRS
+from netsynth_core.flows.columns import FlowColumns
 from netsynth_core.flows.conversations import Conversations
-from netsynth_core.flows.services import label_services, server_ports
-from netsynth_core.flows.states import states_of
-from netsynth_core.flows.table import FlowTable
+from netsynth_core.flows.states import state_codes
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.params import Params, parameter
-from netsynth_core.units import NS_PER_S
+from netsynth_core.units import NS_PER_S, count
 
-_FLAG_LETTERS: Final = "UAPRSF"
-_FLAG_BITS: Final = (32, 16, 8, 4, 2, 1)
+if TYPE_CHECKING:
+    from netsynth_core.flows.table import FlowTable
+
+_SYN_LETTERS: Final = (1, 2, 13, 14)
 
 
 class MeterParams(Params):
@@ -46,12 +50,78 @@ class MeterParams(Params):
     )
 
 
+class Mark(IntFlag):
+    """What a packet is beside the orderly course of its side of a TCP flow, by the meanings of Wireshark's analysis."""
+
+    RETRANSMISSION = 1
+    """Its bytes (or its SYN or FIN) had been sent before."""
+    OUT_OF_ORDER = 2
+    """It fills a hole soon after bytes beyond it were sent: within the flow's first round trip, 3 ms where unknown."""
+    DUPLICATE_ACK = 4
+    """It says nothing but what the acknowledgement before it said."""
+    ZERO_WINDOW = 8
+    """Its sender takes no more bytes now (RFC 9293 section 3.8.6.1)."""
+    GAP_BEFORE = 16
+    """Bytes before it were not captured, or come later."""
+    KEEP_ALIVE = 32
+    """No or one byte below what was sent already (RFC 9293 section 3.8.4)."""
+    DUPLICATE_FRAME = 64
+    """The same packet was captured twice: as the one before it of its side, IP identification too, within 0.1 s."""
+
+
+@dataclass(frozen=True, eq=False)
+class TcpOptions:
+    """What SYN packets offered: one row per flow, column 0 the originator, column 1 the responder."""
+
+    mss: NDArray[np.int32]
+    """Maximum segment size, bytes; -1 where no SYN told one."""
+    window_scale: NDArray[np.int16]
+    """Shift of the window, 0 to 14 (RFC 7323); -1 unset."""
+    sack_permitted: NDArray[np.bool_]
+    """RFC 2018."""
+    timestamps: NDArray[np.bool_]
+    """RFC 7323."""
+
+    @classmethod
+    def unset(cls, flows: int) -> "TcpOptions":
+        """Nothing was told, of that many flows."""
+        told = np.zeros((flows, 2), np.bool_)
+        return cls(np.full((flows, 2), -1, np.int32), np.full((flows, 2), -1, np.int16), told, told.copy())
+
+
 @dataclass(frozen=True, eq=False)
 class Metered:
     """The flows of a packet table and their packets."""
 
-    flows: FlowTable
-    conversations: Conversations
+    source: "FlowTable | FlowColumns"
+    """The flows, as metering left them or as a file held them."""
+    kept: Conversations | None
+    """Which packets belong to each flow; None when they were not kept."""
+    marks: NDArray[np.uint8]
+    """`Mark` bits per packet row; empty when the packets were not kept."""
+    options: TcpOptions
+    notes: tuple[str, ...] = ()
+    """Sentences for a person on what was odd."""
+
+    @cached_property
+    def flows(self) -> "FlowTable":
+        """The flow table, made when it is first asked for."""
+        return self.source.table() if isinstance(self.source, FlowColumns) else self.source
+
+    @property
+    def conversations(self) -> Conversations:
+        """Which packets belong to each flow.
+
+        Raises
+        ------
+        NotEnoughData
+            When they were not kept.
+        """
+        if self.kept is None:
+            raise NotEnoughData(
+                "The packets of these flows were not kept.", hint="Read the capture again with its packets."
+            )
+        return self.kept
 
 
 def meter_flows(packets: PacketTable, params: MeterParams | None = None, *, monitor: Monitor = SILENT) -> Metered:
@@ -67,84 +137,277 @@ def meter_flows(packets: PacketTable, params: MeterParams | None = None, *, moni
     Returns
     -------
     Metered
-        `src` is the originator: the sender of the SYN, the receiver of a SYN-ACK that comes first, else the first
-        sender, unless only its port is one a server listens on. ICMP has the type as source port and the code (for
-        requests and answers: the answering type) as destination port, as in Zeek.
+        `src` is the originator, by Zeek's rules: the sender of the SYN, else the first sender, unless its port is one a
+        server listens on. ICMP has the type as source port and the code (for requests and answers: the answering type)
+        as destination port, as in Zeek.
     """
-    from netsynth_core.flows import _kernels
+    meter = FlowMeter(params)
+    monitor.step("metering flows", 0, len(packets))
+    meter.feed(packets)
+    metered = meter.finish()
+    monitor.step("metering flows", len(packets), len(packets), flows=meter.flow_count)
+    return metered
 
-    params = params or MeterParams()
-    n = len(packets)
-    ordered = n < 2 or bool(np.all(packets.ts[1:] >= packets.ts[:-1]))
-    order = np.arange(n, dtype=np.int64) if ordered else np.argsort(packets.ts, kind="stable").astype(np.int64)
-    idle = np.full(256, _ns(params.idle_timeout_icmp), np.int64)
-    idle[PROTO_TCP], idle[PROTO_UDP] = _ns(params.idle_timeout_tcp), _ns(params.idle_timeout_udp)
-    flow, direction = np.empty(n, np.int64), np.empty(n, np.uint8)
-    first, last = np.empty(n, np.int64), np.empty(n, np.int64)
-    states, origin = np.empty((n, 2), np.uint8), np.empty(n, np.uint8)
-    monitor.step("metering flows", 0, n)
-    count = _kernels.meter(
-        order, packets.ts, packets.src_hi, packets.src_lo, packets.dst_hi, packets.dst_lo, packets.proto,
-        packets.src_port, packets.dst_port, packets.flags, packets.seq, server_ports(),
-        idle, _ns(params.active_timeout), _ns(params.linger),
-        flow, direction, first, last, states, origin,
-    )  # fmt: skip
-    first, last, swapped = first[:count], last[:count], origin[:count]
-    fwd_packets, bwd_packets, fwd_bytes, bwd_bytes = (np.zeros(count, np.int64) for _ in range(4))
-    union = np.zeros(count, np.uint8)
-    offsets, rows, ways = np.zeros(count + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8)
-    # flows are numbered by their first packet in order of time, so a flow's number is its row
-    _kernels.tally(
-        order, flow, direction, swapped, np.arange(count, dtype=np.int64), packets.ip_length, packets.flags,
-        fwd_packets, bwd_packets, fwd_bytes, bwd_bytes, union, offsets, rows, ways,
-    )  # fmt: skip
-    conversations = Conversations(offsets, rows, ways)
-    frame = pd.DataFrame({"ts": packets.ts[first], "duration": packets.ts[last] - packets.ts[first]})
-    _endpoints(frame, packets, first, swapped)
-    frame["fwd_packets"], frame["bwd_packets"] = fwd_packets, bwd_packets
-    frame["fwd_bytes"], frame["bwd_bytes"] = fwd_bytes, bwd_bytes
-    frame["flags"] = _flag_texts()[union]
-    turned = np.where(swapped[:, None] == 1, states[:count, ::-1], states[:count])
-    frame["state"] = states_of(turned[:, 0], turned[:, 1])
-    frame["service"] = label_services(packets, conversations, frame["dst_port"].to_numpy(), packets.proto[first])
-    monitor.step("metering flows", n, n, flows=int(count))
-    return Metered(FlowTable.from_columns(frame), conversations)
+
+class FlowMeter:
+    """Metering window by window.
+
+    Parameters
+    ----------
+    params
+        Timeouts.
+    keep_packets
+        Whether to remember which packet belongs to which flow. Without, memory grows with the flows only.
+
+    Examples
+    --------
+    >>> from netsynth_core.capture.packets import PacketTable
+    >>> len(FlowMeter().finish().flows)
+    0
+    """
+
+    def __init__(self, params: MeterParams | None = None, *, keep_packets: bool = True) -> None:
+        from netsynth_core.flows import _meter_kernels as kernels
+        from netsynth_core.flows.services import server_ports
+
+        self._kernels = kernels
+        self.params = params or MeterParams()
+        self.keep_packets = keep_packets
+        self._idle = np.full(256, _ns(self.params.idle_timeout_icmp), np.int64)
+        self._idle[PROTO_TCP], self._idle[PROTO_UDP] = (
+            _ns(self.params.idle_timeout_tcp),
+            _ns(self.params.idle_timeout_udp),
+        )
+        self._servers = np.array(server_ports())
+        self._table = np.zeros(1 << 15, np.uint64)
+        self._flows = np.empty(1 << 14, kernels.FLOW)
+        self._sides = np.empty(1 << 15, kernels.SIDE)
+        self._counts = np.zeros(3, np.int64)
+        self._heads = _Heads()
+        self._windows: list[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]] = []
+        self._marks: list[NDArray[np.uint8]] = []
+        self._rows = 0
+        self._latest = np.iinfo(np.int64).min
+        self._late = 0
+
+    @property
+    def flow_count(self) -> int:
+        """Flows so far."""
+        return int(self._counts[0])
+
+    def feed(self, packets: PacketTable) -> None:
+        """Meter the packets of one window; those of later windows should not be older."""
+        n = len(packets)
+        if n == 0:
+            return
+        ordered = bool(np.all(packets.ts[1:] >= packets.ts[:-1]))
+        order = np.zeros(0, np.int64) if ordered else np.argsort(packets.ts, kind="stable").astype(np.int64)
+        self._note_disorder(packets.ts)
+        flow, direction = np.empty(n, np.int32), np.empty(n, np.uint8)
+        marks, heads = np.empty(n, np.uint8), np.empty(n, np.int32)
+        self._counts[2] = 0
+        done = 0
+        while True:
+            done = self._kernels.meter(
+                done, order, packets.ts, packets.src_hi, packets.src_lo, packets.dst_hi, packets.dst_lo, packets.proto,
+                packets.src_port, packets.dst_port, packets.flags, packets.seq, packets.ack, packets.window,
+                packets.ip_length, packets.ip_id, packets.payload_offset, packets.payload_length,
+                packets.payload_captured, packets.header_length, packets.fragment, packets.data,
+                self._servers, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
+                self._table, self._flows, self._sides, self._counts, flow, direction, marks, heads,
+            )  # fmt: skip
+            if done == n:
+                break
+            self._grow()
+        rows = heads[: self._counts[2]]
+        self._heads.add(packets, rows, 2 * flow[rows].astype(np.int64) + direction[rows])
+        if self.keep_packets:
+            self._windows.append((order, flow, direction))
+            self._marks.append(marks)
+        self._rows += n
+
+    def finish(self) -> Metered:
+        """The flows of all windows; nothing can be fed after it."""
+        flows, sides = self._flows[: self.flow_count], self._sides[: 2 * self.flow_count].reshape(-1, 2)
+        first = flows["first"]
+        rank = np.zeros(0, np.int64)
+        kept = self._heads.arranged(self.flow_count)
+        if len(first) > 1 and bool(np.any(first[1:] < first[:-1])):
+            order = np.argsort(first, kind="stable")
+            rank = np.empty(len(order), np.int64)
+            rank[order] = np.arange(len(order))
+            flows, sides, kept = flows[order], sides[order], kept.take(order)
+        ends = _orient(flows["turned"], sides)
+        columns = _columns(flows, ends, kept)
+        conversations = self._lay_out(rank, ends["packets"].sum(axis=1)) if self.keep_packets else None
+        marks = np.concatenate(self._marks) if self._marks else np.zeros(0, np.uint8)
+        options = TcpOptions(
+            ends["mss"].astype(np.int32),
+            ends["scale"].astype(np.int16),
+            (ends["options"] & 1).astype(np.bool_),
+            (ends["options"] & 2).astype(np.bool_),
+        )
+        return Metered(columns, conversations, marks, options, self._notes())
+
+    def _grow(self) -> None:
+        """Room for more flows, and a table at most half full."""
+        if self._counts[0] == len(self._flows):
+            more = 2 * self.flow_count
+            for name, size in (("_flows", more), ("_sides", 2 * more)):
+                held = getattr(self, name)
+                wider = np.empty(size, held.dtype)
+                wider[: len(held)] = held
+                setattr(self, name, wider)
+        if 2 * self._counts[1] > len(self._table):
+            self._table = np.zeros(4 * len(self._table), np.uint64)
+            self._kernels.rehash(self._table, self._flows, self.flow_count)
+
+    def _note_disorder(self, ts: NDArray[np.int64]) -> None:
+        if ts.min() < self._latest:
+            self._late += int(np.count_nonzero(ts < self._latest))
+        self._latest = max(self._latest, int(ts.max()))
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self._late:
+            return ()
+        return (f"{count(self._late, 'packet')} came far too late and was taken in the order of the file.",)
+
+    def _lay_out(self, rank: NDArray[np.int64], sizes: NDArray[Any]) -> Conversations:
+        offsets = np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes, out=offsets[1:])
+        rows, ways = np.empty(self._rows, np.int64), np.empty(self._rows, np.uint8)
+        place, base = offsets.copy(), 0
+        turned = np.ascontiguousarray(self._flows["turned"][: self.flow_count])
+        for order, flow, direction in self._windows:
+            self._kernels.lay_out(order, flow, direction, rank, turned, base, place, rows, ways)
+            base += len(flow)
+        return Conversations(offsets, rows, ways)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """First payload bytes, their true sizes and the name asked for, of both sides of flows."""
+
+    heads: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
+    names: NDArray[np.object_]
+
+    def take(self, rows: NDArray[np.int64]) -> "_Kept":
+        return _Kept(self.heads[rows], self.sizes[rows], self.names[rows])
+
+
+class _Heads:
+    """The first payload bytes of each side, copied out of the windows."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]] = []
+        self.names: dict[int, str] = {}
+        self.known: dict[bytes, str] = {}
+
+    def add(self, packets: PacketTable, rows: NDArray[np.int32], keys: NDArray[np.int64]) -> None:
+        """Keep the heads of packets that are the first with payload of their side (key = 2 * flow + side)."""
+        from netsynth_core.flows import _meter_kernels
+        from netsynth_core.flows.services import WIDTH
+
+        heads, spans = np.empty((len(rows), WIDTH), np.uint8), np.empty((len(rows), 2), np.int64)
+        _meter_kernels.first_bytes(packets.data, packets.payload_offset, packets.payload_captured, rows, heads, spans)
+        self.parts.append((keys, heads, packets.payload_length[rows].astype(np.int64)))
+        asked = np.flatnonzero((spans[:, 0] != 0) & (packets.proto[rows] == PROTO_TCP))
+        data = packets.data
+        for key, row, (first, stop) in zip(
+            keys[asked].tolist(), rows[asked].tolist(), spans[asked].tolist(), strict=True
+        ):
+            name = self._name(packets, row, data[first:stop].tobytes() if first > 0 else None)
+            if name:
+                self.names[key] = name
+
+    def _name(self, packets: PacketTable, row: int, raw: bytes | None) -> str:
+        """The server a packet asks for; what stands in the same bytes is looked at once."""
+        from netsynth_core.flows.services import server_name
+
+        if raw is None:
+            return server_name(packets.payload(row))
+        name = self.known.get(raw)
+        if name is None:
+            name = self.known[raw] = server_name(packets.payload(row))
+        return name
+
+    def arranged(self, flows: int) -> _Kept:
+        """All heads, one row per flow."""
+        from netsynth_core.flows.services import WIDTH
+
+        heads = np.zeros((2 * flows, WIDTH), np.uint8)
+        sizes = np.zeros(2 * flows, np.int64)
+        for keys, part, lengths in self.parts:
+            heads[keys], sizes[keys] = part, lengths
+        names = np.full(2 * flows, "", dtype=object)
+        if self.names:
+            names[list(self.names)] = list(self.names.values())
+        return _Kept(heads.reshape(flows, 2, WIDTH), sizes.reshape(flows, 2), names.reshape(flows, 2))
 
 
 def _ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)
 
 
-def _flag_texts() -> NDArray[np.object_]:
-    """The UAPRSF text of each value of the flags byte."""
-    return np.array(
-        ["".join(c if v & b else "." for c, b in zip(_FLAG_LETTERS, _FLAG_BITS, strict=True)) for v in range(256)],
-        dtype=object,
+def _orient(turned: NDArray[np.uint8], sides: NDArray[Any]) -> NDArray[Any]:
+    """The sides of each flow, put originator first."""
+    rows = np.flatnonzero(turned)
+    sides[rows] = sides[rows, ::-1]
+    return sides
+
+
+def _columns(flows: NDArray[Any], ends: NDArray[Any], kept: _Kept) -> FlowColumns:
+    """The columns of flows from their records; `ends` has the originator first."""
+    from netsynth_core.flows.services import label_heads
+
+    turned = flows["turned"].astype(np.bool_)
+    proto = np.ascontiguousarray(flows["proto"])
+    a_port, b_port = _ports(flows)
+    src_port, dst_port = np.where(turned, b_port, a_port), np.where(turned, a_port, b_port)
+    addresses = [
+        np.where(turned, flows[back], flows[there])
+        for there, back in (("src_hi", "dst_hi"), ("src_lo", "dst_lo"), ("dst_hi", "src_hi"), ("dst_lo", "src_lo"))
+    ]
+    rows, side = np.arange(len(flows)), flows["turned"]
+    heads = np.where(turned[:, None, None], kept.heads[:, ::-1], kept.heads) if turned.any() else kept.heads
+    sizes = np.where(turned[:, None], kept.sizes[:, ::-1], kept.sizes)
+    letters = flows["history"][:, 0]
+    opening = np.where(letters & 31 == 12, letters >> np.uint64(5), letters) & np.uint64(31)
+    names = label_heads(heads, sizes, proto, dst_port, begun=np.isin(opening, _SYN_LETTERS)).tolist()
+    services = tuple(sorted(set(names)))
+    place = {name: k for k, name in enumerate(services)}
+    packets, octets = ends["packets"].astype(np.int64), np.ascontiguousarray(ends["bytes"])
+    return FlowColumns(
+        ts=np.ascontiguousarray(flows["first"]),
+        duration=flows["last"] - flows["first"],
+        proto=proto,
+        src_hi=addresses[0],
+        src_lo=addresses[1],
+        dst_hi=addresses[2],
+        dst_lo=addresses[3],
+        src_port=src_port,
+        dst_port=dst_port,
+        fwd_packets=np.ascontiguousarray(packets[:, 0]),
+        bwd_packets=np.ascontiguousarray(packets[:, 1]),
+        fwd_bytes=np.ascontiguousarray(octets[:, 0]),
+        bwd_bytes=np.ascontiguousarray(octets[:, 1]),
+        flags=np.ascontiguousarray(flows["flags"]),
+        state=state_codes(ends, np.ascontiguousarray(flows["history"])),
+        history=np.ascontiguousarray(flows["history"]),
+        service=np.fromiter(map(place.__getitem__, names), np.int32, len(names)),
+        services=services,
+        server_name=kept.names[rows, side],
     )
 
 
-def _endpoints(frame: pd.DataFrame, packets: PacketTable, first: NDArray[np.int64], swapped: NDArray[np.uint8]) -> None:
-    """Add protocol, addresses and ports, originator first."""
-    proto = packets.proto[first]
-    names = np.array([PROTO_NAMES.get(p, str(p)) for p in range(256)], dtype=object)
-    frame["proto"] = names[proto]
-    both_hi = np.concatenate([packets.src_hi[first], packets.dst_hi[first]])
-    both_lo = np.concatenate([packets.src_lo[first], packets.dst_lo[first]])
-    texts = format_addresses(both_hi, both_lo)
-    a, b = texts[: len(first)], texts[len(first) :]
-    a_port = packets.src_port[first].astype(np.int32)
-    b_port = packets.dst_port[first].astype(np.int32)
+def _ports(flows: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Ports of the first packet of each flow; ICMP type and code, or the type of the answer."""
+    a_port, b_port = flows["sport"].astype(np.int32), flows["dport"].astype(np.int32)
+    proto = flows["proto"]
     for kind, request, answer in ICMP_PAIRS:
-        b_port = np.where((proto == kind) & (a_port == request), answer, b_port)
-        turned = (proto == kind) & (packets.src_port[first] == answer)
-        b_port = np.where(turned, request, b_port)
-    turned = swapped.astype(bool)
-    frame["src_ip"], frame["dst_ip"] = np.where(turned, b, a), np.where(turned, a, b)
-    frame["src_port"], frame["dst_port"] = np.where(turned, b_port, a_port), np.where(turned, a_port, b_port)
-
-
-ICMP_PAIRS: Final = (
-    *((PROTO_ICMP, q, a) for q, a in ((8, 0), (13, 14), (15, 16), (17, 18), (10, 9))),
-    *((PROTO_ICMP6, q, a) for q, a in ((128, 129), (133, 134), (135, 136), (139, 140), (130, 131))),
-)
-"""ICMP types of requests and of their answers, which share a flow."""
+        mine = proto == kind
+        if mine.any():
+            b_port[mine & (a_port == request)] = answer
+            b_port[mine & (a_port == answer)] = request
+    return a_port, b_port

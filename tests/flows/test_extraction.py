@@ -15,6 +15,7 @@ from netsynth_core.flows.symbols import Symbol, format_symbol, parse_symbol
 from netsynth_core.flows.tokens import token_of
 from netsynth_core.flows.words import Words
 from tests.capture.traffic import ACK, FIN, PSH, START, SYN, Frame, mixed, pcap, segment, web
+from tests.flows.meter_twin import P, table
 
 
 def metered(path: Path, frames: list[Frame]) -> tuple[PacketTable, Metered]:
@@ -64,9 +65,10 @@ def test_groups_are_services_and_states(tmp_path: Path) -> None:
     assert [(words.service, words.state) for words in by_service] == [
         (s, "") for s in ("47", "dns", "http", "icmp", "ntp")
     ]
-    assert sum(len(words) for words in by_state) == sum(len(words) for words in by_service) == len(flows.flows)
+    # the flow that is nothing but a later fragment has no word
+    assert sum(len(words) for words in by_state) == sum(len(words) for words in by_service) == len(flows.flows) - 1
     assert group(by_service, "dns").names(0) == [">_Replay", "<_Replay"]
-    assert group_names(flows.flows).tolist() == ["dns", "ntp", "icmp", "47", "http", "http", "http"]
+    assert group_names(flows.flows).tolist() == ["dns", "ntp", "icmp", "udp", "47", "http", "http", "http"]
     for words in by_state:
         assert words.flow_rows is not None
         assert set(flows.flows.frame["state"].to_numpy()[words.flow_rows]) == {words.state}
@@ -170,3 +172,15 @@ def test_every_symbol_of_words_can_be_parsed(tmp_path: Path) -> None:
     for words in extract_words(packets, flows):
         assert [format_symbol(parse_symbol(name)) for name in words.alphabet] == list(words.alphabet)
         assert np.all(words.delays[words.offsets[:-1]] == 0)
+
+
+def test_what_later_fragments_carry_counts_with_their_first() -> None:
+    def part(at: int, fragment: int, length: int, ip_id: int = 7) -> P:
+        return P(START + at, "192.0.2.1", 5000, "192.0.2.9", 9, 0, 17, length=length, ip_id=ip_id, fragment=fragment)
+
+    packets = table([part(0, 0, 3), part(1, 1, 100), part(2, 2, 50), part(3, 2, 20, 8), part(4, 2, 5), part(5, 0, 1)])
+    flows = meter_flows(packets)
+    assert flows.flows.frame["fwd_packets"].tolist() == [6]
+    (words,) = extract_words(packets, flows)
+    assert words.sizes is not None and words.sizes.tolist() == [3, 155, 1]
+    assert words.delays.tolist() == [0, 0, 0] and len(words.names(0)) == 3

@@ -1,8 +1,8 @@
 """Metering: equal to a plain twin on random traffic, Zeek's states on scripted conversations, each rule by itself."""
 
-from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,66 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsynth_core.capture import PacketTable, join_packets, read_capture
-from netsynth_core.capture.addresses import parse_address
-from netsynth_core.errors import InvalidParameter
-from netsynth_core.flows.metering import Metered, MeterParams, meter_flows
-from netsynth_core.flows.services import server_ports
-from netsynth_core.flows.states import STATES, state_of
+from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.flows.metering import FlowMeter, Mark, Metered, MeterParams, meter_flows
+from netsynth_core.flows.services import server_name
+from netsynth_core.flows.states import STATES
 from tests.capture.traffic import ACK, FIN, PSH, RST, START, SYN, mixed, pcap, web
+from tests.flows.meter_twin import P, S, table, twin
 
 A, B = "192.0.2.1", "198.51.100.7"
-S = 1_000_000_000
 
 
-class P(NamedTuple):
-    """One packet of a script."""
-
-    at: int
-    src: str
-    sport: int
-    dst: str
-    dport: int
-    flags: int = 0
-    proto: int = 6
-    seq: int = 0
-    size: int = 40
-
-
-def table(packets: Sequence[P]) -> PacketTable:
-    words = [(*parse_address(p.src), *parse_address(p.dst)) for p in packets]
-    n = len(packets)
-
-    def column(values: Sequence[int], dtype: type) -> np.ndarray:
-        return np.array(values, dtype=dtype)
-
-    return PacketTable(
-        ts=column([p.at for p in packets], np.int64),
-        src_hi=column([w[0] for w in words], np.uint64),
-        src_lo=column([w[1] for w in words], np.uint64),
-        dst_hi=column([w[2] for w in words], np.uint64),
-        dst_lo=column([w[3] for w in words], np.uint64),
-        proto=column([p.proto for p in packets], np.uint8),
-        src_port=column([p.sport for p in packets], np.uint16),
-        dst_port=column([p.dport for p in packets], np.uint16),
-        ip_length=column([p.size for p in packets], np.int32),
-        flags=column([p.flags for p in packets], np.uint8),
-        seq=column([p.seq for p in packets], np.uint32),
-        ack=np.zeros(n, np.uint32),
-        window=np.zeros(n, np.uint16),
-        ttl=np.full(n, 64, np.uint8),
-        payload_offset=np.zeros(n, np.int64),
-        payload_length=np.zeros(n, np.int32),
-        payload_captured=np.zeros(n, np.int32),
-        frame=np.arange(n, dtype=np.uint32),
-        file=np.zeros(n, np.uint16),
-        ip_id=np.zeros(n, np.uint16),
-        header_length=np.full(n, 20, np.uint8),
-        fragment=np.zeros(n, np.uint8),
-        data=np.zeros(1, np.uint8),
-    )
-
-
-def talk(*script: tuple[str, int], gap: int = S // 1000, port: int = 40000, server: int = 9999) -> Metered:
+def talk(*script: tuple[str, int], gap: int = S // 1000, port: int = 40000, server: int = 80) -> Metered:
     """A TCP conversation: ``(">", flags)`` from A to B, ``("<", flags)`` back; all SYN of a side have one number."""
     packets = []
     for k, (way, flags) in enumerate(script):
@@ -80,130 +31,15 @@ def talk(*script: tuple[str, int], gap: int = S // 1000, port: int = 40000, serv
     return meter_flows(table(packets))
 
 
-# ---- the plain twin -------------------------------------------------------------------------------------------------
-
-ICMP_ANSWER = {(1, 8): 0, (1, 13): 14, (1, 15): 16, (1, 17): 18, (1, 10): 9}
-ICMP_ANSWER |= {(58, 128): 129, (58, 133): 134, (58, 135): 136, (58, 139): 140, (58, 130): 131}
-ICMP_ANSWER |= {(proto, answer): request for (proto, request), answer in ICMP_ANSWER.items()}
-ONLY_ANSWERS = {(1, 0), (1, 14), (1, 16), (1, 18), (58, 129), (58, 140)}
-
-
-class TwinFlow:
-    """One flow of the twin: its packets and what each side last did."""
-
-    def __init__(self, first: P) -> None:
-        self.packets: list[int] = []
-        self.first = first
-        self.start = self.last = first.at
-        self.state = {0: "inactive", 1: "inactive"}
-        self.syn: dict[int, int] = {}
-        self.turned = False
-
-
-def twin(packets: Sequence[P], params: MeterParams) -> list[tuple[tuple[object, ...], list[int], list[int]]]:
-    """Flows as ``(facts, rows, directions)`` in order of start, by dictionaries and one packet at a time."""
-    seconds = {6: params.idle_timeout_tcp, 17: params.idle_timeout_udp}
-    servers = server_ports()
-    current: dict[tuple[object, ...], TwinFlow] = {}
-    flows: list[TwinFlow] = []
-    ways: dict[int, int] = {}
-    for row in sorted(range(len(packets)), key=lambda k: packets[k].at):
-        p = packets[row]
-        dport = ICMP_ANSWER.get((p.proto, p.sport), p.dport) if p.proto in (1, 58) else p.dport
-        one, other = (p.src, p.sport), (p.dst, dport)
-        key = (p.proto, *sorted((one, other)))
-        flow = current.get(key)
-        way = 0 if flow is None or (flow.first.src, flow.first.sport) == one else 1
-        pure = p.proto == 6 and p.flags & (SYN | ACK | RST | FIN) == SYN
-        if flow is not None:
-            gap = p.at - flow.last
-            old = (
-                gap > seconds.get(p.proto, params.idle_timeout_icmp) * S
-                or p.at - flow.start > params.active_timeout * S
-            )
-            ended = "reset" in flow.state.values() or set(flow.state.values()) == {"closed"}
-            again = pure and flow.syn.get(way) == p.seq
-            if not old and p.proto == 6:
-                old = ended and (gap > params.linger * S or (pure and not again))
-                if not old and pure:
-                    if way in flow.syn:
-                        old = not again
-                    else:
-                        old = flow.state[way] in ("established", "closed", "reset", "partial")
-            if old:
-                flow = None
-        if flow is None:
-            flow = TwinFlow(p)
-            way = 0
-            flows.append(flow)
-            current[key] = flow
-            if p.proto == 6 and p.flags & SYN:
-                flow.turned = bool(p.flags & ACK)
-            elif p.proto in (6, 17):
-                line = 0 if p.proto == 6 else 1
-                flow.turned = bool(servers[line, p.sport] and not servers[line, p.dport])
-            else:
-                flow.turned = (p.proto, p.sport) in ONLY_ANSWERS
-        elif pure and not flow.first.flags & SYN and 1 - way not in flow.syn:
-            flow.turned = way == 1
-        flow.last = p.at
-        flow.packets.append(row)
-        ways[row] = way
-        step(flow, p, way)
-    out = []
-    for flow in flows:
-        sides = [flow.state[1], flow.state[0]] if flow.turned else [flow.state[0], flow.state[1]]
-        directions = [ways[row] ^ flow.turned for row in flow.packets]
-        sizes = [packets[row].size for row in flow.packets]
-        fwd = [size for size, way in zip(sizes, directions, strict=True) if not way]
-        src = flow.first.dst if flow.turned else flow.first.src
-        bits = 0
-        for row in flow.packets:
-            bits |= packets[row].flags
-        letters = "".join(c if bits & b else "." for c, b in zip("UAPRSF", (32, 16, 8, 4, 2, 1), strict=True))
-        facts = (flow.start, flow.last - flow.start, src, len(fwd), len(sizes) - len(fwd), sum(fwd))
-        out.append(((*facts, sum(sizes) - sum(fwd), letters, state(*sides)), flow.packets, directions))
-    return out
-
-
-def step(flow: TwinFlow, p: P, way: int) -> None:
-    """Move the states of both sides on by one packet."""
-    if p.proto != 6:
-        flow.state[way] = "active"
-        return
-    mine, peer = flow.state[way], flow.state[1 - way]
-    if p.flags & SYN:
-        flow.syn.setdefault(way, p.seq)
-        if p.flags & ACK:
-            if peer == "syn":
-                mine = peer = "established"
-            elif mine == "inactive":
-                mine = "syn-ack"
-        elif mine in ("inactive", "partial"):
-            if peer == "syn-ack":
-                mine = peer = "established"
-            else:
-                mine = "syn"
-    elif not p.flags & RST and (mine, peer) in (("inactive", "syn"), ("syn", "syn")):
-        mine = peer = "established"
-    elif not p.flags & RST and mine == "inactive":
-        mine = "partial"
-    if p.flags & RST:
-        mine = mine if mine == peer == "closed" else "reset"
-    elif p.flags & FIN and mine != "reset":
-        mine = "closed"
-    flow.state[way], flow.state[1 - way] = mine, peer
-
-
-NAMES = ("inactive", "partial", "syn", "syn-ack", "established", "closed", "reset", "active")
-
-
-def state(originator: str, responder: str) -> str:
-    return state_of(NAMES.index(originator), NAMES.index(responder))
-
-
 HOSTS = ("192.0.2.1", "192.0.2.2", "2001:db8::1")
 TCP_FLAGS = st.sampled_from([SYN, SYN, SYN | ACK, ACK, PSH | ACK, FIN | ACK, FIN, RST, RST | ACK, 0, SYN | FIN, 63])
+REST = {
+    "ack": st.integers(0, 1),
+    "window": st.sampled_from([0, 9]),
+    "length": st.sampled_from([0, 0, 5]),
+    "ip_id": st.sampled_from([0, 3]),
+    "fragment": st.sampled_from([0, 0, 0, 2]),
+}
 PACKETS = st.one_of(
     st.builds(
         P,
@@ -216,6 +52,7 @@ PACKETS = st.one_of(
         proto=st.just(6),
         seq=st.integers(0, 1),
         size=st.integers(20, 1500),
+        **REST,
     ),
     st.builds(
         P,
@@ -228,24 +65,100 @@ PACKETS = st.one_of(
         proto=st.sampled_from([1, 17, 47, 58]),
         seq=st.just(0),
         size=st.integers(20, 1500),
+        **REST,
     ),
+)
+TALK = st.builds(
+    P,
+    at=st.integers(0, 400).map(lambda k: START + k * S // 100),
+    src=st.just("192.0.2.1"),
+    sport=st.just(40000),
+    dst=st.just("192.0.2.2"),
+    dport=st.just(80),
+    proto=st.just(6),
+    size=st.integers(40, 50),
+    flags=st.sampled_from([SYN, SYN | ACK, *[ACK] * 12, PSH | ACK, FIN | ACK, RST | ACK, RST, FIN | RST]),
+    seq=st.integers(-4, 12),
+    ack=st.integers(-4, 12),
+    window=st.sampled_from([0, 9, 9, 9]),
+    length=st.sampled_from([0, 0, 0, 1, 1, 2, 3]),
+    ip_id=st.sampled_from([0, 7]),
+    fragment=st.sampled_from([0] * 9 + [2]),
+)
+BACK = TALK.map(lambda p: p._replace(src=p.dst, sport=p.dport, dst=p.src, dport=p.sport))
+CONNECTION = st.lists(TALK | BACK, max_size=40).map(
+    lambda ps: [p._replace(seq=p.seq % 2**32, ack=p.ack % 2**32) for p in ps]
 )
 PARAMS = MeterParams(idle_timeout_tcp=6, idle_timeout_udp=4, idle_timeout_icmp=3, active_timeout=20, linger=2)
 
 
-@given(st.lists(PACKETS, max_size=60))
-def test_metering_equals_its_plain_twin(packets: list[P]) -> None:
+FACTS = (
+    "ts", "duration", "src_ip", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "flags", "state", "history"
+)  # fmt: skip
+
+
+def same_as_twin(packets: list[P]) -> None:
     metered = meter_flows(table(packets), PARAMS)
-    expected = twin(packets, PARAMS)
+    expected, marks = twin(packets, PARAMS)
     frame = metered.flows.frame
-    names = ["ts", "duration", "src_ip", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "flags", "state"]
-    assert [tuple(row) for row in frame[names].itertuples(index=False)] == [facts for facts, _, _ in expected]
+    assert [tuple(row) for row in frame[list(FACTS)].itertuples(index=False)] == [facts for facts, _, _ in expected]
     conversations = metered.conversations
     cuts = conversations.offsets
     for i, (_, rows, directions) in enumerate(expected):
         assert conversations.rows(i).tolist() == rows
         assert conversations.direction[cuts[i] : cuts[i + 1]].tolist() == directions
     assert conversations.flow_of().tolist() == [i for i, (_, rows, _) in enumerate(expected) for _ in rows]
+    assert metered.marks.tolist() == marks
+
+
+@given(st.lists(PACKETS, max_size=60))
+def test_metering_equals_its_plain_twin(packets: list[P]) -> None:
+    same_as_twin(packets)
+
+
+@given(CONNECTION)
+def test_states_history_and_marks_of_a_connection_equal_the_plain_twin(packets: list[P]) -> None:
+    same_as_twin(packets)
+
+
+def cut(packets: PacketTable, first: int, last: int) -> PacketTable:
+    return replace(packets, **{name: getattr(packets, name)[first:last] for name in PacketTable.column_names()})
+
+
+@given(st.lists(PACKETS, max_size=40) | CONNECTION, st.lists(st.integers(0, 40), max_size=4))
+def test_any_cutting_into_windows_gives_the_same_flows(packets: list[P], cuts: list[int]) -> None:
+    whole = table(sorted(packets))
+    meter, slim = FlowMeter(PARAMS), FlowMeter(PARAMS, keep_packets=False)
+    edges = sorted({0, *(min(at, len(packets)) for at in cuts), len(packets)})
+    for first, last in pairwise(edges):
+        meter.feed(cut(whole, first, last))
+        slim.feed(cut(whole, first, last))
+    parts, once = meter.finish(), meter_flows(whole, PARAMS)
+    assert parts.flows.frame.equals(once.flows.frame)
+    assert parts.conversations.packets.tolist() == once.conversations.packets.tolist()
+    assert parts.conversations.direction.tolist() == once.conversations.direction.tolist()
+    assert parts.marks.tolist() == once.marks.tolist()
+    assert parts.options.mss.tolist() == once.options.mss.tolist()
+    assert slim.finish().flows.frame.equals(once.flows.frame)
+
+
+def test_without_its_packets_a_metering_has_no_conversations() -> None:
+    meter = FlowMeter(keep_packets=False)
+    meter.feed(table([P(START, A, 40000, B, 80, SYN)]))
+    metered = meter.finish()
+    assert len(metered.flows) == 1 and len(metered.marks) == 0
+    with pytest.raises(NotEnoughData, match="not kept"):
+        _ = metered.conversations
+
+
+def test_windows_out_of_order_are_metered_as_they_come_and_said() -> None:
+    meter = FlowMeter()
+    meter.feed(table([P(START + 9 * S, A, 40000, B, 80, SYN)]))
+    meter.feed(table([P(START, A, 40001, B, 80, SYN), P(START + 9 * S, A, 40002, B, 80, SYN)]))
+    metered = meter.finish()
+    assert metered.flows.frame["src_port"].tolist() == [40001, 40000, 40002]
+    assert [metered.conversations.rows(i).tolist() for i in range(3)] == [[1], [0], [2]]
+    assert metered.notes and metered.notes[0].startswith("1 packet came")
 
 
 @given(st.lists(PACKETS, max_size=40))
@@ -287,7 +200,7 @@ def test_there_is_a_story_for_every_state() -> None:
 @pytest.mark.parametrize("code", STORIES)
 def test_the_story_of_each_state(code: str) -> None:
     frame = talk(*STORIES[code]).flows.frame
-    assert frame[["src_ip", "src_port", "dst_port", "state"]].to_numpy().tolist() == [[A, 40000, 9999, code]]
+    assert frame[["src_ip", "src_port", "dst_port", "state"]].to_numpy().tolist() == [[A, 40000, 80, code]]
 
 
 def test_a_reset_after_both_sides_closed_changes_nothing() -> None:
@@ -306,21 +219,112 @@ def test_an_answer_alone_from_a_server_port_is_the_responders() -> None:
     assert frame[["src_ip", "dst_port", "state", "bwd_packets"]].to_numpy().tolist() == [[A, 53, "SHR", 1]]
 
 
-def test_a_late_syn_tells_the_originator() -> None:
-    frame = talk(("<", ACK), (">", SYN), ("<", SYN | ACK)).flows.frame
-    assert frame["src_ip"].tolist() == [A]
+def test_a_syn_inside_a_connection_begins_another_one() -> None:
+    frame = talk(("<", ACK), (">", SYN), ("<", SYN | ACK), server=9999).flows.frame
+    assert frame[["src_ip", "history"]].to_numpy().tolist() == [[B, "A"], [A, "Sh"]]
 
 
-def test_a_new_syn_after_the_end_opens_a_new_flow_and_a_repeated_one_does_not() -> None:
-    def syns(second: int) -> int:
+def test_syn_and_its_answer_in_the_wrong_order_are_one_connection() -> None:
+    packets = [
+        P(START, B, 9999, A, 40000, SYN | ACK, seq=70, ack=8),
+        P(START + 1, A, 40000, B, 9999, SYN, seq=7),
+        P(START + 2, A, 40000, B, 9999, ACK, seq=8, ack=71),
+    ]
+    frame = meter_flows(table(packets)).flows.frame
+    assert frame[["src_ip", "state", "history"]].to_numpy().tolist() == [[A, "S1", "Hs^A"]]
+
+
+def test_a_syn_ack_first_is_a_scan_until_traffic_follows() -> None:
+    answer = P(START, B, 9999, A, 40000, SYN | ACK, seq=70, ack=8)
+    scan = meter_flows(table([answer, P(START + 1, A, 40000, B, 9999, RST, seq=8)])).flows.frame
+    assert scan[["src_ip", "state", "history"]].to_numpy().tolist() == [[B, "REJ", "Hr"]]
+    talk_on = meter_flows(table([answer, P(START + 1, A, 40000, B, 9999, ACK, seq=8, ack=71)])).flows.frame
+    assert talk_on[["src_ip", "history"]].to_numpy().tolist() == [[A, "^hA"]]
+
+
+def test_a_new_syn_after_the_end_opens_a_new_flow_and_one_captured_twice_does_not() -> None:
+    def syns(second: int, ip_id: int = 0, after: int = S) -> int:
         script = [
-            P(START, A, 40000, B, 80, SYN, seq=1),
+            P(START, A, 40000, B, 80, SYN, seq=1, ip_id=5),
             P(START + 1, B, 80, A, 40000, RST | ACK),
-            P(START + S, A, 40000, B, 80, SYN, seq=second),
+            P(START + after, A, 40000, B, 80, SYN, seq=second, ip_id=ip_id),
         ]
         return len(meter_flows(table(script)).flows)
 
-    assert syns(1) == 1 and syns(2) == 2
+    assert syns(2) == 2 and syns(1) == 2 and syns(1, ip_id=5, after=10) == 1
+
+
+def test_a_repeated_syn_belongs_to_the_connection_it_asks_for() -> None:
+    script = [P(START + k * S, A, 40000, B, 80, SYN, seq=seq) for k, seq in enumerate((1, 1, 2))]
+    assert meter_flows(table(script)).flows.frame["fwd_packets"].tolist() == [2, 1]
+
+
+def test_the_first_segment_of_a_broadcast_never_turns_round() -> None:
+    packets = [P(START, A, 67, "255.255.255.255", 5000, proto=17), P(START + 1, A, 53, B, 5000, proto=17)]
+    assert meter_flows(table(packets)).flows.frame["history"].tolist() == ["D", "^d"]
+
+
+def data(at: int, seq: int, length: int, *, back: bool = False, ack: int = 1, **more: int) -> P:
+    """A segment of a script that began at sequence number 1 on both sides; `at` in ms."""
+    ends = (B, 80, A, 40000) if back else (A, 40000, B, 80)
+    return P(START + at * S // 1000, *ends, ACK, seq=seq, ack=ack, length=length, **more)
+
+
+HANDSHAKE = [
+    P(START, A, 40000, B, 80, SYN, seq=0),
+    P(START + 5 * S // 1000, B, 80, A, 40000, SYN | ACK, seq=0, ack=1),
+    P(START + 10 * S // 1000, A, 40000, B, 80, ACK, seq=1, ack=1),
+]
+
+
+@pytest.mark.parametrize(
+    ("script", "marks"),
+    [
+        ([data(20, 1, 10), data(30, 1, 10)], [0, Mark.RETRANSMISSION]),
+        ([data(20, 11, 10), data(25, 1, 10)], [Mark.GAP_BEFORE, Mark.OUT_OF_ORDER]),
+        ([data(20, 11, 10), data(35, 1, 10)], [Mark.GAP_BEFORE, Mark.RETRANSMISSION]),
+        ([data(20, 0, 0)], [Mark.KEEP_ALIVE]),
+        ([data(20, 1, 0)], [Mark.DUPLICATE_ACK]),
+        ([data(20, 1, 0, window=0)], [Mark.ZERO_WINDOW]),
+        ([data(20, 1, 0, window=7)], [0]),
+        ([data(20, 1, 10, ip_id=9), data(21, 1, 10, ip_id=9)], [0, Mark.RETRANSMISSION | Mark.DUPLICATE_FRAME]),
+        ([data(20, 1, 10, ip_id=9), data(21, 1, 10, ip_id=10)], [0, Mark.RETRANSMISSION]),
+    ],
+)
+def test_the_story_of_each_mark(script: list[P], marks: list[int]) -> None:
+    assert meter_flows(table([*HANDSHAKE, *script])).marks.tolist() == [0, 0, 0, *map(int, marks)]
+
+
+@pytest.mark.parametrize(
+    ("script", "history"),
+    [
+        ([data(20, 1, 10), data(30, 1, 10)], "ShADT"),
+        ([data(20 + k, 1, 10) for k in range(12)], "ShADTT"),
+        ([data(20, 11, 10), data(30, 1, 0, back=True, ack=21)], "ShADaG"),
+        ([data(20, 1, 0, back=True, window=0)], "ShAwa"),
+        ([data(20, 1, 0)._replace(flags=FIN | RST)], "ShAI"),
+        ([data(20, 0, 0)._replace(flags=FIN | SYN)], "ShAQ"),
+    ],
+)
+def test_letters_of_the_history(script: list[P], history: str) -> None:
+    heard = meter_flows(table([*HANDSHAKE, *script])).flows.frame["history"].tolist()
+    assert ["".join(sorted(text)) for text in heard] == ["".join(sorted(history))]
+
+
+def test_options_of_both_sides_are_kept() -> None:
+    offers = bytes([1, 2, 4, 5, 180, 3, 3, 200, 4, 2, 8, 10, *range(8), 0, 77])
+    options = meter_flows(table(HANDSHAKE, offers), PARAMS).options
+    assert options.mss.tolist() == [[1460, 1460]] and options.window_scale.tolist() == [[14, 14]]
+    assert options.sack_permitted.tolist() == options.timestamps.tolist() == [[True, True]]
+    silent = meter_flows(table(HANDSHAKE)).options
+    assert silent.mss.tolist() == silent.window_scale.tolist() == [[-1, -1]]
+    assert not silent.sack_permitted.any() and not silent.timestamps.any()
+
+
+@given(st.binary(max_size=40))
+def test_no_options_are_read_beyond_their_end(offers: bytes) -> None:
+    options = meter_flows(table(HANDSHAKE[:1], offers)).options
+    assert -1 <= int(options.mss[0, 0]) <= 65535 and -1 <= int(options.window_scale[0, 0]) <= 14
 
 
 def test_packets_behind_the_end_belong_to_it_for_the_linger() -> None:
@@ -381,9 +385,10 @@ def test_a_capture_becomes_its_flows(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(pcap(mixed()))
     packets = read_capture(tmp_path / "a.pcap").packets
     frame = meter_flows(packets).flows.frame
-    assert frame["service"].value_counts().to_dict() == {"http": 2, "": 2, "dns": 1, "ntp": 1}
-    assert frame["proto"].tolist() == ["UDP", "UDP", "ICMP", "47", "TCP", "TCP"]
-    assert frame["state"].tolist() == ["SF", "S0", "SF", "S0", "SF", "SF"]
+    assert frame["service"].value_counts().to_dict() == {"http": 2, "": 3, "dns": 1, "ntp": 1}
+    assert frame["proto"].tolist() == ["UDP", "UDP", "ICMP", "UDP", "47", "TCP", "TCP"]
+    assert frame["state"].tolist() == ["SF", "S0", "SF", "S0", "S0", "SF", "SF"]
+    assert set(frame["server_name"]) == {"", "made.example"}
 
 
 def test_joined_captures_make_the_same_flows_as_one(tmp_path: Path) -> None:
@@ -394,3 +399,49 @@ def test_joined_captures_make_the_same_flows_as_one(tmp_path: Path) -> None:
     whole = meter_flows(read_capture(tmp_path / "whole").packets).flows.frame
     parts = join_packets([read_capture(tmp_path / name).packets for name in ("b", "a")])
     assert whole.equals(meter_flows(parts).flows.frame)
+
+
+def hello(*extensions: bytes, records: int = 1) -> bytes:
+    """A TLS ClientHello."""
+    body = b"\3\3" + bytes(32) + b"\0" + b"\0\2\x13\1" + b"\1\0"
+    told = b"".join(extensions)
+    body += len(told).to_bytes(2, "big") + told
+    shake = b"\1" + len(body).to_bytes(3, "big") + body
+    size = -(-len(shake) // records)
+    parts = [shake[k : k + size] for k in range(0, len(shake), size)]
+    return b"".join(b"\x16\3\1" + len(part).to_bytes(2, "big") + part for part in parts)
+
+
+def asks(name: bytes, kind: int = 0) -> bytes:
+    """The server name extension of a hello."""
+    entry = bytes([kind]) + len(name).to_bytes(2, "big") + name
+    listed = len(entry).to_bytes(2, "big") + entry
+    return b"\0\0" + len(listed).to_bytes(2, "big") + listed
+
+
+FIRST_WORDS = st.sampled_from(
+    [
+        hello(asks(b"a.example")), hello(b"\0\x0b\0\2\1\0", asks(b"B.example.")), hello(), hello(asks(b"")),
+        hello(asks(b"a.example", kind=1)), hello(asks(b"two.example"), records=2), hello(asks(b"x y")),
+        b"GET / HTTP/1.1\r\nHost: c.example:80\r\n\r\n", b"GET / HTTP/1.1\nA: b\nhOST:\t d.example \n\n",
+        b"POST http://e.example/x HTTP/1.1\r\n\r\n", b"CONNECT f.example:443 HTTP/1.1\r\n\r\nHost: g.example\r\n",
+        b"get / HTTP/1.0\r\nHost : h.example\r\n\r\n", b"EHLO made.example\r\n", b"SSH-2.0-x\r\n",
+    ]
+)  # fmt: skip
+
+
+@given(FIRST_WORDS, st.integers(0, 300), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=3))
+def test_the_server_name_is_that_of_the_first_payload(text: bytes, cut_at: int, changes: list[tuple[int, int]]) -> None:
+    payload = bytearray(text[:cut_at] if cut_at < 200 else text)
+    for at, value in changes:
+        if at < len(payload):
+            payload[at] = value
+    packets = table([P(START, A, 40000, B, 80, PSH | ACK, length=len(payload))])
+    packets = replace(
+        packets,
+        payload_offset=np.array([3], np.int64),
+        payload_captured=np.array([len(payload)], np.int32),
+        header_length=np.array([20], np.uint8),
+        data=np.frombuffer(b"\0\0\0" + bytes(payload) + b"Host: behind.example\r\n", np.uint8),
+    )
+    assert meter_flows(packets).flows.frame["server_name"].tolist() == [server_name(bytes(payload))]

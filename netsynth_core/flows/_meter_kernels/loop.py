@@ -1,0 +1,283 @@
+"""The loop over packets: the table of flows, their timeouts, and the layout of conversations."""
+
+import numpy as np
+
+from netsynth_core.flows._meter_kernels.records import kernel, part
+from netsynth_core.flows._meter_kernels.tcp import DUPLICATE, TURNED, append, is_over, tcp_options, tcp_packet
+
+_SYN, _ACK = np.array([2, 16])
+_ACTIVE = np.uint8(7)
+_LETTER_D = np.int64(4)
+_HEAD = np.uint8(64)
+_AGAIN = 100_000_000
+_BROADCAST = 0x0000FFFFFFFFFFFF
+
+
+@part
+def _mix(value):
+    """Scramble 64 bits (the finaliser of splitmix64)."""
+    value ^= value >> np.uint64(30)
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    value ^= value >> np.uint64(27)
+    value *= np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@part
+def _hash(a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto):
+    """Hash of a flow key, equal in both directions (all parts are symmetric in the two ends)."""
+    a = a_lo ^ (a_hi * np.uint64(0x9E3779B97F4A7C15)) ^ (np.uint64(a_port) << np.uint64(40))
+    b = b_lo ^ (b_hi * np.uint64(0x9E3779B97F4A7C15)) ^ (np.uint64(b_port) << np.uint64(40))
+    return _mix((a + b) * np.uint64(0xD6E8FEB86659FD93) ^ _mix(a ^ b) ^ np.uint64(proto))
+
+
+@part
+def _counterpart(proto, kind):
+    """The ICMP type that answers `kind`, or -1 where none does."""
+    if proto == 1:
+        if kind == 8:
+            return 0
+        if kind == 0:
+            return 8
+        if kind == 13 or kind == 15 or kind == 17:
+            return kind + 1
+        if kind == 14 or kind == 16 or kind == 18:
+            return kind - 1
+        if kind == 10:
+            return 9
+        if kind == 9:
+            return 10
+    else:
+        if kind == 128 or kind == 133 or kind == 135 or kind == 139:
+            return kind + 1
+        if kind == 129 or kind == 134 or kind == 136 or kind == 140:
+            return kind - 1
+        if kind == 130:
+            return 131
+        if kind == 131:
+            return 130
+    return -1
+
+
+@part
+def _begun_by_other(proto, bits, sport, dport, dst_lo, server):
+    """Whether the first packet of a flow was sent by its responder, by the ports servers listen on."""
+    if proto == 1:
+        return sport == 0 or sport == 14 or sport == 16 or sport == 18
+    if proto == 58:
+        return sport == 129 or sport == 140
+    if dst_lo == _BROADCAST:
+        return False
+    if proto == 6:
+        if bits & _SYN and not bits & _ACK:
+            return False
+        if server[0, sport] == 0:
+            return False
+        if server[0, dport] == 0:
+            return True
+        return bits & _SYN == 0 and sport < dport
+    return proto == 17 and server[1, sport] != 0 and server[1, dport] == 0
+
+
+@kernel
+def rehash(table, flows, count):
+    """Fill a table with the newest flow of each key; entries are the high half of the hash and the flow + 1."""
+    mask = len(table) - 1
+    for f in range(count):
+        w = flows[f]
+        h = _hash(w.src_hi, w.src_lo, w.dst_hi, w.dst_lo, w.sport, w.dport, w.proto)
+        slot = np.int64(h & np.uint64(mask))
+        entry = (h & np.uint64(0xFFFFFFFF00000000)) | np.uint64(f + 1)
+        while table[slot] != 0:
+            if (table[slot] ^ entry) >> np.uint64(32) == 0:
+                j = np.int64(table[slot] & np.uint64(0xFFFFFFFF)) - 1
+                o = flows[j]
+                same = o.src_lo == w.src_lo and o.dst_lo == w.dst_lo and o.src_hi == w.src_hi and o.dst_hi == w.dst_hi
+                same = same and o.sport == w.sport and o.dport == w.dport
+                back = o.src_lo == w.dst_lo and o.dst_lo == w.src_lo and o.src_hi == w.dst_hi and o.dst_hi == w.src_hi
+                back = back and o.sport == w.dport and o.dport == w.sport
+                if o.proto == w.proto and (same or back):
+                    break
+            slot = (slot + 1) & mask
+        table[slot] = entry
+
+
+@kernel
+def meter(
+    begin, order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, ack, window,
+    ip_length, ip_id, payload_offset, payload_length, payload_captured, header_length, fragment, data,
+    server, idle, active, linger, table, flows, sides, counts, flow, direction, marks, heads,
+):  # fmt: skip
+    """Give each packet its flow, side and marks, and move the state of its flow on.
+
+    Parameters: `begin` position in `order` to start at; `order` rows in order of time, empty for the order they have;
+    `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `idle` ns per IP protocol number; `active` and `linger`
+    ns. State: `table` of keys (a power of two long), `flows` and `sides` records, `counts` (flows, keys, heads).
+    Filled per packet: `flow`, `direction` (the side), `marks`; `heads` lists the packets that are the first with
+    payload of their side. Returns the position it came to: less than the number of packets when `flows` or `table`
+    need more room.
+    """
+    n = len(ts)
+    mask = len(table) - 1
+    for at in range(begin, n):
+        i = order[at] if len(order) else at
+        if counts[0] == len(flows) or counts[1] * 2 > len(table):
+            return at
+        p = np.int64(proto[i])
+        bits = np.int64(flags[i])
+        sport = np.int64(src_port[i])
+        dport = np.int64(dst_port[i])
+        if p == 1 or p == 58:
+            answer = _counterpart(p, sport)
+            if answer >= 0:
+                dport = np.int64(answer)
+        s_hi, s_lo, d_hi, d_lo = src_hi[i], src_lo[i], dst_hi[i], dst_lo[i]
+        now = ts[i]
+        h = _hash(s_hi, s_lo, d_hi, d_lo, sport, dport, p)
+        slot = np.int64(h & np.uint64(mask))
+        way = np.int64(-1)
+        f = np.int64(-1)
+        while table[slot] != 0:
+            if (table[slot] ^ h) >> np.uint64(32) == 0:
+                f = np.int64(table[slot] & np.uint64(0xFFFFFFFF)) - 1
+                w = flows[f]
+                if w.proto == p:
+                    there = w.src_lo == s_lo and w.dst_lo == d_lo and w.src_hi == s_hi and w.dst_hi == d_hi
+                    if there and w.sport == sport and w.dport == dport:
+                        way = np.int64(0)
+                        break
+                    back = w.src_lo == d_lo and w.dst_lo == s_lo and w.src_hi == d_hi and w.dst_hi == s_hi
+                    if back and w.sport == dport and w.dport == sport:
+                        way = np.int64(1)
+                        break
+            slot = (slot + 1) & mask
+        tcp = p == 6 and fragment[i] != 2
+        number = seq[i]
+        echo = (np.uint64(number) << np.uint64(32) | np.uint64(ack[i])) * np.uint64(0x9E3779B97F4A7C15)
+        echo ^= np.uint64(ip_id[i]) << np.uint64(48) | np.uint64(window[i]) << np.uint64(32)
+        echo ^= np.uint64(bits) << np.uint64(24) ^ np.uint64(ip_length[i])
+        fresh = way < 0
+        doubled = False
+        if not fresh:
+            w = flows[f]
+            me = sides[2 * f + way]
+            gap = now - w.last
+            doubled = ip_id[i] != 0 and me.print == echo and me.packets > 0 and now - me.last < _AGAIN
+            fresh = gap > idle[p] or now - w.first > active
+            if not fresh and tcp:
+                peer = sides[2 * f + 1 - way]
+                if way == w.turned:
+                    fresh = is_over(w, me, peer, bits, number, gap, linger, doubled)
+                else:
+                    fresh = is_over(w, peer, me, bits, number, gap, linger, doubled)
+        if fresh:
+            counts[1] += way < 0
+            f = counts[0]
+            counts[0] += 1
+            way = np.int64(0)
+            doubled = False
+            table[slot] = (h & np.uint64(0xFFFFFFFF00000000)) | np.uint64(f + 1)
+            w = flows[f]
+            w.src_hi = s_hi
+            w.src_lo = s_lo
+            w.dst_hi = d_hi
+            w.dst_lo = d_lo
+            w.sport = sport
+            w.dport = dport
+            w.proto = p
+            w.first = now
+            w.last = now
+            w.turned = _begun_by_other(p, bits, sport, dport, d_lo, server)
+            w.flags = 0
+            w.letters = 0
+            w.syn_at = 0
+            w.rtt = 0
+            w.history[0] = 0
+            w.history[1] = 0
+            w.history[2] = 0
+            if w.turned and (p == 6 or p == 17):
+                append(w, TURNED, way)
+            for k in range(2 * f, 2 * f + 2):
+                _clear(sides[k])
+        w = flows[f]
+        me = sides[2 * f + way]
+        w.last = max(w.last, now)
+        w.flags |= bits
+        me.packets += 1
+        me.bytes += ip_length[i]
+        mark = 0
+        if tcp:
+            length = np.int64(payload_length[i])
+            if bits & _SYN:
+                tcp_options(me, data, payload_offset[i] - header_length[i] + 20, payload_offset[i])
+            peer = sides[2 * f + 1 - way]
+            mark = tcp_packet(w, me, peer, way, bits, number, ack[i], window[i], length, now, doubled)
+        else:
+            if doubled:
+                mark = DUPLICATE
+            me.state = _ACTIVE if p != 6 else me.state
+            if p == 17 and not me.seen:
+                me.seen = 1
+                append(w, _LETTER_D, way)
+        me.last = now
+        me.print = echo
+        if payload_captured[i] > 0 and not me.notes & _HEAD and fragment[i] != 2:
+            me.notes |= _HEAD
+            heads[counts[2]] = i
+            counts[2] += 1
+        flow[i] = f
+        direction[i] = way
+        marks[i] = mark
+    return n
+
+
+@part
+def _clear(side):
+    """A side that said nothing yet."""
+    side.bytes = 0
+    side.last = 0
+    side.reached = 0
+    side.print = 0
+    side.packets = 0
+    side.next = 0
+    side.start = 0
+    side.acked = 0
+    side.whole = 0
+    side.beyond = 0
+    side.lower = 0
+    side.upper = 0
+    side.ack = 0
+    side.fin = 0
+    side.was_syn = 0
+    side.was_fin = 0
+    side.was_rst = 0
+    side.rexmits = 0
+    side.zeros = 0
+    side.gaps = 0
+    side.mss = -1
+    side.window = 0
+    side.seen = 0
+    side.scale = -1
+    side.options = 0
+    side.state = 0
+    side.before = 0
+    side.notes = 0
+    side.dupacks = 0
+
+
+@kernel
+def lay_out(order, flow, direction, rank, turned, base, place, rows, ways):
+    """Lay the packets of a window out conversation by conversation.
+
+    `rank` is the row of the flow table each metered flow becomes (empty: its number), `turned` turns its sides round,
+    `base` the number of the window's first packet, `place` the next free position of each row (moved on). Fills per
+    position `rows` (packet row) and `ways` (0 = as the originator sends).
+    """
+    for step in range(len(flow)):
+        i = order[step] if len(order) else step
+        f = flow[i]
+        r = rank[f] if len(rank) else np.int64(f)
+        at = place[r]
+        rows[at] = base + i
+        ways[at] = direction[i] ^ turned[f]
+        place[r] = at + 1
