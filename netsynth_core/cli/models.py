@@ -56,6 +56,7 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
         f"learnt from: {trained}",
         f"parameters: {', '.join(f'{k} {v}' for k, v in card['parameters'].items())}",
         *[f"warning: {sentence}" for sentence in card["warnings"]],
+        *[f"note: {sentence}" for sentence in card["notes"]],
     ]
 
 

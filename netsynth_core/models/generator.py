@@ -42,6 +42,8 @@ class ModelCard:
     seconds: float | None = None
     warnings: tuple[str, ...] = field(default_factory=tuple)
     """Sentences for a person, such as that the search was stopped early."""
+    notes: tuple[str, ...] = field(default_factory=tuple)
+    """What else a person should know, such as what is inferred from what; nothing of it is wrong."""
 
 
 Data = TypeVar("Data", contravariant=True)

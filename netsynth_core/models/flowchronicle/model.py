@@ -42,6 +42,7 @@ from netsynth_core.models.flowchronicle.learnt import (
 from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.length_published import learn_published_columns
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
+from netsynth_core.models.flowchronicle.privacy import generalised, privacy_notes
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
@@ -121,12 +122,15 @@ class FlowChronicle:
         warnings = []
         if outcome.stopped:
             warnings.append(f"The search was ended by the budget of {params.budget}; more time may find more patterns.")
+        solution = outcome.solution
+        if params.generalise:
+            solution = generalised(solution, search.scorer, params.privacy_k)
         empty_total = search.scorer.empty().total
         bare = cls(
             columns=columns,
             patterns=(),
             dropped=(),
-            empty=_empty(outcome.solution, search.scorer, columns),
+            empty=_empty(solution, search.scorer, columns),
             bits=Codelength(0.0, empty_total, empty_total),
             rules=learn_rules(data),
             support=learn_support(index.codes, columns),
@@ -144,9 +148,9 @@ class FlowChronicle:
             warnings=tuple(warnings),
             training=index,
         )
-        ranked = sorted(outcome.solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
+        ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
         names = {placed.pattern: (f"p{rank}", "") for rank, placed in enumerate(ranked, start=1)}
-        fitted = bare._with_solution(outcome.solution, names, search.scorer)
+        fitted = bare._with_solution(solution, names, search.scorer)
         return replace(fitted, seconds=round(time.monotonic() - began, 3))
 
     def _with_solution(self, solution: Solution, names: dict[Any, tuple[str, str]], scorer: Scorer) -> Self:
@@ -306,7 +310,8 @@ class FlowChronicle:
             trained_on=dict(self.trained_on),
             parameters=dict(self.parameters),
             seconds=self.seconds,
-            warnings=self.warnings,
+            warnings=(*self.warnings, *privacy_notes(self, int(self.parameters["privacy_k"]))),
+            notes=(drawing.Drawer(self).intensities.known.sentence(),),
         )
 
     def apply(self, edit: Edit) -> Self:
@@ -371,7 +376,8 @@ class FlowChronicle:
             "trained_on": card.trained_on,
             "parameters": card.parameters,
             "seconds": self.seconds,
-            "warnings": list(self.warnings),
+            "warnings": list(card.warnings),
+            "notes": list(card.notes),
         }
         arrays: Arrays = (
             {}

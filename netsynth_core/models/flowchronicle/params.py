@@ -30,6 +30,15 @@ class FlowChronicleParams(Params):
         "", "Time after which the search ends with the best so far, such as 120s or 5m; empty for no limit."
     )
 
+    privacy_k: int = parameter(
+        5, "Patterns that rest on fewer hosts than this are named in the card.", unit="hosts", ge=1, le=100_000
+    )
+    generalise: bool = parameter(
+        False,
+        "Free every fixed address and leave out patterns that rest on fewer than privacy_k hosts; longer descriptions.",
+        advanced=True,
+    )
+
     @field_validator("budget")
     @classmethod
     def _check_budget(cls, value: str) -> str:
