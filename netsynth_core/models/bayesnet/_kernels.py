@@ -15,6 +15,8 @@ from netsynth_core.models.bayesnet.scores import TABLED
 
 LOG2_E = 1.4426950408889634
 SHORTLIST = 8
+TIE = 1e-7
+"""Nats that rounding may add: changes that differ by less are equal, and the first of them is taken."""
 
 
 @njit(cache=True, nogil=True)
@@ -427,9 +429,9 @@ def climb(
         for v in range(m):
             for u in range(m):
                 has = (parents[v] == u).any()
-                if moves[v, u] > best and (has or not ((parents[u] == v).any() or _reaches(parents, v, u, -1))):
+                if moves[v, u] > best + TIE and (has or not ((parents[u] == v).any() or _reaches(parents, v, u, -1))):
                     best, child, parent, turned = moves[v, u], v, u, False
-                if has and moves[v, u] + moves[u, v] > best and not _reaches(parents, u, v, u):
+                if has and moves[v, u] + moves[u, v] > best + TIE and not _reaches(parents, u, v, u):
                     best, child, parent, turned = moves[v, u] + moves[u, v], v, u, True
         if child < 0:
             break

@@ -53,7 +53,7 @@ class PublishedScore:
 
     def __init__(self, index: FlowIndex) -> None:
         self.networks: NetworkLearner = ClimbingLearner(index.domains)
-        self.fixable = tuple(c for c in range(len(index.sizes)) if c not in index.hosts)
+        self.fixable = tuple(c for c in index.categories if c not in index.hosts)
         self._ticks = (index.ts + TICK_NS // 2) // TICK_NS
         span = int(self._ticks[-1] - self._ticks[0]) if len(index) else 0
         self._start = log2(max(span, 1))
@@ -68,7 +68,7 @@ class PublishedScore:
 
     def gap_bits(self, pattern: Pattern, windows: NDArray[np.int64]) -> float:
         """L_N(delay + 1) of every second and later row."""
-        return float(universal_integers(np.diff(self._ticks[windows], axis=1) + 1).sum())
+        return float(universal_integers(np.diff(self._ticks[windows], axis=1).ravel() + 1).sum())
 
     def start_bits(self, starts: NDArray[np.int64]) -> float:
         """L_N of the number of each pattern's windows, and log2 T for every window and row left."""
@@ -116,6 +116,8 @@ def _cut(column: Column, values: NDArray[np.int64]) -> Column:
     if not len(positive):
         return column
     inner = np.unique(np.quantile(positive, np.arange(1, BINS) / BINS))
+    # A quantile that equals the smallest value is the first edge twice: its bin reaches to the next one.
+    inner = inner[inner > positive[0]]
     # Whole numbers up to q lie below floor(q) + 1, the left edge of the next bin.
     edges = np.concatenate(([positive[0]], np.floor(inner).astype(np.int64) + 1))
     counts = np.diff(np.append(np.searchsorted(positive, np.unique(edges)), len(positive)))
