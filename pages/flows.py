@@ -28,7 +28,7 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
             return
         shown = view if len(left) == len(view) else view.iloc[left]
         with st.container(horizontal=True, vertical_alignment="center"):
-            summary(shown, len(view))
+            # left of the caption: the table shows its tools above its right end
             set_parts = flow_filters.active(wanted)
             if set_parts:
                 st.button(
@@ -38,6 +38,7 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
                     type="tertiary",
                     on_click=flow_filters.clear,
                 )
+            summary(shown, len(view))
         chosen = chosen_rows(shown, name=flows.id, state_of=(flows.id, wanted))
         rows = chosen or [int(row) for row in shown.index]
         size = int(index.bytes.sum()) if len(rows) == len(view) else int(index.bytes[rows].sum()) if rows else 0
