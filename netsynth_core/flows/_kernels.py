@@ -1,5 +1,5 @@
 """Compiled loops over packets: the flow table with timeouts and TCP endpoint states, the order of conversations, and
-the classes and tokens of payloads.
+the tokens of payloads.
 
 Plain twins are in tests/flows; endpoint states follow the table in `netsynth_core.flows.states`.
 """
@@ -300,79 +300,6 @@ def prefixes(data, payload_offset, payload_captured, rows, out):
             out[k, b] = data[payload_offset[i] + b]
         for b in range(size, width):
             out[k, b] = 0
-
-
-@njit(cache=True, nogil=True)
-def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, classes):
-    """Class of each payload: 0 empty, 1 text, 2 random, 3 replay.
-
-    `prefix` most bytes looked at, `least` fewest bytes judged for randomness, `skip` bytes before the ciphertext of a
-    TLS record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged.
-    """
-    counts = np.zeros(32, np.int64)
-    for i in range(len(payload_offset)):
-        if payload_length[i] == 0:
-            classes[i] = 0
-            continue
-        size = min(payload_captured[i], prefix)
-        start = payload_offset[i]
-        if size > 0 and _is_text(data, start, size, size < payload_length[i]):
-            classes[i] = 1
-            continue
-        classes[i] = 3
-        if size >= skip + least and data[start] == 23 and data[start + 1] == 3 and data[start + 2] <= 4:
-            start += skip
-            size -= skip
-        if size < least:
-            continue
-        counts[:] = 0
-        for at in range(start, start + size):
-            counts[data[at] >> 4] += 1
-            counts[16 + (data[at] & 15)] += 1
-        total = 0
-        for value in range(32):
-            total += counts[value] * counts[value]
-        # both chi-squares at once: sum of (c - n/16)^2 / (n/16) over 2 x 16 cells
-        if 16.0 * total / size - 2.0 * size <= bound[size]:
-            classes[i] = 2
-
-
-@njit(cache=True, nogil=True)
-def _is_text(data, start, size, cut):
-    """Whether bytes are printable UTF-8 with tabs and line ends, all of them or a head that an empty line closes.
-
-    `cut` forgives a character cut off at the end.
-    """
-    at = start
-    stop = start + size
-    if data[at] >= 0x80:
-        # a first byte above 127 is far more often a binary header than a letter
-        return False
-    closed = False
-    while at < stop:
-        c = data[at]
-        if c < 0x80:
-            if (c < 32 and c != 9 and c != 10 and c != 13) or c == 127:
-                return closed
-            if c == 10 and at - start >= 3 and data[at - 1] == 13 and data[at - 2] == 10 and data[at - 3] == 13:
-                closed = True
-            at += 1
-            continue
-        if 0xC2 <= c <= 0xDF:
-            more = 1
-        elif 0xE0 <= c <= 0xEF:
-            more = 2
-        elif 0xF0 <= c <= 0xF4:
-            more = 3
-        else:
-            return closed
-        for k in range(1, more + 1):
-            if at + k >= stop:
-                return cut or closed
-            if data[at + k] & 0xC0 != 0x80:
-                return closed
-        at += more + 1
-    return True
 
 
 @njit(cache=True, nogil=True)

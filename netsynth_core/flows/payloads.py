@@ -28,7 +28,7 @@ from netsynth_core.capture.packets import PacketTable
 EMPTY, TEXT, RANDOM, REPLAY = range(4)
 CLASS_NAMES: Final = ("Empty", "Text", "Random", "Replay")
 
-PREFIX: Final = 1024
+PREFIX: Final = 256
 """Most bytes looked at."""
 LEAST: Final = 16
 """Fewest bytes that can be called random."""
@@ -39,20 +39,35 @@ BOUNDS: Final = ((0, 60.0), (64, 75.0), (256, 85.0))
 
 
 def classify(packets: PacketTable) -> NDArray[np.uint8]:
-    """The class of each packet's payload, as a position in `CLASS_NAMES`."""
-    from netsynth_core.flows import _kernels
+    """The class of each packet's payload, as a position in `CLASS_NAMES`; a window of a capture serves as well."""
+    return classify_columns(packets.data, packets.payload_offset, packets.payload_captured, packets.payload_length)
 
-    classes = np.empty(len(packets), np.uint8)
-    _kernels.classify_payloads(
-        packets.data,
-        packets.payload_offset,
-        packets.payload_captured,
-        packets.payload_length,
-        PREFIX,
-        LEAST,
-        TLS_SKIP,
-        random_bounds(),
-        classes,
+
+def classify_columns(
+    data: NDArray[np.uint8],
+    payload_offset: NDArray[np.int64],
+    payload_captured: NDArray[np.int32],
+    payload_length: NDArray[np.int32],
+) -> NDArray[np.uint8]:
+    """The class of each payload of some packets.
+
+    Parameters
+    ----------
+    data
+        Bytes that the offsets point into.
+    payload_offset, payload_captured, payload_length
+        Columns as in `PacketTable`.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        Positions in `CLASS_NAMES`.
+    """
+    from netsynth_core.flows import _payload_kernels
+
+    classes = np.empty(len(payload_offset), np.uint8)
+    _payload_kernels.classify_payloads(
+        data, payload_offset, payload_captured, payload_length, PREFIX, LEAST, TLS_SKIP, random_bounds(), classes
     )
     return classes
 
