@@ -14,7 +14,7 @@ from netsynth_core.capture import pcap, pcapng
 from netsynth_core.capture.links import link_name, protocol_name
 from netsynth_core.capture.packets import PacketTable, ReadReport
 from netsynth_core.capture.reasons import CODES, NO_INTERFACE, REASONS
-from netsynth_core.capture.records import is_capture, unknown_format
+from netsynth_core.capture.records import is_capture, read_head, unknown_format
 from netsynth_core.monitor import SILENT, Monitor
 
 _DTYPES: Final = {
@@ -75,17 +75,20 @@ class Decoder:
         from netsynth_core.capture._kernels import fragments, layout
 
         self._path, self._file, self._monitor = str(path), file, monitor
-        self._settings = np.zeros(layout.SETTINGS, np.int64)
-        self._settings[layout.TUNNELS] = tunnels
+        self._tunnels = tunnels
+        self._header = pcap.PcapHeader(big=False, fraction_ns=0, record_header=0, swapped=False, link=0)
         if not is_capture(head):
             raise unknown_format(head, Path(path))
         if head[:4] == pcapng.MAGIC:
             self.format = "pcapng"
             self._section, self.position = pcapng.first_section(head, path)
-            self._settings[layout.BIG] = self._section.big
         else:
             self.format = "pcap"
-            self._section, self.position = self._classic(head), pcap.HEADER_SIZE
+            self._header = pcap.read_pcap_header(head, path)
+            # classic pcap is a section of one interface
+            self._section, self.position = pcapng.Section(big=self._header.big), pcap.HEADER_SIZE
+            self._section.table[:, 0] = pcapng.interface_column(self._header.link)
+            self._section.interfaces = 1
         self.done = False
         """Whether the end, or damage that ends reading, was reached."""
         self.truncated = False
@@ -103,21 +106,10 @@ class Decoder:
             np.zeros(fragments.KEYS, np.uint64),
         )
         self._state = np.zeros(layout.STATE, np.int64)
-        self._state[layout.EARLIEST], self._state[layout.LATEST] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+        # frames, instant of the last one, earliest and latest instant and sum of the true lengths of the rows
+        self._totals: tuple[int, ...] = (0, 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min, 0)
+        self._rows = 0
         self._columns = _columns(0)
-
-    def _classic(self, head: bytes) -> pcapng.Section:
-        """Classic pcap as a section of one interface."""
-        from netsynth_core.capture._kernels import layout
-
-        header = pcap.read_pcap_header(head, self._path)
-        self._settings[layout.CLASSIC], self._settings[layout.BIG] = 1, header.big
-        self._settings[layout.FRACTION], self._settings[layout.HEADER] = header.fraction_ns, header.record_header
-        self._settings[layout.SWAPPED] = header.swapped
-        section = pcapng.Section(big=header.big)
-        section.table[:, 0] = pcapng.interface_column(header.link)
-        section.interfaces = 1
-        return section
 
     def read(self, data: NDArray[np.uint8], base: int, stop: int, *, final: bool, size: int | None) -> bool:
         """Read records until one starts at `stop` or behind it, or the bytes or the file end.
@@ -139,31 +131,23 @@ class Decoder:
             False where `data` ends too early: more bytes of the file are needed to reach `stop`.
         """
         from netsynth_core.capture._kernels import layout
-        from netsynth_core.capture._kernels.loop import decode
 
-        state, section = self._state, self._section
         pause = min(stop, self.position + _STEP) - base
         while not self.done:
             self._make_room(stop)
-            state[layout.AT] = self.position - base
-            status = decode(
-                data, final, pause, self._settings, section.table, section.interfaces, state, self._counts,
-                self._firsts, self._protocols, *self._room, *self._fragments, *self._columns.values(),
-            )  # fmt: skip
-            self.position = base + int(state[layout.AT])
+            status = self._decode(data, base, pause, final=final)
             if status == layout.PAUSED:
-                packets = self._rows_before + int(state[layout.ROW])
+                packets = self._rows_before + self._rows
                 self._monitor.step("reading packets", min(self.position, size or self.position), size, packets=packets)
                 if self.position < stop:
                     pause = min(stop, self.position + _STEP) - base
-                elif state[layout.FRAME] < state[layout.WAITS_UNTIL]:
+                elif self._totals[0] < self._state[layout.WAITS_UNTIL]:
                     pause = self.position - base + 1
                 else:
                     return True
             elif status in (layout.SECTION, layout.INTERFACE_BLOCK):
                 if not self._describe(data, base, final=final):
                     return False
-                section = self._section
             elif status == layout.SHORT:
                 if not final:
                     return False
@@ -174,34 +158,32 @@ class Decoder:
 
     def take(self, data: NDArray[np.uint8]) -> PacketTable:
         """The rows read since the last call; `data` is what they point into."""
-        from netsynth_core.capture._kernels import layout
-
-        rows = int(self._state[layout.ROW])
+        rows = self._rows
         columns: dict[str, Any] = {name: column[:rows] for name, column in self._columns.items()}
         # zeros that nobody reads cost no memory
         columns["file"] = np.full(rows, self._file, np.uint16) if self._file else np.zeros(rows, np.uint16)
         self._rows_before += rows
-        self._state[layout.ROW], self._columns = 0, _columns(0)
+        self._rows, self._columns = 0, _columns(0)
         return PacketTable(data=data, **columns)
 
     def report(self, *, packing: str = "", problem: str = "") -> ReadReport:
         """What was met; `packing` is how the file was compressed, `problem` what was wrong with that."""
         from netsynth_core.capture._kernels import layout
 
-        state, counts = self._state, self._counts
+        counts, undated = self._counts, int(self._state[layout.UNDATED])
+        frames, _, earliest, latest, total = self._totals
         skipped = {REASONS[code]: int(counts[code]) for code in np.argsort(-counts, kind="stable") if counts[code]}
         codes = {text: code for code, text in REASONS.items()}
         notes = list(self.notes)
-        if state[layout.UNDATED]:
+        if undated:
             notes.append(
-                f"{state[layout.UNDATED]} packets carry no instant (simple packet blocks); "
-                "they took that of the packet before."
+                f"{undated} packets carry no instant (simple packet blocks); they took that of the packet before."
             )
         if problem:
             notes.insert(
                 0, f"The {packing} data end too early or are damaged ({problem}); what could be unpacked was read."
             )
-        if state[layout.FRAME] == 0:
+        if frames == 0:
             notes.append("The file holds a header and no packets.")
         elif self._rows_before == 0:
             notes.append("No frame of the file holds an IP packet.")
@@ -210,9 +192,9 @@ class Decoder:
             path=self._path,
             format=f"{packing} {self.format}".lstrip(),
             packets=self._rows_before,
-            bytes=int(state[layout.BYTES]),
-            first_ts=int(state[layout.EARLIEST]) if self._rows_before else None,
-            last_ts=int(state[layout.LATEST]) if self._rows_before else None,
+            bytes=total,
+            first_ts=earliest if self._rows_before else None,
+            last_ts=latest if self._rows_before else None,
             link_types=self._link_types(),
             skipped=skipped,
             first_skipped={text: int(self._firsts[codes[text]]) for text in skipped},
@@ -223,11 +205,25 @@ class Decoder:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
+    def _decode(self, data: NDArray[np.uint8], base: int, pause: int, *, final: bool) -> int:
+        """Run the kernel from `position` on; returns why it came back."""
+        from netsynth_core.capture._kernels.loop import LOOPS
+
+        section, header = self._section, self._header
+        rare = self._tunnels or section.has_radio()
+        loop = LOOPS[int(self.format == "pcap"), int(rare)]
+        status, at, self._rows, *totals = loop(
+            data, final, pause, section.big, header.record_header, header.fraction_ns, header.swapped, self._tunnels,
+            section.table, section.interfaces, self._state, self._counts, self._firsts, self._protocols, *self._room,
+            *self._fragments, self.position - base, self._rows, *self._totals, *self._columns.values(),
+        )  # fmt: skip
+        self._totals = tuple(totals)
+        self.position = base + at
+        return int(status)
+
     def _make_room(self, stop: int) -> None:
         """Columns with room for more rows, about as many as the bytes up to `stop` will need."""
-        from netsynth_core.capture._kernels import layout
-
-        rows = int(self._state[layout.ROW])
+        rows = self._rows
         if rows < len(self._columns["ts"]):
             return
         left = max(stop - self.position, 0)
@@ -244,8 +240,6 @@ class Decoder:
 
     def _describe(self, data: NDArray[np.uint8], base: int, *, final: bool) -> bool:
         """Read section headers and interface descriptions that follow one another; False where bytes are missing."""
-        from netsynth_core.capture._kernels import layout
-
         while True:
             at = self.position - base
             head = data[at : at + pcapng.SHORTEST_SECTION].tobytes()
@@ -265,9 +259,12 @@ class Decoder:
                     )
                     self.done = self.truncated = True
                     return True
+                if at + opened[1] > len(data):
+                    if final:
+                        self._finish(short=True)
+                    return final
                 self._tally_links()
                 self._section, size = opened
-                self._settings[layout.BIG] = self._section.big
             else:
                 order = "big" if self._section.big else "little"
                 kind, size = (int.from_bytes(head[k : k + 4], order) for k in (0, 4))  # type: ignore[arg-type]
@@ -282,9 +279,7 @@ class Decoder:
 
     def _finish(self, *, short: bool, left: int = 0) -> None:
         """The end of the file, in the middle of a record when `short`."""
-        from netsynth_core.capture._kernels import layout
-
-        frames = int(self._state[layout.FRAME])
+        frames = self._totals[0]
         self.done = True
         if short:
             self.truncated = True
@@ -296,9 +291,7 @@ class Decoder:
 
     def _damaged(self) -> None:
         """A record that cannot be: reading ends there."""
-        from netsynth_core.capture._kernels import layout
-
-        frames = int(self._state[layout.FRAME])
+        frames = self._totals[0]
         if self.format == "pcap":
             what = f"The record header of packet {frames + 1} (byte {self.position}) is damaged"
         else:
@@ -328,14 +321,26 @@ def _columns(capacity: int) -> dict[str, NDArray[Any]]:
     return {name: np.empty(capacity, dtype) for name, dtype in _DTYPES.items()}
 
 
-def kernels_cached() -> bool:
-    """Whether the decoding kernel lies compiled in numba's cache, so that reading starts at once.
+def kernels_cached(path: str | Path | None = None) -> bool:
+    """Whether what decodes a capture lies compiled in numba's cache, so that reading starts at once.
 
     Without it the first reading compiles for a few seconds: callers that talk to a person can say so before.
-    """
-    from netsynth_core.capture._kernels import loop
 
-    sources = Path(loop.__file__).parent
-    newest = max(path.stat().st_mtime for path in sources.glob("*.py"))
-    folder = Path(loop.decode.stats.cache_path)
-    return any(path.stat().st_mtime >= newest for path in folder.glob("loop._build.*.nbi"))
+    Parameters
+    ----------
+    path
+        The capture; None for a classic pcap file.
+    """
+    from netsynth_core.capture._kernels.loop import LOOPS
+
+    classic = path is None or read_head(Path(path), 4) != pcapng.MAGIC
+    loop = LOOPS[int(classic), 0]
+    if loop.signatures:
+        return True
+    try:
+        # numba tells nobody what its index holds; the key of a kernel is (signature, machine, hashes of the code)
+        kept = loop._cache._cache_file._load_index()
+        wanted = loop._cache._index_key(None, loop.targetctx.codegen())[1:]
+    except (AttributeError, TypeError, OSError):
+        return True
+    return any(key[1:] == wanted for key in kept)

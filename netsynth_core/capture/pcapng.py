@@ -53,6 +53,12 @@ class Section:
         )
         self.interfaces += 1
 
+    def has_radio(self) -> bool:
+        """Whether an interface holds frames of IEEE 802.11."""
+        from netsynth_core.capture._kernels import layout
+
+        return bool((self.table[layout.WAY, : self.interfaces] >= layout.WIFI).any())
+
     def links(self) -> dict[int, int]:
         """Frames seen per link type."""
         from netsynth_core.capture._kernels import layout

@@ -8,7 +8,7 @@ oldest of a group gives way. What is remembered is forgotten after `TIMEOUT` of 
 import numpy as np
 
 from netsynth_core.capture._kernels.layout import DESTINATION, FIRST, FRAGMENT, IDENT, IP, PROTO, SOURCE, VERSION
-from netsynth_core.capture._kernels.words import be32, be64, inner
+from netsynth_core.capture._kernels.words import bare32, be64, inner, least
 
 SLOTS, WAYS = 1 << 14, 4
 TIMEOUT = 60 * 10**9
@@ -65,7 +65,7 @@ def wait(facts, waiting, place, frame, row):
 @inner
 def announce(facts, waiting, place, frame, proto, ports, protos, sources, destinations):
     """Remember a first fragment, and give its protocol and ports to the rows that wait for it."""
-    for k in range(min(facts[place, WAIT], WAITING)):
+    for k in range(least(facts[place, WAIT], WAITING)):
         row = waiting[place, k, 1]
         if frame - waiting[place, k, 0] <= REACH:
             protos[row] = proto
@@ -86,8 +86,8 @@ def attribute(data, fields, ts, frame, row, keys, facts, waiting, key, protos, s
     for k in range(KEYS):
         key[k] = 0
     if fields[VERSION] == 4:
-        key[1] = np.uint64(be32(data, ip + 12))
-        key[3] = np.uint64(be32(data, ip + 16))
+        key[1] = bare32(data, ip + 12)
+        key[3] = bare32(data, ip + 16)
         key[4] = np.uint64(fields[PROTO] << 32) | ident | np.uint64(4 << 40)
     else:
         for k in range(4):

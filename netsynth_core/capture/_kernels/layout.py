@@ -1,20 +1,14 @@
 """The arrays that the decoding kernel and its caller share: what stands at which index.
 
-`SETTINGS` are given, `STATE` is carried from call to call, `TALLIES` count, and an interface is a column of a table.
+An interface is a column of a table; the fields of a packet are what the readers of headers hand to the loop.
 """
 
 import numpy as np
 
-# settings
-CLASSIC, BIG, HEADER, FRACTION, SWAPPED, TUNNELS, SETTINGS = range(7)
-"""Classic pcap or pcapng; big-endian; bytes of a record header; ns per fraction unit; whether the two lengths may be
-swapped (pcap before 2.4); whether to look into tunnels."""
-
-# state
-AT, ROW, FRAME, LAST, UNDATED, BYTES, EARLIEST, LATEST, WAITS_UNTIL, STAMP, STATE = range(11)
-"""Position in the bytes given; rows filled; frames seen; instant of the last frame; frames without an instant; sum of
-the true lengths of rows; earliest and latest instant of a row; the frame until which later fragments wait for a first
-one; which sources the kernel was compiled from."""
+# what the kernel counts besides frames and rows
+UNDATED, WAITS_UNTIL, STAMP, STATE = range(4)
+"""Frames without an instant; the frame until which later fragments wait for a first one; which sources the kernel was
+compiled from."""
 
 # an interface: a column of a (INTERFACE, n) table
 LINK, WAY, LINK_SIZE, TYPE_AT, EXPONENT, BINARY, OFFSET, SNAPLEN, MULTIPLIER, LIMIT, FRAMES, INTERFACE = range(12)

@@ -1,4 +1,4 @@
-"""From the start of a frame to its IP header, for every link type that can hold one.
+"""From the start of a frame to its IP header, for every link type that can hold one but radio (that is in `rare`).
 
 Which way leads there is told by the table of `netsynth_core.capture.links`. Nothing is read at or behind `end`, the
 end of what was captured.
@@ -12,16 +12,10 @@ from netsynth_core.capture._kernels.layout import (
     PPP,
     TOKEN_RING,
     TYPED,
-    WIFI,
-    WIFI_AVS,
-    WIFI_PPI,
-    WIFI_PRISM,
-    WIFI_RADIOTAP,
 )
-from netsynth_core.capture._kernels.words import be16, be32, byte, inner, le16, le32
+from netsynth_core.capture._kernels.words import be16, be32, byte, inner, le32
 from netsynth_core.capture.reasons import (
     ARP,
-    BAD_LINK,
     CUT_LINK,
     EAPOL,
     LINK_TYPE,
@@ -31,11 +25,6 @@ from netsynth_core.capture.reasons import (
     OK,
     OTHER_TYPE,
     PPP_CONTROL,
-    WIFI_CONTROL,
-    WIFI_FRAGMENT,
-    WIFI_MANAGEMENT,
-    WIFI_NULL,
-    WIFI_PROTECTED,
 )
 
 _BY_VERSION, _BY_PROTOCOL = -1, -2
@@ -140,78 +129,6 @@ def ether(data, at, end, kind):
 
 
 @inner
-def _wifi(data, at, end, padded):
-    """Where the LLC header of a data frame of IEEE 802.11 (IEEE 802.11-2016 section 9.3.2.1) is: ``(reason, at)``.
-
-    Of an A-MSDU that of the first frame inside; `padded`: the header fills words of four bytes.
-    """
-    if at + 24 > end:
-        return CUT_LINK, at
-    control, flags = byte(data, at), byte(data, at + 1)
-    kind = control & 0x0C
-    if kind != 8:
-        return (WIFI_MANAGEMENT if kind == 0 else WIFI_CONTROL if kind == 4 else BAD_LINK), at
-    if control & 0x40:
-        return WIFI_NULL, at
-    if flags & 0x40:
-        return WIFI_PROTECTED, at
-    if byte(data, at + 22) & 0x0F:
-        return WIFI_FRAGMENT, at
-    size = 30 if flags & 3 == 3 else 24
-    if control & 0x80:
-        if at + size + 2 > end:
-            return CUT_LINK, at
-        several = byte(data, at + size) & 0x80
-        size += 6 if flags & 0x80 else 2
-        if several:
-            size += 14
-    if padded:
-        size = (size + 3) // 4 * 4
-    return (OK if at + size + 8 <= end else CUT_LINK), at + size
-
-
-@inner
-def _radiotap(data, at, end):
-    """Bytes of radiotap before the 802.11 header and whether that is padded; -1 where they are broken."""
-    size = le16(data, at + 2)
-    if at + size > end:
-        return -1, False
-    present = le32(data, at + 4)
-    fields, word = at + 8, present
-    while word & 0x80000000 and fields + 4 <= at + size:
-        word = le32(data, fields)
-        fields += 4
-    if present & 2 == 0:
-        return size, False
-    if present & 1:
-        fields += (at - fields) % 8 + 8
-    return size, fields < at + size and byte(data, fields) & 0x20 != 0
-
-
-@inner
-def _radio(data, at, end, way):
-    """802.11 behind what the radio told: radiotap, AVS, Prism or PPI; ``(reason, at)`` of the LLC header."""
-    padded = False
-    size = 0
-    if way != WIFI:
-        if at + 8 > end:
-            return CUT_LINK, at
-        if way == WIFI_RADIOTAP:
-            size, padded = _radiotap(data, at, end)
-        elif way == WIFI_PPI:
-            if le32(data, at + 4) != 105:
-                return LINK_TYPE, at
-            size = le16(data, at + 2)
-        elif way == WIFI_AVS or be32(data, at) >> 12 == 0x80211:
-            size = be32(data, at + 4)
-        elif way == WIFI_PRISM:
-            size = le32(data, at + 4)
-        if size < 8:
-            return BAD_LINK, at
-    return _wifi(data, at + size, end, padded)
-
-
-@inner
 def find_ip(data, at, end, way, size, place):
     """The IP header of one frame: ``(reason, version, at)``.
 
@@ -247,9 +164,4 @@ def find_ip(data, at, end, way, size, place):
             at += byte(data, at) & 0x1F
     elif way == FILTER_LOG:
         at = start + (byte(data, start) + 3) // 4 * 4
-    elif way >= WIFI:
-        why, at = _radio(data, at, end, way)
-        if why != OK:
-            return why, 0, at
-        kind = 0
     return ether(data, at, end, kind)

@@ -8,29 +8,69 @@ dpkt, in the tests.
 import numpy as np
 from numba import njit
 
-from netsynth_core.capture._kernels import layout as at_
 from netsynth_core.capture._kernels.fragments import attribute
-from netsynth_core.capture._kernels.layout import DAMAGED, FULL, NO_INSTANT, PAUSED, SHORT, WHOLE
+from netsynth_core.capture._kernels.layout import (
+    ACK,
+    AT_PAYLOAD,
+    BEGIN,
+    DESTINATION,
+    FLAGS,
+    FRAGMENT,
+    FRAMES,
+    FULL,
+    IDENT,
+    IP,
+    LINK,
+    LINK_SIZE,
+    NO_INSTANT,
+    PAUSED,
+    PROTO,
+    SEQ,
+    SIZE,
+    SOURCE,
+    STAMP,
+    STOP,
+    TYPE_AT,
+    VERSION,
+    WAITS_UNTIL,
+    WAY,
+    WHOLE,
+    WINDOW,
+)  # fmt: skip
 from netsynth_core.capture._kernels.network import read_frame
-from netsynth_core.capture._kernels.pcapng import read_block
-from netsynth_core.capture._kernels.words import be16, be32, be64, byte, sources_stamp, word32
-from netsynth_core.capture.pcap import RECORD_LIMIT
+from netsynth_core.capture._kernels.rare import read_any_frame
+from netsynth_core.capture._kernels.records import read_block, read_record
+from netsynth_core.capture._kernels.words import (
+    bare32,
+    be16,
+    be32,
+    be64,
+    byte,
+    least,
+    most,
+    sources_stamp,
+)
 from netsynth_core.capture.reasons import BAD_INSTANT, NO_INTERFACE, OK
 
 _MAPPED = np.uint64(0xFFFF00000000)
 _LONGEST = 0x7FFFFFFF
 
 
-def _build(stamp):
-    @njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+def _build(classic, rare, stamp):
+    """The loop over records of classic pcap or of pcapng, with or without what `rare` reads.
+
+    What a loop does not need is not compiled: numba prunes branches on numbers it closes over.
+    """
+
+    @njit(cache=True, nogil=True, error_model="numpy")
     def decode(
-        data, final, pause, settings, interfaces, known, state, counts, firsts, protocols,
-        fields, inside, keys, facts, waiting, key,
+        data, final, pause, big, header, fraction, swapped, tunnels, interfaces, known, state, counts, firsts,
+        protocols, fields, inside, keys, facts, waiting, key, at, row, frame, last, earliest, latest, total,
         o_ts, o_src_hi, o_src_lo, o_dst_hi, o_dst_lo, o_proto, o_src_port, o_dst_port, o_ip_length, o_flags,
         o_seq, o_ack, o_window, o_ttl, o_payload_offset, o_payload_length, o_payload_captured,
         o_frame, o_ip_id, o_header_length, o_fragment,
     ):  # fmt: skip
-        """Read records from ``state[AT]`` on until a reason of `layout` to come back, which is returned.
+        """Read records from byte `at` of `data` on.
 
         Parameters
         ----------
@@ -40,10 +80,14 @@ def _build(stamp):
             Whether the file ends where `data` ends.
         pause : int
             Come back before the first record that starts here or later.
-        settings, state
-            As `layout` says.
+        big, header, fraction, swapped
+            Byte order, and for classic pcap what `records.read_record` takes.
+        tunnels : bool
+            Whether to look into tunnels (where the kernel is built for it).
         interfaces : int64 (INTERFACE, n)
             What is known of the interfaces, `known` of them; classic pcap has one.
+        state : int64 (STATE,)
+            As `layout` says.
         counts, firsts : int64 (CODES,)
             Frames per reason, and the 1-based number of the first of each.
         protocols : int64 (256,)
@@ -52,76 +96,53 @@ def _build(stamp):
             Room for one packet and for the one that it carries.
         keys, facts, waiting, key
             The table of `fragments` and room for a key.
+        at, row, frame, last, earliest, latest, total
+            Where to go on; rows and frames so far; instant of the last frame; earliest and latest instant and sum of
+            the true lengths of the rows.
         o_ts ... o_fragment
-            The columns of `PacketTable`, equally long; rows are filled from ``state[ROW]`` on.
+            The columns of `PacketTable`, equally long; rows are filled from `row` on.
+
+        Returns
+        -------
+        tuple
+            Why it came back, as `layout` says, then `at` ... `total` as they are now.
         """
-        state[at_.STAMP] = stamp
-        classic = settings[at_.CLASSIC] != 0
-        big = settings[at_.BIG] != 0
-        swapped = settings[at_.SWAPPED] != 0
-        tunnels = settings[at_.TUNNELS] != 0
-        header = settings[at_.HEADER]
-        fraction = settings[at_.FRACTION]
-        at = state[at_.AT]
-        row = state[at_.ROW]
-        frame = state[at_.FRAME]
-        last = state[at_.LAST]
-        earliest = state[at_.EARLIEST]
-        latest = state[at_.LATEST]
-        total = state[at_.BYTES]
-        available = len(data)
+        state[STAMP] = stamp
         capacity = len(o_ts)
-        interface = np.int64(0)
-        link = interfaces[at_.LINK, 0]
         status = FULL
         while row < capacity:
             if at >= pause:
                 status = PAUSED
                 break
             if classic:
-                if at + header > available:
-                    status = SHORT
-                    break
-                kept = word32(data, at + 8, big)
-                true = word32(data, at + 12, big)
-                if swapped and kept > true:
-                    both = kept + true
-                    kept = true
-                    true = both - kept
-                start = at + header
-                size = header + kept
-                if at + size > available or kept > RECORD_LIMIT:
-                    status = DAMAGED if kept > RECORD_LIMIT else SHORT
-                    break
-                ts = word32(data, at, big) * 1_000_000_000 + word32(data, at + 4, big) * fraction
+                status, size, start, interface, kept, true, ts = read_record(
+                    data, at, big, header, fraction, swapped, last
+                )
             else:
                 status, size, start, interface, kept, true, ts = read_block(
                     data, at, big, final, interfaces, known, last, state
                 )
-                if status != FULL:
-                    break
-                if start == 0:
-                    at += size
-                    continue
-                if interface >= known:
-                    frame += 1
-                    at += size
-                    counts[NO_INTERFACE] += 1
-                    if firsts[NO_INTERFACE] == 0:
-                        firsts[NO_INTERFACE] = frame
-                    continue
-                link = interfaces[at_.LINK, interface]
-                if ts != NO_INSTANT:
-                    last = ts
-            interfaces[at_.FRAMES, interface] += 1
+            if status != FULL:
+                break
             at += size
+            if start == 0:
+                continue
+            if interface >= known:
+                frame += 1
+                counts[NO_INTERFACE] += 1
+                if firsts[NO_INTERFACE] == 0:
+                    firsts[NO_INTERFACE] = frame
+                continue
+            if ts != NO_INSTANT:
+                last = ts
+            interfaces[FRAMES, interface] += 1
             end = start + kept
-            true = min(max(true, kept), _LONGEST)
+            true = least(most(true, kept), _LONGEST)
 
             plain = False
             ip = start + 14
             begin = ip + 20
-            if link == 1 and kept >= 54 and ts != NO_INSTANT:
+            if interfaces[LINK, interface] == 1 and kept >= 54 and ts != NO_INSTANT:
                 proto = byte(data, ip + 9)
                 # all bits where the packet is TCP, none where it is UDP: both headers are read without a branch
                 mask = -np.int64(proto == 6)
@@ -136,7 +157,7 @@ def _build(stamp):
                 length = be16(data, ip + 2)
                 ident = be16(data, ip + 4)
                 payload = begin + head
-                stop = min(ip + length, begin + datagram)
+                stop = least(ip + length, begin + datagram)
                 version = np.int64(4)
                 fragment = np.int64(WHOLE)
                 plain = (
@@ -153,42 +174,45 @@ def _build(stamp):
             if not plain:
                 why = BAD_INSTANT
                 if ts != NO_INSTANT:
-                    why = read_frame(
-                        data, start, end, true, interfaces[at_.WAY, interface], interfaces[at_.LINK_SIZE, interface],
-                        interfaces[at_.TYPE_AT, interface], tunnels, fields, inside,
-                    )  # fmt: skip
+                    way = interfaces[WAY, interface]
+                    length = interfaces[LINK_SIZE, interface]
+                    place = interfaces[TYPE_AT, interface]
+                    if rare:
+                        why = read_any_frame(data, start, end, true, way, length, place, tunnels, fields, inside)
+                    else:
+                        why = read_frame(data, start, end, true, way, length, place, fields)
                 if why != OK:
                     frame += 1
                     counts[why] += 1
                     if firsts[why] == 0:
                         firsts[why] = frame
                     continue
-                if fields[at_.FRAGMENT] != WHOLE:
+                if fields[FRAGMENT] != WHOLE:
                     until = attribute(
                         data, fields, ts, frame, row, keys, facts, waiting, key, o_proto, o_src_port, o_dst_port
                     )
-                    state[at_.WAITS_UNTIL] = max(state[at_.WAITS_UNTIL], until)
-                ip = fields[at_.IP]
-                version = fields[at_.VERSION]
-                proto = fields[at_.PROTO]
-                begin = fields[at_.BEGIN]
-                sport = fields[at_.SOURCE]
-                dport = fields[at_.DESTINATION]
-                seq = fields[at_.SEQ]
-                ack = fields[at_.ACK]
-                flags = fields[at_.FLAGS]
-                window = fields[at_.WINDOW]
-                ident = fields[at_.IDENT]
-                fragment = fields[at_.FRAGMENT]
-                length = fields[at_.SIZE]
-                payload = fields[at_.AT_PAYLOAD]
-                stop = fields[at_.STOP]
+                    state[WAITS_UNTIL] = most(state[WAITS_UNTIL], until)
+                ip = fields[IP]
+                version = fields[VERSION]
+                proto = fields[PROTO]
+                begin = fields[BEGIN]
+                sport = fields[SOURCE]
+                dport = fields[DESTINATION]
+                seq = fields[SEQ]
+                ack = fields[ACK]
+                flags = fields[FLAGS]
+                window = fields[WINDOW]
+                ident = fields[IDENT]
+                fragment = fields[FRAGMENT]
+                length = fields[SIZE]
+                payload = fields[AT_PAYLOAD]
+                stop = fields[STOP]
 
             if version == 4:
                 o_src_hi[row] = 0
-                o_src_lo[row] = _MAPPED | np.uint64(be32(data, ip + 12))
+                o_src_lo[row] = _MAPPED | bare32(data, ip + 12)
                 o_dst_hi[row] = 0
-                o_dst_lo[row] = _MAPPED | np.uint64(be32(data, ip + 16))
+                o_dst_lo[row] = _MAPPED | bare32(data, ip + 16)
                 o_ttl[row] = byte(data, ip + 8)
             else:
                 o_src_hi[row] = be64(data, ip + 8)
@@ -196,39 +220,35 @@ def _build(stamp):
                 o_dst_hi[row] = be64(data, ip + 24)
                 o_dst_lo[row] = be64(data, ip + 32)
                 o_ttl[row] = byte(data, ip + 7)
-            seen = min(payload, end)
+            seen = least(payload, end)
             o_ts[row] = ts
             o_proto[row] = proto
             o_src_port[row] = sport
             o_dst_port[row] = dport
-            o_ip_length[row] = min(length, _LONGEST)
+            o_ip_length[row] = least(length, _LONGEST)
             o_flags[row] = flags
             o_seq[row] = seq
             o_ack[row] = ack
             o_window[row] = window
             o_payload_offset[row] = seen
-            o_payload_length[row] = min(max(stop - payload, 0), _LONGEST)
-            o_payload_captured[row] = max(min(stop, end) - payload, 0)
+            o_payload_length[row] = least(most(stop - payload, 0), _LONGEST)
+            o_payload_captured[row] = most(least(stop, end) - payload, 0)
             o_frame[row] = frame
             o_ip_id[row] = ident
-            o_header_length[row] = max(min(seen - begin, 255), 0)
+            o_header_length[row] = most(least(seen - begin, 255), 0)
             o_fragment[row] = fragment
             protocols[proto] += 1
-            earliest = min(earliest, ts)
-            latest = max(latest, ts)
+            earliest = least(earliest, ts)
+            latest = most(latest, ts)
             total += true
             row += 1
             frame += 1
-        state[at_.AT] = at
-        state[at_.ROW] = row
-        state[at_.FRAME] = frame
-        state[at_.LAST] = last
-        state[at_.EARLIEST] = earliest
-        state[at_.LATEST] = latest
-        state[at_.BYTES] = total
-        return status
+        return status, at, row, frame, last, earliest, latest, total
 
     return decode
 
 
-decode = _build(sources_stamp())
+STAMP_OF_SOURCES = sources_stamp()
+
+LOOPS = {(classic, rare): _build(classic, rare, STAMP_OF_SOURCES) for classic in (0, 1) for rare in (0, 1)}
+"""The loop by whether it is for classic pcap, and whether with what `rare` reads; compiled when first called."""

@@ -1,6 +1,6 @@
-"""From an IP header to the payload: IPv4, IPv6 and its extension headers, transport headers, tunnels.
+"""From an IP header to the payload: IPv4, IPv6 and its extension headers, transport headers.
 
-Nothing is read at or behind `end`, the end of what was captured of the frame.
+Tunnels are for `rare`. Nothing is read at or behind `end`, the end of what was captured of the frame.
 """
 
 from netsynth_core.capture._kernels.layout import (
@@ -24,8 +24,8 @@ from netsynth_core.capture._kernels.layout import (
     WHOLE,
     WINDOW,
 )
-from netsynth_core.capture._kernels.links import ether, find_ip
-from netsynth_core.capture._kernels.words import be16, be32, byte, inner
+from netsynth_core.capture._kernels.links import find_ip
+from netsynth_core.capture._kernels.words import be16, be32, byte, inner, least, most
 from netsynth_core.capture.reasons import (
     BAD_ICMP,
     BAD_IPV4,
@@ -41,7 +41,6 @@ from netsynth_core.capture.reasons import (
     CUT_TRANSPORT,
     CUT_UDP,
     OK,
-    OTHER_TYPE,
 )
 
 
@@ -107,7 +106,7 @@ def _network6(data, ip, end, true, fields):
         return BAD_IPV6
     size = be16(data, ip + 4) + 40
     if size == 40 and byte(data, ip + 6) != 59:
-        size = max(true, 40)
+        size = most(true, 40)
     why, proto, begin, fragment, ident = _extensions(data, ip + 40, end, byte(data, ip + 6), WHOLE, 0)
     fields[PROTO], fields[BEGIN], fields[SIZE] = proto, begin, size
     fields[FRAGMENT], fields[IDENT] = fragment, ident
@@ -117,7 +116,7 @@ def _network6(data, ip, end, true, fields):
 @inner
 def _tcp(data, begin, end, stop, first, fields):
     """A TCP header (RFC 9293 section 3.1); it may be cut behind its flags, and in a first fragment behind its ports."""
-    seen = min(end, stop) if first else end
+    seen = least(end, stop) if first else end
     if begin + (4 if first else 14) > seen:
         return CUT_TCP
     header = 20
@@ -146,7 +145,7 @@ def _udp(data, begin, end, stop, fields):
     if datagram < 8 or begin + 8 > stop:
         return BAD_UDP
     fields[SOURCE], fields[DESTINATION] = be16(data, begin), be16(data, begin + 2)
-    fields[AT_PAYLOAD], fields[STOP] = begin + 8, min(stop, begin + datagram)
+    fields[AT_PAYLOAD], fields[STOP] = begin + 8, least(stop, begin + datagram)
     return OK
 
 
@@ -158,7 +157,7 @@ def _icmp(data, begin, end, stop, proto, fields):
     if begin + 4 > stop:
         return BAD_ICMP
     kind = byte(data, begin)
-    fields[SOURCE], fields[DESTINATION], fields[AT_PAYLOAD] = kind, byte(data, begin + 1), min(begin + 8, stop)
+    fields[SOURCE], fields[DESTINATION], fields[AT_PAYLOAD] = kind, byte(data, begin + 1), least(begin + 8, stop)
     echo = (kind == 8 or kind == 0) if proto == 1 else (kind == 128 or kind == 129)
     if echo and begin + 6 <= end:
         fields[SEQ] = be16(data, begin + 4)
@@ -182,7 +181,7 @@ def _ported(data, begin, end, stop, proto, fields):
 
 
 @inner
-def _headers(data, ip, end, true, version, fields):
+def read_headers(data, ip, end, true, version, fields):
     """Network and transport headers of one IP packet: fills `fields` and returns the reason."""
     for k in range(FIELDS):
         fields[k] = 0
@@ -206,45 +205,12 @@ def _headers(data, ip, end, true, version, fields):
 
 
 @inner
-def _tunnelled(data, begin, end, proto, port):
-    """Where a packet is inside GRE (RFC 2784, 2890), VXLAN (RFC 7348 section 5) or IP: ``(reason, version, at)``."""
-    if proto == 4:
-        return OK, 4, begin
-    if proto == 41:
-        return OK, 6, begin
-    if proto == 17 and (port == 4789 or port == 8472) and begin + 30 <= end and byte(data, begin + 8) & 8:
-        return ether(data, begin + 30, end, be16(data, begin + 28))
-    if proto == 47 and begin + 4 <= end and be16(data, begin) & 0x4007 == 0:
-        flags, kind = be16(data, begin), be16(data, begin + 2)
-        at = begin + 4
-        for bit in (0x8000, 0x2000, 0x1000):
-            if flags & bit:
-                at += 4
-        if kind == 0x88BE and flags & 0x1000:
-            at += 8
-        if kind == 0x6558 or kind == 0x88BE:
-            return ether(data, at + 14, end, be16(data, at + 12)) if at + 14 <= end else (OTHER_TYPE, 0, at)
-        if kind >= 0x600:
-            return ether(data, at, end, kind)
-    return OTHER_TYPE, 0, begin
+def read_frame(data, start, end, true, way, size, place, fields):
+    """The IP packet of a frame: fills `fields` and returns the reason.
 
-
-@inner
-def read_frame(data, start, end, true, way, size, place, tunnels, fields, inside):
-    """The IP packet of a frame, or with `tunnels` the one that it carries where that is whole.
-
-    Fills `fields` and returns the reason; `true` is the frame's length on the wire, `inside` room for the fields of a
-    carried packet, the others as `find_ip` takes them.
+    `true` is the frame's length on the wire; `way`, `size` and `place` as `find_ip` takes them.
     """
     why, version, ip = find_ip(data, start, end, way, size, place)
     if why == OK:
-        why = _headers(data, ip, end, true - (ip - start), version, fields)
-    if not tunnels or why != OK or fields[FRAGMENT] == LATER:
-        return why
-    found, version, at = _tunnelled(data, fields[BEGIN], end, fields[PROTO], fields[DESTINATION])
-    if found == OK:
-        limit = min(end, fields[STOP])
-        if _headers(data, at, limit, fields[STOP] - at, version, inside) == OK:
-            for k in range(FIELDS):
-                fields[k] = inside[k]
+        why = read_headers(data, ip, end, true - (ip - start), version, fields)
     return why

@@ -52,9 +52,30 @@ def _loader(bits, big, unsigned=False):
 
 
 byte = _loader(8, True)
+
+
+def _chooser(comparison):
+    """An intrinsic that picks one of two int64, cheaper to compile than the builtin and never a branch."""
+
+    @intrinsic
+    def choose(typing_context, a, b):
+        signature = types.int64(types.int64, types.int64)
+
+        def build(context, builder, signature, arguments):
+            a, b = arguments
+            return builder.select(builder.icmp_signed(comparison, a, b), a, b)
+
+        return signature, build
+
+    return choose
+
+
+least = _chooser("<")
+most = _chooser(">")
 be16 = _loader(16, True)
 be32 = _loader(32, True)
 be64 = _loader(64, True, unsigned=True)
+bare32 = _loader(32, True, unsigned=True)
 le16 = _loader(16, False)
 le32 = _loader(32, False)
 

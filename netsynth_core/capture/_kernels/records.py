@@ -1,4 +1,9 @@
-"""The packet blocks of pcapng (draft-ietf-opsawg-pcapng sections 4.3 and 4.4, appendix A) and their instants."""
+"""Records: those of classic pcap, and the packet blocks of pcapng with their instants.
+
+Both readers return ``(status, size, start, interface, kept, true, ts)``: where the frame
+starts (0: the record is no frame), the bytes of the record, of the frame as captured and as it was on the wire. The
+status is `layout.FULL` where reading goes on.
+"""
 
 import numpy as np
 
@@ -17,7 +22,7 @@ from netsynth_core.capture._kernels.layout import (
     SNAPLEN,
     UNDATED,
 )
-from netsynth_core.capture._kernels.words import inner, word16, word32
+from netsynth_core.capture._kernels.words import inner, least, word16, word32
 from netsynth_core.capture.pcap import RECORD_LIMIT
 
 
@@ -52,11 +57,36 @@ def _slow_instant(ticks, exponent, binary, offset):
 
 
 @inner
-def read_block(data, at, big, final, interfaces, known, last, state):
-    """Any block: ``(status, size, start, interface, kept, true, ts)``; start 0 where it is no packet.
+def read_record(data, at, big, header, fraction, swapped, last):
+    """A record of classic pcap (draft-ietf-opsawg-pcap section 5).
 
-    The status is `layout.FULL` where reading goes on. A block that is no packet need not lie in `data` whole, unless
-    `final` says that nothing comes behind. A simple packet block has no instant: it takes `last`.
+    `header` bytes precede the frame, the second half of the instant counts `fraction` ns, and captured and true length
+    may have changed places (`swapped`).
+    """
+    start = at + header
+    if start > len(data):
+        return SHORT, header, start, 0, 0, 0, last
+    kept = word32(data, at + 8, big)
+    true = word32(data, at + 12, big)
+    if swapped and kept > true:
+        both = kept + true
+        kept = true
+        true = both - kept
+    status = FULL
+    if kept > RECORD_LIMIT:
+        status = DAMAGED
+    elif start + kept > len(data):
+        status = SHORT
+    ts = word32(data, at, big) * 1_000_000_000 + word32(data, at + 4, big) * fraction
+    return status, header + kept, start, 0, kept, true, ts
+
+
+@inner
+def read_block(data, at, big, final, interfaces, known, last, state):
+    """Any block of pcapng (draft-ietf-opsawg-pcapng sections 4.3 and 4.4, appendix A).
+
+    A block that is no packet need not lie in `data` whole, unless `final` says that nothing comes behind. A simple
+    packet block has no instant: it takes `last`.
     """
     size = start = interface = kept = true = np.int64(0)
     ts = last
@@ -78,9 +108,9 @@ def read_block(data, at, big, final, interfaces, known, last, state):
     elif packet and kind == 3:
         start = at + 12
         true = word32(data, at + 8, big)
-        kept = min(true, size - 16)
+        kept = least(true, size - 16)
         if known > 0 and interfaces[SNAPLEN, 0] > 0:
-            kept = min(kept, interfaces[SNAPLEN, 0])
+            kept = least(kept, interfaces[SNAPLEN, 0])
         state[UNDATED] += 1
     elif packet:
         start = at + 28
