@@ -271,7 +271,10 @@ def test_the_report_counts_what_the_mixed_capture_holds() -> None:
 
 
 def test_a_tcp_header_cut_behind_its_flags_is_a_row() -> None:
-    """As tshark has it: ports, numbers and flags are known, options and window may be missing."""
+    """Ports, numbers and flags are known; window and options may be missing.
+
+    tshark 4.0 gives such a packet its ports and flags too, but counts it in no conversation; Zeek leaves it out.
+    """
     options = ether(ip(CLIENT, SERVER, dpkt.tcp.TCP(sport=1, dport=2, flags=2, win=9, opts=bytes(20), off=10), 6))
     packets, report = read_frames([Frame(START, options[:cut], len(options)) for cut in (48, 50, 54, 60, 74)])
     assert report.skipped == {} and packets.flags.tolist() == [2] * 5
