@@ -6,11 +6,12 @@ intensity there by (k + s) / (m + s): the mean of a gamma law of shape s after k
 
     flat -> hour of the day -> the same on working days and weekends -> the same on each weekday
 
-first for all patterns together, then for each pattern on top of what all do. s, the strength of the shrinkage, is the
-one of largest marginal (negative binomial) likelihood on each level; where no s beats a plain Poisson law by half a
-logarithm of the count (BIC), the level changes nothing. Starts that come in clumps are less evidence than they seem:
-counts are divided by their dispersion first (quasi-likelihood, Wedderburn 1974), measured on what the profile leaves
-over from day to day, or inside the hours while no cell has been seen twice. A level is used only when the span can
+first for all patterns together, then for each pattern, once on top of what all do and once on top of a flat rate; the
+two are averaged by their evidence (Hoeting et al. 1999, *Bayesian model averaging*). s, the strength of the shrinkage,
+is the one of largest marginal (negative binomial) likelihood on each level; where no s beats a plain Poisson law by
+half a logarithm of the count (BIC), the level changes nothing. Starts that come in clumps are less evidence than they
+seem: counts are divided by their dispersion first (quasi-likelihood, Wedderburn 1974), measured on what the profile
+leaves over from day to day, or inside the hours while no cell has been seen twice. A level is used only when the span can
 tell (`Known`): an hour of traffic says nothing about the night, two days say nothing about the weekday. Hours and
 weekdays are those of UTC.
 """
@@ -154,8 +155,9 @@ def _daytype_hour(ts: Ints) -> Ints:
     return np.asarray(hours % 24 + 24 * np.isin(hours // 24, WEEKEND), np.int64)
 
 
-def shrunk(counts: Floats, expected: Floats, dispersion: float) -> Floats:
-    """By what each cell's expectation is multiplied: (k + s) / (m + s) for the s of largest evidence.
+def shrunk(counts: Floats, expected: Floats, dispersion: float) -> tuple[Floats, float]:
+    """By what each cell's expectation is multiplied, (k + s) / (m + s) for the s of largest evidence; and by how many
+    nats that evidence exceeds the one of a Poisson law.
 
     Parameters
     ----------
@@ -167,17 +169,18 @@ def shrunk(counts: Floats, expected: Floats, dispersion: float) -> Floats:
     k, m = counts / dispersion, expected / dispersion
     seen = m > 0
     if not seen.any():
-        return np.ones(len(k))
+        return np.ones(len(k)), 0.0
     kept, mean = k[seen], m[seen]
     s = STRENGTHS[:, None]
     fixed = kept * np.log(mean)
     evidence = gammaln(kept + s) - gammaln(s) + s * np.log(s) - (kept + s) * np.log(mean + s) + fixed
     scores = evidence.sum(axis=1) - 0.5 * np.log(max(float(kept.sum()), 2.0))
     best = int(np.argmax(scores))
-    if scores[best] <= float((fixed - mean).sum()):
-        return np.ones(len(k))
+    gain = float(scores[best] - (fixed - mean).sum())
+    if gain <= 0:
+        return np.ones(len(k)), 0.0
     strength = float(STRENGTHS[best])
-    return np.asarray((k + strength) / (m + strength), np.float64)
+    return np.asarray((k + strength) / (m + strength), np.float64), gain
 
 
 def _levels(known: Known) -> list[Ints]:
@@ -193,18 +196,37 @@ def _levels(known: Known) -> list[Ints]:
     return levels
 
 
-def _refined(base: Floats, counts: Floats, exposed: Floats, levels: Sequence[Ints], dispersion: float) -> Floats:
-    """The relative intensity `base` multiplied, level by level, by what the counts say."""
+def _refined(
+    base: Floats, counts: Floats, exposed: Floats, levels: Sequence[Ints], dispersion: float
+) -> tuple[Floats, float]:
+    """The relative intensity `base` multiplied, level by level, by what the counts say; and the evidence, in nats."""
     shape = base.copy()
+    mean = exposed * shape
+    seen = (counts > 0) & (mean > 0)
+    evidence = float((counts[seen] / dispersion * np.log(mean[seen] / mean.sum())).sum())
     for level in levels:
         mean = exposed * shape
         total = float(mean.sum())
         if total <= 0 or counts.sum() <= 0:
-            return shape
+            return shape, evidence
         k = np.asarray(np.bincount(level, weights=counts), np.float64)
         m = np.asarray(np.bincount(level, weights=mean * (counts.sum() / total)), np.float64)
-        shape = np.asarray(shape * shrunk(k, m, dispersion)[level], np.float64)
-    return shape
+        factors, gain = shrunk(k, m, dispersion)
+        shape = np.asarray(shape * factors[level], np.float64)
+        evidence += gain
+    return shape, evidence
+
+
+def _averaged(common: Floats, counts: Floats, exposed: Floats, levels: Sequence[Ints], dispersion: float) -> Floats:
+    """A pattern's relative intensity: on top of what all do, and on top of a flat rate, by their evidence."""
+    total = float(exposed.sum())
+    shapes, evidences = [], []
+    for base in (common, np.ones(len(common))):
+        shape, evidence = _refined(base, counts, exposed, levels, dispersion)
+        shapes.append(shape * (total / max(float((exposed * shape).sum()), 1e-300)))
+        evidences.append(evidence)
+    weight = 1.0 / (1.0 + np.exp(np.clip(evidences[1] - evidences[0], -700, 700)))
+    return np.asarray(weight * shapes[0] + (1 - weight) * shapes[1], np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,10 +263,10 @@ class Intensities:
         exposed = exposure(self.first, max(self.last, self.first + NS_PER_S - 1))
         levels = _levels(self.known)
         everything = np.sum([c.week for c in self.counts], axis=0)
-        common = _refined(np.ones(HOURS), everything, exposed, levels, self._clumped)
+        common, _ = _refined(np.ones(HOURS), everything, exposed, levels, self._clumped)
         rates = np.empty((len(self.counts), HOURS * SLOTS))
         for row, (counts, windows) in enumerate(zip(self.counts, self.usage, strict=True)):
-            shape = _refined(common, counts.week, exposed, levels, counts.dispersion)
+            shape = _averaged(common, counts.week, exposed, levels, counts.dispersion)
             rates[row] = np.repeat(shape * (windows / max(float((exposed * shape).sum()), 1e-12)), SLOTS)
         return _smooth(rates)
 
@@ -254,8 +276,8 @@ class Intensities:
         flat = np.ones(COURSE)
         level = [np.arange(COURSE)]
         everything = np.sum([c.course for c in self.counts], axis=0)
-        common = _refined(flat, everything, flat, level, self._clumped)
-        shares = np.stack([_refined(common, c.course, flat, level, c.dispersion) for c in self.counts])
+        common, _ = _refined(flat, everything, flat, level, self._clumped)
+        shares = np.stack([_averaged(common, c.course, flat, level, c.dispersion) for c in self.counts])
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
     def over(self, begin: int, length: int) -> tuple[Ints, Floats]:
