@@ -132,6 +132,9 @@ class Decoder:
         """
         from netsynth_core.capture._kernels import layout
 
+        if final and self.position > base + len(data):
+            # a section header that claims more bytes than the file has
+            self._finish(short=True)
         pause = min(stop, self.position + _STEP) - base
         while not self.done:
             self._make_room(stop)
