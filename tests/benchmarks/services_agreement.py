@@ -1,12 +1,14 @@
 """How far the services of netsynth and of nDPI agree, flow by flow. Run by hand:
 
     python tests/benchmarks/services_agreement.py [--peer PYTHON] [--verdicts FILE] [--disagreements]
+    python tests/benchmarks/services_agreement.py --pin tests/flows/services_expected.txt
 
 `PYTHON` is an interpreter that has nfstream (its release 6.6 holds nDPI); it reads every capture in a process of its
 own, and its verdicts are kept in `FILE`, so that only the first run takes minutes. Flows are matched by their
 addresses, ports and protocol. Counted are flows that nDPI tells by inspection (``application_confidence`` 6), not those
 it guesses by port, address or cache. `NAMES` maps nDPI's names to ours; a name it does not hold is an application or a
-protocol that netsynth does not know.
+protocol that netsynth does not know. The second form writes the table that tests/flows/test_services_real.py compares
+with; look at what changed before it is committed.
 """
 
 import argparse
@@ -147,13 +149,27 @@ def our_services(path: Path) -> dict[tuple[object, ...], list[str]]:
     return found
 
 
+def summary(path: Path) -> str:
+    """Pairs of ends by service of one capture, as one line."""
+    try:
+        ours = our_services(path)
+    except NetsynthError as error:
+        return f"{path.name} {type(error).__name__}"
+    counts = collections.Counter("/".join(sorted(set(names) - {""})) or "-" for names in ours.values())
+    return " ".join([path.name, *(f"{name}={n}" for name, n in sorted(counts.items()))])
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", default=sys.executable, help="interpreter that has nfstream")
     parser.add_argument("--verdicts", type=Path, help="where nDPI's verdicts are kept between runs")
     parser.add_argument("--disagreements", action="store_true", help="print every flow the two disagree on")
+    parser.add_argument("--pin", type=Path, help="write the services of every capture to this file, and nothing else")
     options = parser.parse_args()
+    if options.pin:
+        options.pin.write_text("".join(f"{summary(path)}\n" for path in sorted(DATA.iterdir())))
+        return
     kept = json.loads(options.verdicts.read_text()) if options.verdicts and options.verdicts.exists() else {}
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     unread, unknown, unmatched = [], collections.Counter[str](), 0

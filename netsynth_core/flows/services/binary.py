@@ -136,16 +136,19 @@ def cassandra(s: Side) -> Mask:
     return s.where(as_mask((version >= 3) & (version <= 5) & (s.byte(1) <= 0x1F) & (s.size >= 9)), told)
 
 
-def kafka(s: Side) -> Mask:
-    """A request: size, interface number, version, correlation and the client's name (Kafka protocol guide)."""
+def kafka(e: Evidence) -> Mask:
+    """A request: size, interface, version, correlation, on other ports the client's name (Kafka protocol guide)."""
+    s = e.orig
 
     def told(part: Side) -> Mask:
-        name = part.word(12)
-        printable = (part.byte(14) > 0x20) & (part.byte(14) < 0x7F)
-        framed = (part.long(0) + 4 == part.size) & (part.word(4) <= 90) & (part.word(6) <= 20)
-        return as_mask(framed & (name > 0) & (name <= 200) & (14 + name <= part.size) & printable)
+        return as_mask((part.long(0) + 4 == part.size) & (part.word(4) <= 90) & (part.word(6) <= 20))
 
-    return s.where(as_mask((s.byte(0) == 0) & (s.byte(4) == 0) & (s.byte(6) == 0) & (s.size >= 15)), told)
+    def named(part: Side) -> Mask:
+        name, first = part.word(12), part.byte(14)
+        return as_mask((name > 0) & (name <= 200) & (14 + name <= part.size) & (first > 0x20) & (first < 0x7F))
+
+    framed = s.where(as_mask((s.byte(0) == 0) & (s.byte(4) == 0) & (s.byte(6) == 0) & (s.size >= 14)), told)
+    return as_mask(framed & (e.on(9092) | s.where(framed, named)))
 
 
 def mqtt(s: Side) -> Mask:

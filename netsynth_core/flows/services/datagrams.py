@@ -197,10 +197,15 @@ def bittorrent(s: Side) -> Mask:
     return s.starts(b"\x13BitTorrent protocol", b"d1:ad2:id20:", b"d1:rd2:id20:", b"d2:ip", b"BT-SEARCH * HTTP")
 
 
-def wireguard(s: Side) -> Mask:
-    """A handshake message of its exact size (WireGuard protocol: messages), reserved bytes zero."""
-    sized = [(s.byte(0) == kind) & (s.size == size) for kind, size in _WIREGUARD_SIZES.items()]
-    return as_mask(np.logical_or.reduce(sized) & s.at(1, b"\0\0\0"))
+def wireguard(e: Evidence) -> Mask:
+    """A handshake message of its exact size, any message on the port; reserved bytes zero (WireGuard: messages)."""
+
+    def told(s: Side) -> Mask:
+        sized = [(s.byte(0) == kind) & (s.size == size) for kind, size in _WIREGUARD_SIZES.items()]
+        on_port = (s.byte(0) >= 1) & (s.byte(0) <= 4) & (s.size >= 32) & e.on(51820)
+        return as_mask((np.logical_or.reduce(sized) | on_port) & (s.byte(1) == 0) & (s.word(2) == 0))
+
+    return as_mask(told(e.orig) | told(e.resp))
 
 
 def openvpn(e: Evidence) -> Mask:

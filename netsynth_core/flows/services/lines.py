@@ -111,11 +111,15 @@ def sip(s: Side) -> Mask:
     return s.starts(b"SIP/2.0 ", *(m + a for m in methods for a in (b" sip:", b" sips:", b" tel:")))
 
 
-def xmpp(s: Side) -> Mask:
-    """An XML stream is opened (RFC 6120 section 4.2)."""
-    opened = s.starts(b"<stream:stream", b"</stream:stream")
-    declared = s.where(s.starts(b"<?xml "), lambda part: part.holds(b"stream:stream"))
-    return as_mask(opened | declared)
+def xmpp(e: Evidence) -> Mask:
+    """An XML stream is opened, or on the ports an XML declaration alone (RFC 6120 sections 4.2, 11.5)."""
+
+    def told(s: Side) -> Mask:
+        declaration = s.starts(b"<?xml ")
+        opened = s.where(declaration, lambda part: part.holds(b"stream:stream"))
+        return as_mask(s.starts(b"<stream:stream", b"</stream:stream") | opened | (declaration & e.on(5222, 5269)))
+
+    return as_mask(told(e.orig) | told(e.resp))
 
 
 def telnet(s: Side) -> Mask:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsynth_core.flows.services import asn1, binary, datagrams, industrial, lines
-from netsynth_core.flows.services.evidence import Side, Test, answered, any_of, asked, either, on_ports
+from netsynth_core.flows.services.evidence import Test, answered, any_of, asked, either, on_ports
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,8 @@ class Rule:
 
 
 def _starts(*texts: bytes) -> Test:
-    def told(side: Side) -> "object":
-        return side.starts(*texts)
-
-    return either(told)  # type: ignore[arg-type]
+    """Either side begins with one of the texts."""
+    return lambda e: e.either_starts(*texts)
 
 
 RULES: Final = (
@@ -54,9 +52,9 @@ RULES: Final = (
     Rule("redis", (6379,), (), "Redis serialization protocol specification", lines.redis, None, "orig"),
     Rule("pop3", (110,), (), "RFC 1939 section 4; RFC 2449", lines.pop3, None, "resp"),
     Rule("nntp", (119,), (), "RFC 3977 section 5.1", lines.nntp, None, "resp"),
-    Rule("irc", (6667,), (), "RFC 2812 section 3.1; IRCv3 client capability negotiation", lines.irc),
-    Rule("xmpp", (5222, 5269), (), "RFC 6120 section 4.2", either(lines.xmpp)),
-    Rule("nats", (4222,), (), "NATS client protocol", lines.nats),
+    Rule("irc", (6667,), (), "RFC 2812 section 3.1; IRCv3 client capability negotiation", lines.irc, None, "either"),
+    Rule("xmpp", (5222, 5269), (), "RFC 6120 section 4.2", lines.xmpp, None, "orig"),
+    Rule("nats", (4222,), (), "NATS client protocol", lines.nats, None, "resp"),
     Rule("rsync", (873,), (), "rsync daemon protocol: greeting", _starts(b"@RSYNCD: "), None, "either"),
     Rule("vnc", (5900,), (), "RFC 6143 section 7.1.1", answered(lambda s: s.starts(b"RFB 0")), None, "resp"),
     Rule("bittorrent", (6881,), (6881,), "BEP 3, BEP 5, BEP 14", either(datagrams.bittorrent),
@@ -69,17 +67,17 @@ RULES: Final = (
     Rule("mssql", (1433,), (), "MS-TDS section 2.2.3.1", asked(binary.mssql), None, "orig", binary=True),
     Rule("oracle", (1521,), (), "Oracle Net: TNS packet header", either(binary.oracle), None, "orig", binary=True),
     Rule("mongodb", (27017,), (), "MongoDB wire protocol: standard message header", either(binary.mongodb), None,
-         binary=True),
+         "orig", binary=True),
     Rule("cassandra", (9042,), (), "Cassandra native protocol specification section 2", asked(binary.cassandra), None,
          "orig", binary=True),
-    Rule("kafka", (9092,), (), "Kafka protocol guide: request header", asked(binary.kafka), None, binary=True),
+    Rule("kafka", (9092,), (), "Kafka protocol guide: request header", binary.kafka, None, "orig", binary=True),
     Rule("memcached", (11211,), (11211,), "memcached doc/protocol.txt", lines.memcached,
          on_ports(lines.memcached, 11211)),
     Rule("smb", (139, 445), (), "MS-SMB2 section 2.2.1; RFC 1002 section 4.3", either(binary.smb), None, "orig",
          binary=True),
     Rule("rdp", (3389,), (), "MS-RDPBCGR section 2.2.1.1", binary.rdp, None, "orig", binary=True),
-    Rule("kerberos", (88,), (88,), "RFC 4120 sections 5.10, 7.2; RFC 3244 section 2", asn1.kerberos,
-         asn1.kerberos, "either", binary=True),
+    Rule("kerberos", (88,), (88,), "RFC 4120 sections 5.10, 7.2; RFC 3244 section 2", asn1.kerberos, asn1.kerberos,
+         "either", binary=True),
     Rule("ldap", (389, 3268), (389,), "RFC 4511 section 4.1.1", either(asn1.ldap), either(asn1.ldap), "either",
          binary=True),
     Rule("snmp", (), (161, 162), "RFC 1157 section 4; RFC 3412 section 6", either(asn1.snmp), either(asn1.snmp),
@@ -88,14 +86,14 @@ RULES: Final = (
     Rule("bgp", (179,), (), "RFC 4271 section 4.1", either(binary.bgp), None, "either", binary=True),
     Rule("diameter", (3868,), (), "RFC 6733 section 3", either(binary.diameter), None, "either", binary=True),
     Rule("rtmp", (1935,), (), "Adobe RTMP specification section 5.2", binary.rtmp, None, "orig", binary=True),
-    Rule("socks", (1080,), (), "RFC 1928 section 3; SOCKS 4 protocol", binary.socks, None, binary=True),
+    Rule("socks", (1080,), (), "RFC 1928 section 3; SOCKS 4 protocol", binary.socks, None, "orig", binary=True),
     Rule("bitcoin", (8333,), (), "Bitcoin protocol documentation: message structure", either(binary.bitcoin), None,
          "either", binary=True),
     Rule("dnp3", (20000,), (20000,), "IEEE 1815 section 9.2.4",
          any_of(either(industrial.dnp3), on_ports(either(industrial.dnp3_start), 20000)),
          any_of(either(industrial.dnp3), on_ports(either(industrial.dnp3_start), 20000)), "either", binary=True),
     Rule("opcua", (4840,), (), "OPC 10000-6 section 7.1.2", either(industrial.opcua), None, "orig"),
-    Rule("s7", (102,), (), "RFC 1006; RFC 905 section 13.3; Siemens transport selectors", industrial.s7, None,
+    Rule("s7", (102,), (), "RFC 1006; RFC 905 section 13.3; Siemens transport selectors", industrial.s7, None, "orig",
          binary=True),
     Rule("iso-tsap", (), (), "RFC 1006; RFC 905 section 13", industrial.iso_tsap),
     Rule("iec104", (2404,), (), "IEC 60870-5-104 section 5", industrial.iec104, None, "either", binary=True),
@@ -110,7 +108,7 @@ RULES: Final = (
          either(datagrams.stun), binary=True),
     Rule("ike", (), (500, 4500), "RFC 7296 sections 3.1, 2.23; RFC 2408 section 3.1", None, datagrams.ike,
          binary=True),
-    Rule("wireguard", (), (51820,), "WireGuard protocol: messages", None, either(datagrams.wireguard), binary=True),
+    Rule("wireguard", (), (51820,), "WireGuard protocol: messages", None, datagrams.wireguard, "either", binary=True),
     Rule("mdns", (), (5353,), "RFC 6762 section 18", None, on_ports(either(datagrams.any_dns), 5353), "either"),
     Rule("llmnr", (), (5355,), "RFC 4795 section 2.1", None, on_ports(either(datagrams.any_dns), 5355), "either"),
     Rule("netbios", (137,), (137, 138), "RFC 1002 sections 4.2.1, 4.4.1", None, datagrams.netbios, "either"),
