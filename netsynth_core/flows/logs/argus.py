@@ -1,8 +1,9 @@
-"""Argus records as ``ra`` prints them with ``-c ,`` (or another mark), whichever fields were asked for, and the CTU-13 .binetflow layout.
+"""Argus records as ``ra`` prints them with ``-c ,`` (or another mark), whichever fields were asked for, and the
+CTU-13 .binetflow layout.
 
-Argus counts whole frames: 14 bytes of Ethernet a packet are taken off, unless some flow is too small to have them. Where
-only the total of packets is there, it is split evenly, within what the bytes of each side allow. Status records of a long
-flow stay apart, as Argus wrote them (``racluster`` joins them).
+Argus counts whole frames: 14 bytes of Ethernet a packet are taken off, unless some flow is too small to have them.
+Where only the total of packets is there, it is split evenly, within what the bytes of each side allow. Status records
+of a long flow stay apart, as Argus wrote them (``racluster`` joins them).
 """
 
 from typing import Any, Final
@@ -61,7 +62,7 @@ def flags_of_state(state: str) -> str:
     >>> flags_of_state("S_RA"), flags_of_state("CON")
     ('.A.RS.', '.A..S.')
     """
-    if "_" in state or not state.lower() in _STATES:
+    if "_" in state or state.lower() not in _STATES:
         letters = set(state.upper())
         return cells.flag_union(state) if letters <= set("FSRPAUECW_") else "......"
     return _STATES[state.lower()]

@@ -124,7 +124,8 @@ def counts(texts: Any, *, blank: int | None = 0) -> tuple[Numbers, Mask]:
 
 def _odd_counts(texts: Any, blank: int | None) -> tuple[Numbers, Mask]:
     parts = pc.extract_regex(texts, r"^(?P<number>\d+(?:\.\d*)?(?:[eE][+]?\d{1,2})?) ?(?P<unit>[kKmMgGtT]?)[iI]?[bB]?$")
-    number = pc.cast(pc.if_else(pc.equal(pc.struct_field(parts, "number"), ""), None, pc.struct_field(parts, "number")), pa.float64())  # fmt: skip
+    digits = pc.struct_field(parts, "number")
+    number = pc.cast(pc.if_else(pc.equal(digits, ""), None, digits), pa.float64())
     unit = pd.Series(pc.utf8_lower(pc.struct_field(parts, "unit")).to_pandas()).map(_SIZES).fillna(1).to_numpy(float)
     floats = np.asarray(pc.fill_null(number, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64) * unit
     ok = np.isfinite(floats) & (floats <= MOST)

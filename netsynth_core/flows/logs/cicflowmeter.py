@@ -20,7 +20,8 @@ from netsynth_core.flows.logs.rows import Rows
 from netsynth_core.flows.logs.text import Text, read_sheet
 
 NAMES: Final = {
-    "srcip": "src", "sourceip": "src", "srcport": "sport", "sourceport": "sport", "dstip": "dst", "destinationip": "dst",
+    "srcip": "src", "sourceip": "src", "srcport": "sport", "sourceport": "sport", "dstip": "dst",
+    "destinationip": "dst",
     "dstport": "dport", "destinationport": "dport", "protocol": "proto", "timestamp": "ts", "flowduration": "duration",
     "totalfwdpackets": "fwd_packets", "totfwdpkts": "fwd_packets", "totalfwdpacket": "fwd_packets",
     "totalbackwardpackets": "bwd_packets", "totbwdpkts": "bwd_packets", "totalbwdpackets": "bwd_packets",
@@ -28,7 +29,7 @@ NAMES: Final = {
     "totallengthofbwdpackets": "bwd_payload", "totlenbwdpkts": "bwd_payload", "totallengthofbwdpacket": "bwd_payload",
     "fwdheaderlength": "fwd_header", "fwdheaderlen": "fwd_header", "bwdheaderlength": "bwd_header",
     "bwdheaderlen": "bwd_header", "label": "label",
-    **{f"{name}flag{word}": name for name in ("fin", "syn", "rst", "psh", "ack", "urg") for word in ("count", "cnt", "counts")},
+    **{f"{name}flag{word}": name for name in ("fin", "syn", "rst", "psh", "ack", "urg") for word in ("count", "cnt")},
 }  # fmt: skip
 """Names with blanks and capitals taken out -> ours."""
 NEEDED: Final = ("src", "dst", "dport", "proto", "ts", "duration", "fwd_packets")
@@ -50,7 +51,7 @@ def has_features_only(text: Text) -> bool:
 
 def _names(text: Text) -> tuple[int, list[str]]:
     number, header = header_of(text, delimiter_of(text))
-    return number, [NAMES.get(re.sub(r"[^a-z]", "", name), name) for name in header]
+    return number, [NAMES.get(re.sub(r"[^a-z]", "", name), "") for name in header]
 
 
 def read_cicflowmeter(text: Text, tally: Tally) -> Draft:

@@ -1,4 +1,4 @@
-"""What an importer hands back: a frame of flows, how many rows it looked at, and sentences on what it took for granted."""
+"""What an importer hands back: flows, how many rows it looked at, and sentences on what it took for granted."""
 
 from dataclasses import dataclass
 

@@ -75,8 +75,8 @@ def write_conn_log(path: str | Path, flows: FlowTable) -> None:
     """Write a conn.log, tab-separated with Zeek's header lines.
 
     Unset values are ``-``. The ``uid`` follows from the flow's instant and place. Payload bytes, which a flow table
-    does not hold, are unset; ``orig_ip_bytes`` and ``resp_ip_bytes`` are its bytes. A column ``label`` is added where some
-    flow has one.
+    does not hold, are unset; ``orig_ip_bytes`` and ``resp_ip_bytes`` are its bytes. A column ``label`` is added
+    where some flow has one.
     """
     frame = flows.frame
     proto = _words(frame["proto"])
@@ -120,7 +120,7 @@ def write_conn_log(path: str | Path, flows: FlowTable) -> None:
 
 
 def write_netflow_csv(path: str | Path, flows: FlowTable) -> None:
-    """Write CSV as ``nfdump -o csv`` does, one row per flow, the responder's packets and bytes in ``opkt`` and ``obyt``.
+    """Write CSV as ``nfdump -o csv`` does, one row per flow, the responder in ``opkt`` and ``obyt``.
 
     Instants are UTC. ICMP has 256 times the type plus the code as ``dp``. Tables in which no flow was answered are read
     again as records of one direction.

@@ -1,9 +1,9 @@
 """Any table of flows through a mapping: which of its columns is which of ours, and in which units its times are.
 
-`propose_mapping` guesses one from the names and some values; a person corrects it; `read_mapped` reads with it.
-A mapping is a value that is saved as JSON and given back.
+`propose_mapping` guesses one from the names and some values; a person corrects it; `read_mapped` reads with it. A
+mapping is a value that is saved as JSON and given back.
 
->>> proposal = propose_mapping(["start", "src", "dst", "dport", "proto"], [["1700000000.5", "10.0.0.1", "10.0.0.2", "80", "tcp"]])
+>>> proposal = propose_mapping(["start", "src", "dst"], [["1700000000.5", "10.0.0.1", "10.0.0.2"]])
 >>> proposal.columns["ts"], proposal.ts_unit
 ('start', 's')
 """
@@ -176,7 +176,7 @@ def propose_mapping(
         columns=columns,
         ts_unit=guess_time_unit(cells_of["ts"]),
         duration_unit=_duration_unit(columns.get("duration", ""), cells_of),
-        delimiter=delimiter,  # type: ignore[arg-type]
+        delimiter=delimiter,
         header=has_header,
         one_directional=one_directional,
     )
@@ -329,18 +329,35 @@ _PKT, _BYT = (
 )
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "ts": ("ts|stime|starttime|start|timestamp|datefirstseen|firstseen|flowstart|flowstarttime|flowstartmilliseconds|flowstartseconds|bidirectionalfirstseenms|begin|begintime|first|firstswitched|tsstart|time|date|datetime|.*starttime.*|.*firstseen.*",),
-    "end": ("te|ltime|lasttime|end|endtime|datelastseen|lastseen|flowend|flowendtime|flowendmilliseconds|flowendseconds|bidirectionallastseenms|last|lastswitched|stop|stoptime|.*endtime.*|.*lastseen.*",),
+    "ts": (
+        "ts|stime|start|timestamp|flowstart(milli|micro|nano)?(seconds)?|begin|begintime|first|firstswitched|tsstart",
+        ".*starttime.*|.*firstseen.*",
+        "time|date|datetime",
+    ),
+    "end": (
+        "te|ltime|end|flowend(milli|micro|nano)?(seconds)?|last|lastswitched|stop|stoptime|tsend",
+        ".*(end|last)time.*|.*lastseen.*",
+    ),
     "duration": ("duration|dur|td|flowduration|durationms|durations|elapsed|age|bidirectionaldurationms|.*duration.*",),
     "proto": ("proto|protocol|pr|prot|ipproto|ipprotocol|protocolidentifier|transport|l4proto|protocoltype",),
     "src_ip": (rf"{_SRC}{_IP}|srcip.*|sourceip.*|sa|src|source|saddr|ipv4srcaddr|ipsrc|ipsource",),
-    "dst_ip": (rf"{_DST}{_IP}|dstip.*|destip.*|destinationip.*|da|dst|dest|destination|daddr|ipv4dstaddr|ipdst|ipdestination",),
+    "dst_ip": (
+        rf"{_DST}{_IP}|dstip.*|destip.*|destinationip.*|da|dst|dest|destination|daddr|ipv4dstaddr|ipdst|ipdestination",
+    ),
     "src_port": (rf"{_SRC}{_PORT}|sp|sport|l4srcport|srcprt|sourcetransportport|portsrc",),
     "dst_port": (rf"{_DST}{_PORT}|dp|dport|l4dstport|dstprt|destinationtransportport|portdst",),
-    "fwd_packets": (rf"{_FWD}{_PKT}|{_PKT}{_FWD}|tot(al)?fwd{_PKT}|ipkt|spkts", rf"{_PKT}|inpkts|dpkts|packetdeltacount|tot{_PKT}|total{_PKT}|num{_PKT}"),
+    "fwd_packets": (
+        rf"{_FWD}{_PKT}|{_PKT}{_FWD}|tot(al)?fwd{_PKT}|ipkt|spkts",
+        rf"{_PKT}|inpkts|dpkts|packetdeltacount|tot{_PKT}|total{_PKT}|num{_PKT}",
+    ),
     "bwd_packets": (rf"{_BWD}{_PKT}|{_PKT}{_BWD}|tot(al)?(bwd|backward){_PKT}|opkt|reversepacketdeltacount",),
-    "fwd_bytes": (rf"{_FWD}(ip)?{_BYT}|{_BYT}{_FWD}|ibyt|sbytes|totlenfwdpkts|totallengthoffwdpackets?", rf"{_BYT}|inbytes|doctets|octetdeltacount|tot{_BYT}|total{_BYT}|num{_BYT}|byt"),
-    "bwd_bytes": (rf"{_BWD}(ip)?{_BYT}|{_BYT}{_BWD}|obyt|dbytes|totlenbwdpkts|totallengthofbwdpackets?|reverseoctetdeltacount",),
+    "fwd_bytes": (
+        rf"{_FWD}(ip)?{_BYT}|{_BYT}{_FWD}|ibyt|sbytes|totlenfwdpkts|totallengthoffwdpackets?",
+        rf"{_BYT}|inbytes|doctets|octetdeltacount|tot{_BYT}|total{_BYT}|num{_BYT}|byt",
+    ),
+    "bwd_bytes": (
+        rf"{_BWD}(ip)?{_BYT}|{_BYT}{_BWD}|obyt|dbytes|totlenbwdpkts|totallengthofbwdpackets?|reverseoctetdeltacount",
+    ),
     "flags": ("flags|flg|tcpflags|tcpcontrolbits|flgs|tcpflag",),
     "service": ("service|app|application|appproto|appname|applicationname|l7proto|l7protocol|applicationprotocol",),
     "state": ("connstate|state|connectionstate",),

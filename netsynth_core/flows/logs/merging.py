@@ -1,11 +1,11 @@
 """One-directional records to bidirectional flows (RFC 5103): merged by reversed key.
 
-The rule: records of one protocol between the same two endpoints (address and port; for ICMP the addresses and the kind of
-exchange), whichever way they point, are one flow as long as each starts at most 120 s after all earlier ones ended. So the
-two directions find each other, and so do the pieces into which an exporter's active timeout cuts a long flow. A new SYN of
-a side that sent one before starts another flow once a FIN or RST was seen (a port that is used again). The originator is the source
-of the record that starts first; of records that start together, the one whose other end is a server port (a well-known one,
-else the lower), else the one that stands first.
+The rule: records of one protocol between the same two endpoints (address and port; for ICMP the addresses and the kind
+of exchange), whichever way they point, are one flow as long as each starts at most 120 s after all earlier ones ended.
+So the two directions find each other, and so do the pieces into which an exporter's active timeout cuts a long flow. A
+new SYN of a side that sent one before starts another flow once a FIN or RST was seen (a port that is used again). The
+originator is the source of the record that starts first; of records that start together, the one whose other end is a
+server port (a well-known one, else the lower), else the one that stands first.
 """
 
 from typing import Final
@@ -30,7 +30,8 @@ def merge_directions(records: pd.DataFrame, *, gap_ns: int = MERGE_GAP_NS) -> pd
     Parameters
     ----------
     records
-        ``ts`` and ``duration`` (ns), ``proto``, ``src_ip``, ``src_port``, ``dst_ip``, ``dst_port``, ``packets``, ``bytes``, ``flags``
+        ``ts`` and ``duration`` (ns), ``proto``, ``src_ip``, ``src_port``, ``dst_ip``, ``dst_port``, ``packets``,
+        ``bytes``, ``flags``
         (UAPRSF) and optionally ``label``, ``service``. ICMP has type and answering type (or code) as ports.
     gap_ns
         Longest silence inside a flow, ns.
@@ -79,13 +80,13 @@ def looks_answered(
     """Which rows go from a port that servers listen on to one that they do not."""
     to_server, from_server = _listening(target, proto), _listening(source, proto)
     carried = (proto == "TCP") | (proto == "UDP")
-    return from_server & ~to_server & carried
+    return np.asarray(from_server & ~to_server & carried, dtype=np.bool_)
 
 
 def _listening(port: NDArray[np.int32], proto: NDArray[np.object_]) -> NDArray[np.bool_]:
     row = (proto == "UDP").astype(np.int64)
-    known: NDArray[np.bool_] = server_ports().astype(bool)[row, np.clip(port, 0, 65535)]
-    return known | ((port >= 0) & (port < 1024))
+    known = server_ports().astype(bool)[row, np.clip(port, 0, 65535)]
+    return np.asarray(known | ((port >= 0) & (port < 1024)), dtype=np.bool_)
 
 
 def _rank(records: pd.DataFrame) -> NDArray[np.int64]:
@@ -95,7 +96,7 @@ def _rank(records: pd.DataFrame) -> NDArray[np.int64]:
     proto = records["proto"].to_numpy(dtype=object)
     carried = ((proto == "TCP") | (proto == "UDP")) & (source != UNSET_PORT)
     to_server, from_server = _listening(target, proto), _listening(source, proto)
-    rank = np.where(to_server == from_server, np.sign(target - source) + 1, 1)
+    rank = np.where(to_server == from_server, np.sign(target - source).astype(np.int64) + 1, 1)
     rank = np.where(to_server & ~from_server, 0, np.where(from_server & ~to_server, 2, rank))
     return np.where(carried, rank, 1).astype(np.int64)
 
@@ -113,8 +114,8 @@ def _reused(
     sent = pd.Series(syn.astype(np.int64)).groupby(side).cumsum().to_numpy()
     again = syn & closed & (sent > 1)
     nth = pd.Series(again.astype(np.int64)).groupby(side).cumsum().to_numpy()
-    used: NDArray[np.int64] = pd.Series(np.where(syn, nth, 0)).groupby(part).cummax().to_numpy(dtype=np.int64)
-    return used
+    used = pd.Series(np.where(syn, nth, 0)).groupby(part).cummax()
+    return used.to_numpy().astype(np.int64)
 
 
 def _flows(

@@ -1,7 +1,9 @@
-"""nfdump's CSV (``nfdump -o csv``): versions 1.6 and early 1.7 (``ts,te,td,sa,da,...``) and later ones (``firstSeen,duration,...``).
+"""nfdump's CSV (``nfdump -o csv``): versions 1.6 and early 1.7 (``ts,te,td,sa,da,...``) and later ones
+(``firstSeen,duration,...``).
 
-Records of one direction are merged; where any has packets of the other direction (``opkt``, as ``nfdump -b`` makes), each
-record is a flow. Bytes are those of IP packets. Start and end are written in whole seconds, the duration in milliseconds.
+Records of one direction are merged; where any has packets of the other direction (``opkt``, as ``nfdump -b`` makes),
+each record is a flow. Bytes are those of IP packets. Start and end are written in whole seconds, the duration in
+milliseconds.
 """
 
 from typing import Final
@@ -20,9 +22,9 @@ from netsynth_core.flows.logs.rows import Rows
 from netsynth_core.flows.logs.text import Text, read_sheet
 
 NAMES: Final = {
-    "firstseen": "ts", "lastseen": "te", "duration": "td", "proto": "pr", "srcaddr": "sa", "srcport": "sp", "dstaddr": "da",
-    "dstport": "dp", "packets": "ipkt", "bytes": "ibyt", "flags": "flg", "outpackets": "opkt", "outbytes": "obyt",
-    "src4addr": "sa", "dst4addr": "da", "in packets": "ipkt", "in bytes": "ibyt",
+    "firstseen": "ts", "lastseen": "te", "duration": "td", "proto": "pr", "srcaddr": "sa", "srcport": "sp",
+    "dstaddr": "da", "dstport": "dp", "packets": "ipkt", "bytes": "ibyt", "flags": "flg", "outpackets": "opkt",
+    "outbytes": "obyt",    "src4addr": "sa", "dst4addr": "da", "in packets": "ipkt", "in bytes": "ibyt",
     "out packets": "opkt", "out bytes": "obyt",
 }  # fmt: skip
 """Names of later versions -> those of 1.6."""

@@ -1,4 +1,6 @@
-"""What the importers of one-directional records share: NetFlow's way of writing ICMP, and the way into `merge_directions`."""
+"""What the importers of one-directional records share: NetFlow's way of writing ICMP, and the way into
+`merge_directions`.
+"""
 
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ ZONE_NOTE: Final = "Its times name no zone; they are taken as UTC."
 
 
 def netflow_endpoints(rows: Rows, source: str, source_port: str, target: str, target_port: str, proto: str) -> None:
-    """Set addresses, protocol and ports; the port of the target of ICMP is ``type.code`` or 256 times type plus code."""
+    """Set addresses, protocol and ports; for ICMP that of the target is ``type.code`` or 256 type + code."""
     sheet = rows.sheet
     rows.put("src_ip", cells.addresses(sheet.get(source)), NO_ADDRESS)
     rows.put("dst_ip", cells.addresses(sheet.get(target)), NO_ADDRESS)

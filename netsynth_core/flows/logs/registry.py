@@ -39,14 +39,44 @@ class LogFormat:
 
 
 FORMATS: Final = (
-    LogFormat("zeek", "Zeek conn.log", "ts, id.orig_h, id.resp_h and proto under a #fields line, or as JSON", is_zeek, read_zeek),
-    LogFormat("suricata", "Suricata eve.json", "events of the type flow or netflow, one JSON object a line", is_suricata, read_suricata),
+    LogFormat(
+        "zeek",
+        "Zeek conn.log",
+        "ts, id.orig_h, id.resp_h and proto under a #fields line, or in JSON objects, one a line",
+        is_zeek,
+        read_zeek,
+    ),
+    LogFormat(
+        "suricata",
+        "Suricata eve.json",
+        "events of the type flow or netflow, one JSON object a line",
+        is_suricata,
+        read_suricata,
+    ),
     LogFormat("argus", "Argus CSV (ra -c ,)", "StartTime, Proto, SrcAddr and DstAddr", is_argus, read_argus),
     LogFormat("nfdump", "nfdump CSV (nfdump -o csv)", "ts, sa, da, sp, dp, pr, ipkt and ibyt", is_nfdump, read_nfdump),
-    LogFormat("cidds", "NetFlow as in CIDDS-001", "Date first seen, Proto, Src IP Addr and Dst IP Addr", is_cidds, read_cidds),
-    LogFormat("cicflowmeter", "CICFlowMeter CSV", "Source IP, Destination IP, Protocol, Timestamp and Flow Duration", is_cicflowmeter, read_cicflowmeter),
-    LogFormat("ugr", "NetFlow as in UGR'16", "end, duration, addresses, ports, protocol, flags, packets and bytes", is_ugr, read_ugr),
-)  # fmt: skip
+    LogFormat(
+        "cidds",
+        "NetFlow as in CIDDS-001",
+        "Date first seen, Proto, Src IP Addr and Dst IP Addr",
+        is_cidds,
+        read_cidds,
+    ),
+    LogFormat(
+        "cicflowmeter",
+        "CICFlowMeter CSV",
+        "Source IP, Destination IP, Protocol, Timestamp and Flow Duration",
+        is_cicflowmeter,
+        read_cicflowmeter,
+    ),
+    LogFormat(
+        "ugr",
+        "NetFlow as in UGR'16",
+        "end, duration, addresses, ports, protocol, flags, packets and bytes",
+        is_ugr,
+        read_ugr,
+    ),
+)
 """Every layout, in the order in which they are asked."""
 
 
@@ -94,7 +124,7 @@ def is_table(path: str | Path) -> bool:
 def read_log(path: str | Path) -> tuple[FlowTable, LogReport]:
     """Read a log of one of `FORMATS`.
 
-    Rows that are no flows are left out and counted; where a log has no column of services, the responder's port says it.
+    Rows that are no flows are left out and counted; without a column of services the responder's port says it.
 
     Raises
     ------
@@ -143,7 +173,8 @@ def _checked(
             f"{reason}: {n} (first in line {tally.first[reason]})" for reason, n in tally.skipped.items()
         )
         raise SchemaError(
-            f"{text.path} looks like {title}, but none of its {draft.rows} rows is a flow ({reasons or 'no flow in it'}).",
+            f"{text.path} looks like {title}, but none of its {draft.rows} rows is a flow "
+            f"({reasons or 'no flow in it'}).",
             hint=f"Expected are {expected}.",
         )
     if not len(frame):

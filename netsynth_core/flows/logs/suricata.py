@@ -75,14 +75,16 @@ def _flow_events(rows: Rows, looked_at: int) -> Draft:
     for way, side in (("fwd", "toserver"), ("bwd", "toclient")):
         rows.count(f"{way}_packets", f"flow.pkts_{side}")
         rows.count(f"{way}_bytes", f"flow.bytes_{side}")
-    return Draft(rows.frame(), looked_at, _without_frames(rows, ("fwd", "bwd")))
+    notes = _without_frames(rows, ("fwd", "bwd"))
+    return Draft(rows.frame(), looked_at, notes)
 
 
 def _netflow_events(rows: Rows, looked_at: int) -> Draft:
     _common(rows, "netflow")
     rows.count("fwd_packets", "netflow.pkts")
     rows.count("fwd_bytes", "netflow.bytes")
-    return merged(rows, looked_at, _without_frames(rows, ("fwd",)))
+    notes = _without_frames(rows, ("fwd",))
+    return merged(rows, looked_at, notes)
 
 
 def _common(rows: Rows, kind: str) -> None:

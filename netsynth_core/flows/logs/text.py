@@ -4,12 +4,12 @@ Whole columns are parsed at once; a line that does not fit is counted and left o
 """
 
 import csv
-import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ UNPACKED_LIMIT: Final = 4 << 30
 """Most bytes a packed log may unpack to."""
 LINE_LIMIT: Final = 256 << 10
 """Longer lines are left out."""
+
+HEAD: Final = 1 << 16
+"""Bytes that are looked at to tell what a file is."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _CHUNK: Final = 4 << 20
@@ -122,24 +125,47 @@ def _unpacked(target: Path) -> tuple[bytes, tuple[str, ...]]:
         handle.seek(0)
         if head[:2] != _GZIP and head != _ZSTD:
             return handle.read(), ()
-        stream: Any = gzip.GzipFile(fileobj=handle) if head[:2] == _GZIP else pa.CompressedInputStream(handle, "zstd")
         parts, size, problem = [], 0, ""
-        while size <= UNPACKED_LIMIT:
-            try:
-                part = bytes(stream.read(_CHUNK))
-            except (OSError, EOFError, zlib.error) as error:
-                problem = str(error)
-                break
-            if not part:
-                break
-            parts.append(part)
-            size += len(part)
+        try:
+            for part in _gunzip(handle) if head[:2] == _GZIP else _unzstd(handle):
+                parts.append(part)
+                size += len(part)
+                if size > UNPACKED_LIMIT:
+                    break
+        except (OSError, EOFError, zlib.error) as error:
+            problem = str(error)
     if size > UNPACKED_LIMIT:
         raise UnknownFormat(f"{target} unpacks to more than {UNPACKED_LIMIT >> 30} GiB.", hint="Split the log.")
     if problem and not size:
         raise UnknownFormat(f"{target} is damaged packed data: {problem}.", hint="Copy or pack it again.")
     note = f"The packed data end too early or are damaged ({problem}); what could be unpacked was read."
     return b"".join(parts), (note,) if problem else ()
+
+
+def _gunzip(handle: BinaryIO, chunk: int = _CHUNK) -> Iterator[bytes]:
+    """The unpacked parts of gzip data, member after member; damage raises after what came before it."""
+    unpack = zlib.decompressobj(wbits=31)
+    while packed := handle.read(chunk):
+        while packed:
+            if unpack.eof:
+                # some writers pad the last member with zeros
+                packed = packed.lstrip(b"\0")
+                unpack = zlib.decompressobj(wbits=31)
+                continue
+            part = unpack.decompress(packed, chunk)
+            packed = unpack.unconsumed_tail or unpack.unused_data
+            if part:
+                yield part
+    if not unpack.eof:
+        yield unpack.flush()
+        raise EOFError("the end is missing")
+
+
+def _unzstd(handle: BinaryIO) -> Iterator[bytes]:
+    """The unpacked parts of Zstandard data."""
+    stream = pa.CompressedInputStream(handle, "zstd")
+    while part := bytes(stream.read(HEAD)):
+        yield part
 
 
 def read_sheet(
@@ -246,7 +272,6 @@ def _parse_slowly(
     text: Text, rows: NDArray[np.int64], width: int, delimiter: str, quoted: bool, places: list[str]
 ) -> tuple[Any, NDArray[np.int64]]:
     """`_parse` line by line, for files that the column parser gives up on."""
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     limit = csv.field_size_limit(LINE_LIMIT * 2)
     chosen = [int(place[1:]) for place in places]
     cells: list[list[str]] = []
@@ -254,7 +279,12 @@ def _parse_slowly(
     try:
         for k, row in enumerate(rows.tolist()):
             try:
-                found = next(csv.reader([text.line(row)], delimiter=delimiter, quoting=quoting), [])
+                found = next(
+                    csv.reader(
+                        [text.line(row)], delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+                    ),
+                    [],
+                )
             except csv.Error:
                 found = []
             if len(found) == width:
@@ -273,25 +303,22 @@ def _whole(column: Any) -> Any:
     return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
 
 
-HEAD: Final = 1 << 16
-"""Bytes that are looked at to tell what a file is."""
-
-
 def load_head(path: str | Path) -> Text:
     """The whole lines at the beginning of a text file, unpacked: enough to tell what it is."""
     target = require_file(path)
     with target.open("rb") as handle:
         head = handle.read(4)
         handle.seek(0)
-        stream: Any = handle
-        if head[:2] == _GZIP:
-            stream = gzip.GzipFile(fileobj=handle)
-        elif head == _ZSTD:
-            stream = pa.CompressedInputStream(handle, "zstd")
-        try:
-            data = bytes(stream.read(HEAD))
-        except (OSError, EOFError, zlib.error):
+        if head[:2] != _GZIP and head != _ZSTD:
+            data = handle.read(HEAD)
+        else:
             data = b""
+            with suppress(OSError, EOFError, zlib.error):
+                for part in _gunzip(handle, HEAD) if head[:2] == _GZIP else _unzstd(handle):
+                    data += part
+                    if len(data) >= HEAD:
+                        break
+            data = data[:HEAD]
     whole = len(data) < HEAD
     text = _text_of(target, data, ())
     if whole or len(text.start) < 2:

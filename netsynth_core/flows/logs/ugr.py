@@ -1,5 +1,7 @@
-"""NetFlow in the layout of UGR'16: no header; end, duration, source, target, ports, protocol, flags, forwarding, type of
-service, packets, bytes, label. Records of one direction, merged. An instant is the end minus the duration."""
+"""NetFlow in the layout of UGR'16: no header; end, duration, source, target, ports, protocol, flags, forwarding,
+type of service, packets, bytes, label. Records of one direction, merged. An instant is the end minus the
+duration.
+"""
 
 import csv
 from typing import Final

@@ -1,7 +1,8 @@
 """Zeek's conn.log: tab-separated with header lines, or JSON lines.
 
-Bytes are those of IP packets (``orig_ip_bytes``); where a log has none, payload bytes and the shortest headers (20 bytes of
-IPv4 or 40 of IPv6, 20 of TCP or 8 of others) a packet. Fields beyond those below are left out, whatever version writes them.
+Bytes are those of IP packets (``orig_ip_bytes``); where a log has none, payload bytes and the shortest headers (20
+bytes of IPv4 or 40 of IPv6, 20 of TCP or 8 of others) a packet. Fields beyond those below are left out, whatever
+version writes them.
 """
 
 import json
