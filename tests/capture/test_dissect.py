@@ -26,6 +26,7 @@ from tests.capture.traffic import (
     interface,
     ip,
     mixed,
+    pcap,
     section,
     segment,
     tcp,
@@ -105,6 +106,30 @@ def test_a_changed_byte_leaves_the_payload_inside_its_frame(packet: bytes, at: i
     for row in range(len(packets)):
         assert start <= packets.payload_offset[row]
         assert packets.payload_offset[row] + packets.payload_captured[row] <= start + len(frame)
+
+
+@given(
+    st.one_of(PACKETS, st.binary(min_size=1, max_size=80)),
+    st.sampled_from(LINK_NUMBERS),
+    st.integers(1, 120),
+    st.integers(0, 119),
+    st.integers(0, 255),
+    st.booleans(),
+)
+def test_what_lies_behind_a_frame_does_not_matter(
+    packet: bytes, link: int, kept: int, at: int, value: int, tunnels: bool
+) -> None:
+    frame = bytearray(ether(packet, 0x0800))
+    frame[at % len(frame)] = value
+    seen = Frame(START, bytes(frame[:kept]), 120, link)
+    told = []
+    for behind in (b"\0", b"\xff", b"\x45\0\0\x40"):
+        content = pcap([seen, Frame(START, behind * 40, None, link)])
+        capture = read_bytes(content, options=ReadOptions(tunnels=tunnels))
+        first = [capture.report.first_skipped.get(reason) == 1 for reason in REASONS.values()]
+        rows = np.flatnonzero(capture.packets.frame == 0)
+        told.append((first, [getattr(capture.packets, name)[rows].tolist() for name in PacketTable.column_names()]))
+    assert told[0] == told[1] == told[2]
 
 
 PACKET = ip(CLIENT, SERVER, udp(5000, 53, b"abc"), 17)
