@@ -15,6 +15,7 @@ from pages.parts import frame, jobs, reads, state
 from pages.parts.capture_overview import overview_part
 from pages.parts.feedback import empty, flash, readable_errors
 from pages.parts.forms import params_form
+from pages.parts.mapping_form import mapping_form, wants_mapping
 from pages.parts.pickers import names_of, pick, shown_name
 from pages.parts.text import md, number, plain
 
@@ -27,7 +28,7 @@ def open_form(workspace: Workspace, *, expanded: bool) -> None:
         by_path, by_upload = st.tabs(["By path", f"Upload (up to {MAX_UPLOAD_MB} MB)"])
         with by_path, st.form("open_path", border=False):
             text = st.text_input(
-                "Path of a pcap, pcapng (also .gz) or flow table",
+                "Path of a capture (pcap, pcapng; also .gz, .zst), a flow table, or a log of another tool",
                 placeholder="/data/office.pcap.gz",
                 key="capture_path",
             )
@@ -57,6 +58,9 @@ def unread_part(workspace: Workspace, captures: list[Artefact], read: list[Artef
     for capture in captures:
         if capture.id in used | busy:
             continue
+        if wants_mapping(workspace, capture):
+            mapping_form(workspace, capture)
+            continue
         failed = jobs.failure_of(workspace, capture)
         name = shown_name(workspace, capture)
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -75,6 +79,7 @@ def unread_part(workspace: Workspace, captures: list[Artefact], read: list[Artef
 
 def read_again(workspace: Workspace, captures: list[Artefact]) -> None:
     """Read flows with other timeouts, or from several files as one."""
+    from netsynth_core.capture.options import ReadOptions
     from netsynth_core.flows.metering import MeterParams
 
     names = names_of(workspace, captures)
@@ -83,13 +88,21 @@ def read_again(workspace: Workspace, captures: list[Artefact]) -> None:
             "Files, joined into one", list(names), default=list(names)[-1:], format_func=names.__getitem__
         )
         values = params_form(MeterParams, key="meter")
+        options = params_form(ReadOptions, key="reading")
         if st.form_submit_button("Read flows", type="primary"):
             with readable_errors():
                 if not chosen:
                     st.warning("Choose at least one file.", icon=":material/edit:")
                 else:
-                    recipe = Recipe(step=Step.FLOWS, inputs=tuple(chosen), parameters=values)
+                    recipe = Recipe(step=Step.FLOWS, inputs=tuple(chosen), parameters={**values, "options": options})
                     jobs.start(workspace, recipe)
+
+
+def _span(workspace: Workspace, flows: Artefact) -> str:
+    """From the first to the last instant, in words."""
+    if not flows.facts["flows"]:
+        return "none"
+    return format_duration(reads.overview(str(workspace.folder), flows.id).span)
 
 
 def report_part(workspace: Workspace, flows: Artefact) -> None:
@@ -103,8 +116,13 @@ def report_part(workspace: Workspace, flows: Artefact) -> None:
     columns[0].metric("Packets", number(facts["packets"]))
     columns[1].metric("Bytes", format_bytes(facts["bytes"]))
     columns[2].metric("Flows", number(facts["flows"]))
-    columns[3].metric("Span", format_duration(max(ends) - min(starts)) if starts else "unknown")
-    columns[4].metric("Frames left out", number(skipped))
+    columns[3].metric("Span", _span(workspace, flows))
+    columns[4].metric("Rows left out" if facts.get("logs") else "Frames left out", number(skipped))
+    for log in facts.get("logs", []):
+        st.caption(
+            f"{md(Path(log['path']).name)}: read as {md(log['format'])}, {number(log['rows'])} rows, "
+            f"{number(log['flows'])} flows."
+        )
     if starts:
         links = {name for report in reports for name in report.link_types}
         formats = {report.format for report in reports}
@@ -114,12 +132,14 @@ def report_part(workspace: Workspace, flows: Artefact) -> None:
         st.warning(md(note, limit=500), icon=":material/info:")
     if skipped:
         first = facts.get("first_skipped", {})
+        what, where = ("rows", "first line") if facts.get("logs") else ("frames", "first frame")
         rows = [
-            {"reason": plain(reason), "frames": count, "first frame": first.get(reason)}
+            {"reason": plain(reason), what: count, where: first.get(reason)}
             for reason, count in sorted(facts["skipped"].items(), key=lambda item: -item[1])
         ]
-        with st.expander(f"Frames left out: {number(skipped)}", icon=":material/filter_alt_off:", expanded=True):
-            st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Frames left out by reason", key="skipped")
+        label = f"{what.capitalize()} left out: {number(skipped)}"
+        with st.expander(label, icon=":material/filter_alt_off:", expanded=True):
+            st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"{what} left out by reason", key="skipped")
 
 
 frame.title("What is in this capture?", "Was it read rightly, when was how much going on, and which services spoke?")

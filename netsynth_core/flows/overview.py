@@ -145,7 +145,7 @@ def overview_of_flows(
         protocols: Sequence[str] = [str(names[number]) for number in used.tolist()]
         codes, values = pd.factorize(service)
         service_codes = codes[conversations.flow_of()]
-        marked = np.zeros(len(rows), np.uint8) if marks is None else marks[rows]
+        marked = marks[rows] if marks is not None and len(marks) else np.zeros(len(rows), np.uint8)
     else:
         ts = frame["ts"].to_numpy(np.int64)
         amount = (frame["fwd_packets"] + frame["bwd_packets"]).to_numpy(np.int64)

@@ -69,8 +69,7 @@ def conversation_steps(packets: PacketTable, metered: Metered, flow: int) -> Ste
     held = PacketTable(data=packets.data, **{name: getattr(packets, name)[rows] for name in PacketTable.column_names()})
     tcp = held.proto == PROTO_TCP
     seq, ack = relative_numbers(held, way)
-    marks = getattr(metered, "marks", None)
-    bits = np.zeros(len(rows), np.uint8) if marks is None else marks[rows]
+    bits = metered.marks[rows] if len(metered.marks) else np.zeros(len(rows), np.uint8)
     return Steps(
         rows=rows,
         ts=held.ts,
@@ -138,7 +137,7 @@ def _symbols(held: PacketTable, metered: Metered, flow: int, way: NDArray[np.uin
     """The symbols of the conversation's packets, in their places."""
     n = len(held)
     alone = Conversations(np.array([0, n], np.int64), np.arange(n, dtype=np.int64), way)
-    words = extract_words(held, replace(metered, flows=metered.flows.take(np.array([flow])), conversations=alone))
+    words = extract_words(held, replace(metered, source=metered.flows.take(np.array([flow])), kept=alone))
     seen = np.flatnonzero(held.fragment != 2)
     texts = [""] * n
     if len(words) == 1 and len(words[0].symbols) == len(seen):

@@ -13,11 +13,14 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from netsynth_core.flows.overview import bin_width as round_width
 from netsynth_core.plots.theme import FONT, Role, Theme
-from netsynth_core.units import format_duration
+from netsynth_core.units import NS_PER_S, format_duration
 
 MAX_POINTS: Final = 20_000
 LABEL_LENGTH: Final = 40
+BINS: Final = 300
+"""Most bins of a figure over time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,3 +169,22 @@ def _short(value: float) -> str:
         if value >= size:
             return f"{value / size:g}{name}"
     return f"{value:g}"
+
+
+def bin_width(span: int, *, bins: int = BINS) -> int:
+    """The smallest round bin width (ns) that cuts `span` into at most `bins` parts, as figures do."""
+    return round_width(span, bins=bins)
+
+
+def time_unit(span: int) -> tuple[int, str]:
+    """The unit to write times of a span (ns) in: its size in ns and its name."""
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if span >= 2 * size * NS_PER_S:
+            return size * NS_PER_S, name
+    return NS_PER_S, "s"
+
+
+def faded(colour: str) -> str:
+    """A colour as a light fill."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.25)"

@@ -1,7 +1,5 @@
 """Load over time (real above synthetic, both from time 0 on one axis) and its autocorrelation."""
 
-from typing import Final
-
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -10,26 +8,22 @@ from plotly.subplots import make_subplots
 from netsynth_core.evaluate.interflow import autocorrelation, segment_length, segments
 from netsynth_core.evaluate.metric import NotApplicable
 from netsynth_core.evaluate.views import prepare
-from netsynth_core.flows.overview import bin_width as round_width
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.plots.figure import Figure, count, dress, duration, empty, line, marker, titled
+from netsynth_core.plots.figure import (
+    Figure,
+    bin_width,
+    count,
+    dress,
+    duration,
+    empty,
+    faded,
+    line,
+    marker,
+    time_unit,
+    titled,
+)
 from netsynth_core.plots.theme import LIGHT, Role, Theme
-from netsynth_core.units import NS_PER_S, format_bytes
-
-BINS: Final = 300
-
-
-def bin_width(span: int, *, bins: int = BINS) -> int:
-    """The smallest round bin width (ns) that cuts `span` into at most `bins` parts."""
-    return round_width(span, bins=bins)
-
-
-def time_unit(span: int) -> tuple[int, str]:
-    """The unit to write times of a span (ns) in: its size in ns and its name."""
-    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if span >= 2 * size * NS_PER_S:
-            return size * NS_PER_S, name
-    return NS_PER_S, "s"
+from netsynth_core.units import format_bytes
 
 
 def load_series(table: FlowTable, width: int, *, of: str = "flows") -> NDArray[np.float64]:
@@ -117,9 +111,3 @@ def _words(role: str, values: NDArray[np.float64], of: str, width: int) -> str:
         f"{role}: {write(float(values.mean()))} {of if of != 'bytes' else ''} per {duration(width)} on average,"
         f" at most {write(float(values.max()))}, over {duration(len(values) * width)}"
     ).replace("  ", " ")
-
-
-def faded(colour: str) -> str:
-    """A colour as a light fill."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.25)"

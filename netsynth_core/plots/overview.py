@@ -7,8 +7,20 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from netsynth_core.flows.overview import NICE_NS, Overview, Series
-from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, line, plain, titled
-from netsynth_core.plots.load import bin_width, faded, time_unit
+from netsynth_core.plots.figure import (
+    Figure,
+    bin_width,
+    count,
+    dress,
+    duration,
+    empty,
+    faded,
+    label,
+    line,
+    plain,
+    time_unit,
+    titled,
+)
 from netsynth_core.plots.theme import LIGHT, Theme
 from netsynth_core.units import format_bytes, format_instant
 
@@ -77,9 +89,9 @@ def capture_over_time(
             )  # fmt: skip
     figure.update_yaxes(rangemode="tozero", exponentformat="SI", nticks=4 if len(strips) > 1 else 7)
     figure.update_xaxes(title_text=f"time since {format_instant(overview.start)} ({unit})", row=len(strips), col=1)
-    total = int((overview.flows if of == "flows" else _values(overview.by_protocol, "packets")).sum())
+    n = int((overview.flows if of == "flows" else _values(overview.by_protocol, "packets")).sum())
     what = "flows" if of == "flows" else "packets"
-    more = f"per {duration(chosen)}; n = {count(total)} {what} in {duration(overview.span)}"
+    more = f"per {duration(chosen)}; n = {count(n)} {what} in {duration(overview.span)}"
     if not overview.from_packets and of != "flows":
         more += "; whole flows at their start"
     height = 300 if len(strips) == 1 else 130 + _STRIP_PX * len(strips)

@@ -9,8 +9,21 @@ from numpy.typing import ArrayLike
 
 from netsynth_core.flows.overview import Talkers, talkers_of
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, line, plain, share, titled
-from netsynth_core.plots.load import bin_width, faded, time_unit
+from netsynth_core.plots.figure import (
+    Figure,
+    bin_width,
+    count,
+    dress,
+    duration,
+    empty,
+    faded,
+    label,
+    line,
+    plain,
+    share,
+    time_unit,
+    titled,
+)
 from netsynth_core.plots.theme import LIGHT, Theme
 from netsynth_core.units import format_bytes, format_instant
 

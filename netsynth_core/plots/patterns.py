@@ -7,8 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, plain, thin, titled
-from netsynth_core.plots.load import time_unit
+from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, plain, thin, time_unit, titled
 from netsynth_core.plots.theme import LIGHT, Theme
 from netsynth_core.units import format_bits
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from netsynth_core.errors import DocumentError, StorageError, WorkspaceError
+from netsynth_core.errors import DocumentError, InvalidParameter, StorageError, WorkspaceError
 from netsynth_core.files import dump_json, file_sha256, require_file, storage_error, write_text
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
@@ -19,6 +19,7 @@ from netsynth_core.workspace.overviews import make_overview
 from netsynth_core.workspace.store import Workspace
 
 if TYPE_CHECKING:
+    from netsynth_core.capture.options import ReadOptions
     from netsynth_core.capture.packets import PacketTable, ReadReport
     from netsynth_core.flows.metering import Metered
     from netsynth_core.flows.source import FlowSource
@@ -234,24 +235,44 @@ def metered_of(workspace: Workspace, id: str) -> "Metered":
     return Metered(flows_of(workspace, id), held, marks, options)
 
 
+def read_options(values: Any) -> "ReadOptions":
+    """The options a recipe reads captures with.
+
+    Raises
+    ------
+    InvalidParameter
+        When they are none.
+    """
+    from netsynth_core.capture.options import ReadOptions
+
+    if values is not None and not isinstance(values, dict):
+        raise InvalidParameter(
+            f"The options of reading are {values!r}.", hint="Give an object such as {'tunnels': true}."
+        )
+    return ReadOptions.checked(values or {})
+
+
 def packets_of(workspace: Workspace, id: str, *, monitor: Monitor = SILENT) -> "PacketTable":
     """The packets behind a flows artefact, read from its captures again; the last ones read are kept in memory."""
     from netsynth_core.capture import read_captures
 
     artefact = require_kind(workspace.get(id), ArtefactKind.FLOWS)
     paths = [capture_path(workspace, ref.id) for ref in artefact.inputs]
-    key = tuple((str(path), ref.hash) for path, ref in zip(paths, artefact.inputs, strict=True))
+    options = read_options(artefact.recipe.parameters.get("options") if artefact.recipe else None)
+    key = tuple((f"{path} {options}", ref.hash) for path, ref in zip(paths, artefact.inputs, strict=True))
     with _READ.lock:
         if _READ.packets is None or _READ.key != key:
-            _READ.packets = read_captures(paths, monitor=monitor)[0]
+            _READ.packets = read_captures(paths, options, monitor=monitor)[0]
             _READ.key = key
         return _READ.packets
 
 
 def packets_are_held(workspace: Workspace, id: str) -> bool:
     """Whether `packets_of` would answer from memory."""
-    inputs = workspace.get(id).inputs
-    return _READ.packets is not None and [ref.hash for ref in inputs] == [hash for _, hash in _READ.key]
+    artefact = workspace.get(id)
+    options = read_options(artefact.recipe.parameters.get("options") if artefact.recipe else None)
+    held = [(place.endswith(f" {options}"), hash) for place, hash in _READ.key]
+    return _READ.packets is not None and [(True, ref.hash) for ref in artefact.inputs] == held
 
 
 @dataclass

@@ -109,12 +109,18 @@ def _flows(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artef
     _need(recipe, 1, "at least one capture or flow log")
     given = dict(recipe.parameters)
     mapping = checked_mapping(given.pop("mapping")) if given.get("mapping") else None
+    options = contents.read_options(given.pop("options", None))
     params = MeterParams.checked({name: value for name, value in given.items() if name != "mapping"})
     paths = [contents.capture_path(workspace, id) for id in recipe.inputs]
     try:
-        source = read_flows(paths, params, mapping=mapping, monitor=monitor)
+        reading: dict[str, Any] = {"options": options} if options.tunnels else {}
+        source = read_flows(paths, params, mapping=mapping, monitor=monitor, **reading)
     except (UnknownFormat, SchemaError, TruncatedCapture) as error:
-        if len(recipe.inputs) > 1 or any(recipe.inputs[0] in (r.id for r in a.inputs) for a in workspace.artefacts()):
+        if (
+            mapping is not None
+            or len(recipe.inputs) > 1
+            or any(recipe.inputs[0] in (r.id for r in a.inputs) for a in workspace.artefacts())
+        ):
             raise
         # a file that was never readable would stand among the captures for ever
         workspace.delete(recipe.inputs[0])

@@ -17,12 +17,12 @@ def make_overview(folder: Path, source: "FlowSource") -> None:
     from netsynth_core.flows.overview import overview_of_flows, write_overview
 
     metered = source.metered
-    known = source.packets is not None and metered is not None and metered.conversations is not None
+    known = source.packets is not None and metered is not None and metered.kept is not None
     overview = overview_of_flows(
         source.flows,
         packets=source.packets if known else None,
         conversations=metered.conversations if known and metered is not None else None,
-        marks=getattr(metered, "marks", None) if known else None,
+        marks=metered.marks if known and metered is not None else None,
     )
     write_overview(folder / OVERVIEW, overview)
 
@@ -45,5 +45,5 @@ def overview_of(workspace: Workspace, id: str) -> "Overview":
         return overview_of_flows(contents.flows_of(workspace, id))
     metered = contents.metered_of(workspace, id)
     packets = contents.packets_of(workspace, id)
-    marks = getattr(metered, "marks", None)
-    return overview_of_flows(metered.flows, packets=packets, conversations=metered.conversations, marks=marks)
+    held = metered.conversations
+    return overview_of_flows(metered.flows, packets=packets, conversations=held, marks=metered.marks)

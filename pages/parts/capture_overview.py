@@ -15,6 +15,11 @@ from pages.parts.text import number, plain
 if TYPE_CHECKING:
     from netsynth_core.flows.overview import Overview
 
+_PROTOCOLS = {
+    "2": "IGMP", "4": "IP in IP", "41": "IPv6 in IP", "46": "RSVP", "47": "GRE", "50": "ESP", "51": "AH",
+    "88": "EIGRP", "89": "OSPF", "103": "PIM", "112": "VRRP", "132": "SCTP",
+}  # fmt: skip
+"""Names of protocol numbers that captures often hold (IANA's list)."""
 _BY = {"all": "everything", "protocol": "protocol", "service": "service", "marks": "TCP trouble"}
 
 
@@ -70,7 +75,10 @@ def _kinds(overview: "Overview", flows: Artefact) -> None:
     theme = figures.page_theme()
     left, right = st.columns(2)
     with left:
-        packets = {name: amount for name, (amount, _) in overview.protocols.items()}
+        packets = {
+            f"{_PROTOCOLS[name]} ({name})" if name in _PROTOCOLS else name: amount
+            for name, (amount, _) in overview.protocols.items()
+        }
         figures.show(services_bar(packets, of="packets", by="protocol", theme=theme), key="protocols")
     with right:
         figures.show(services_bar(flows.facts.get("services", {}), theme=theme), key="services")

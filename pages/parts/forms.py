@@ -27,6 +27,7 @@ TITLES = {
     "idle_timeout_udp": "UDP: silence that ends a flow",
     "idle_timeout_icmp": "ICMP and others: silence that ends a flow",
     "active_timeout": "Longest time of one flow",
+    "tunnels": "Look into tunnels (VXLAN, GRE, IP-in-IP)",
     "linger": "Time after a TCP end that still belongs to the flow",
 }
 """Titles in words for parameters whose name says too little; a field's own title comes first."""

@@ -15,7 +15,7 @@ from netsynth_core.workspace.jobs import cancel_job as ask_to_cancel
 from netsynth_core.workspace.jobs import jobs as all_jobs
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
-from pages.parts import state
+from pages.parts import reads, state
 from pages.parts.feedback import flash, notice, readable_bugs, readable_errors, trouble
 from pages.parts.text import md, number, plain
 
@@ -81,6 +81,9 @@ def take_in(workspace: Workspace, path: Path, *, copy: bool, name: str) -> None:
         with st.spinner("Taking the file in…"):
             made = do_recipe(workspace, recipe)[-1]
         state.choose("capture", made.id)
+        if reads.is_unknown(str(path), str(made.facts["sha256"])):
+            flash("Its layout is unknown: say which column is which.")
+            st.rerun()
         read_flows(workspace, made)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from netsynth_core.errors import NetsynthError
 from netsynth_core.workspace.artefacts import Artefact
 from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Workspace
@@ -142,3 +143,14 @@ def tunnels(flows: Artefact) -> bool:
     """Whether flows were read from inside of tunnels."""
     options = settings_of(flows).get("options")
     return isinstance(options, dict) and bool(options.get("tunnels"))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def is_unknown(path: str, sha256: str) -> bool:
+    """Whether a file is a table that can only be read through a mapping."""
+    from netsynth_core.flows.source import needs_mapping
+
+    try:
+        return needs_mapping(path)
+    except NetsynthError:
+        return False
