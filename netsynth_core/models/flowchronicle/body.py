@@ -80,7 +80,7 @@ class PatternBody(_Strict):
     model_bits: FiniteFloat
     data_bits: FiniteFloat
     saved_bits: FiniteFloat
-    starts: generation.StartsBody
+    starts: generation.StartLawBody
     delays: list[generation.DelayBody]
     numbers: list[generation.NumberLawBody]
     parents: list[list[int]]
@@ -248,7 +248,7 @@ def pattern_to_body(learnt: LearntPattern, columns: tuple[Column, ...]) -> dict[
         "model_bits": learnt.model_bits,
         "data_bits": learnt.data_bits,
         "saved_bits": learnt.saved_bits,
-        "starts": generation.starts_to_body(learnt.starts),
+        "starts": generation.starts_to_body(learnt.starts, columns),
         "delays": [generation.delay_to_body(law, columns) for law in learnt.delays],
         "numbers": [generation.law_to_body(law) for law in learnt.numbers],
         "parents": learnt.parents.tolist(),
@@ -296,7 +296,7 @@ def pattern_from_body(body: PatternBody, columns: tuple[Column, ...]) -> LearntP
         model_bits=body.model_bits,
         data_bits=body.data_bits,
         saved_bits=body.saved_bits,
-        starts=generation.starts_from_body(body.starts, where),
+        starts=generation.starts_from_body(body.starts, columns, where),
         delays=delays,
         numbers=_number_laws(body, pattern, columns, where),
         parents=parents,

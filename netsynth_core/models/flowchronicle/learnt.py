@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from netsynth_core.models.bayesnet.network import Network
 from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.generation.delays import DelayLaw, fit_delays
-from netsynth_core.models.flowchronicle.generation.intensity import StartCounts
+from netsynth_core.models.flowchronicle.generation.starts import StartLaw, fit_starts
 from netsynth_core.models.flowchronicle.generation.values import NumberLaw, tail_shape
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
@@ -40,7 +40,7 @@ class LearntPattern:
     saved_bits: float
     """How much longer the whole becomes when the pattern is taken out and its rows fall to the others; 0 for the empty
     pattern and for one that is dropped."""
-    starts: StartCounts
+    starts: StartLaw
     delays: tuple[DelayLaw, ...]
     """For each gap, its delays, ns."""
     numbers: tuple[NumberLaw, ...]
@@ -81,7 +81,7 @@ def learn_pattern(
         model_bits=placed.model_bits,
         data_bits=placed.data_bits,
         saved_bits=saved_bits,
-        starts=StartCounts.fit(index.ts[windows[:, 0]], *span),
+        starts=fit_starts(index.ts[windows[:, 0]], index.codes[windows[:, 0]], _start_cells(placed, scorer), span),
         delays=_delay_laws(placed, scorer),
         numbers=tuple(
             NumberLaw.fit(
@@ -101,6 +101,12 @@ def tail_shapes(columns: tuple[Column, ...], numbers: NDArray[np.int64]) -> tupl
     """The tail shape of each number column, which are the last columns."""
     width = numbers.shape[1]
     return tuple(tail_shape(columns[len(columns) - width + c], numbers[:, c]) for c in range(width))
+
+
+def _start_cells(placed: Placed, scorer: Scorer) -> list[int]:
+    """Columns of the first flow that starts may depend on: free ones that are no numbers."""
+    free = placed.pattern.free_cells(len(scorer.index.sizes))
+    return [column for flow, column in free if flow == 0 and column in scorer.index.categories]
 
 
 def _delay_laws(placed: Placed, scorer: Scorer) -> tuple[DelayLaw, ...]:

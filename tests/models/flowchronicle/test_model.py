@@ -242,8 +242,12 @@ def test_flows_of_one_instant_are_those_of_a_second(planted: Any, fitted: Callab
         model.sample_for(10**9 * 10**9, rng=np.random.default_rng(0))
 
 
-def test_the_kept_document_of_version_1_is_still_read() -> None:
-    """Written by the first version; a change of the body needs a new version and a migration."""
-    model = FlowChronicle.from_document(read_document(Path(__file__).parent / "kept" / "version-1.json"))
+@pytest.mark.parametrize("version", [1, 2])
+def test_kept_documents_are_still_read(version: int) -> None:
+    """Written by each version; a change of the body needs a new version and a migration."""
+    kept = Path(__file__).parent / "kept" / f"version-{version}.json"
+    model = FlowChronicle.from_document(read_document(kept))
     assert [p.id for p in model.multi_flow_patterns] == ["p1"]
     assert len(model.sample(20, rng=np.random.default_rng(0))) == 20
+    assert len(model.sample_for(model.trained_on["last"] - model.trained_on["first"], rng=np.random.default_rng(0)))
+    assert model.to_document().version == FlowChronicle.version

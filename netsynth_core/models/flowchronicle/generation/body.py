@@ -16,6 +16,7 @@ from netsynth_core.models.flowchronicle.columns import NUMBERS, Column
 from netsynth_core.models.flowchronicle.generation.chains import Link
 from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS, DelayLaw
 from netsynth_core.models.flowchronicle.generation.intensity import COURSE, HOURS, StartCounts
+from netsynth_core.models.flowchronicle.generation.starts import StartLaw
 from netsynth_core.models.flowchronicle.generation.values import SHAPES, NumberLaw, Tail
 
 LIMIT = 2**62
@@ -33,6 +34,16 @@ class StartsBody(_Strict):
     week: list[FiniteFloat] = Field(min_length=HOURS, max_length=HOURS)
     course: list[FiniteFloat] = Field(min_length=COURSE, max_length=COURSE)
     dispersion: FiniteFloat = Field(ge=1, le=1e12)
+
+
+class StartLawBody(_Strict):
+    """See `StartLaw`; the column by name."""
+
+    all: StartsBody
+    cell: str | None
+    codes: list[int]
+    parts: list[StartsBody]
+    usage: list[int]
 
 
 class CellBody(_Strict):
@@ -100,12 +111,41 @@ def _ascending(values: list[int], count: int, where: str) -> NDArray[np.int64]:
     return np.array(values, np.int64)
 
 
-def starts_to_body(starts: StartCounts) -> dict[str, Any]:
-    """Counts of starts."""
+def starts_to_body(law: StartLaw, columns: tuple[Column, ...]) -> dict[str, Any]:
+    """The starts of a pattern."""
+    return {
+        "all": _counts_to_body(law.all),
+        "cell": None if law.cell is None else columns[law.cell].name,
+        "codes": law.codes.tolist(),
+        "parts": [_counts_to_body(part) for part in law.parts],
+        "usage": list(law.usage),
+    }
+
+
+def starts_from_body(body: StartLawBody, columns: tuple[Column, ...], where: str) -> StartLaw:
+    """The starts of a pattern, checked."""
+    everything = _counts_from_body(body.all, where)
+    if body.cell is None:
+        return StartLaw(everything)
+    column = {c.name: i for i, c in enumerate(columns)}.get(body.cell)
+    sound = (
+        column is not None
+        and len(body.parts) == len(body.usage) == len(body.codes) + 1 > 1
+        and all(0 <= code < columns[column].size for code in body.codes)
+        and all(a < b for a, b in pairwise(body.codes))
+        and all(0 <= n <= LIMIT for n in body.usage)
+    )
+    if not sound:
+        raise broken(where, "starts of every value of a column are needed")
+    parts = tuple(_counts_from_body(part, where) for part in body.parts)
+    return StartLaw(everything, column, np.array(body.codes, np.int32), parts, tuple(body.usage))
+
+
+def _counts_to_body(starts: StartCounts) -> dict[str, Any]:
     return {"week": starts.week.tolist(), "course": starts.course.tolist(), "dispersion": starts.dispersion}
 
 
-def starts_from_body(body: StartsBody, where: str) -> StartCounts:
+def _counts_from_body(body: StartsBody, where: str) -> StartCounts:
     """Counts of starts, none negative."""
     if any(not 0 <= v <= LIMIT for v in (*body.week, *body.course)):
         raise broken(where, "counts of starts, 0 or more, are needed")
@@ -283,7 +323,8 @@ def _pattern_from_1(pattern: dict[str, Any]) -> dict[str, Any]:
     sums = np.concatenate(([0.0], np.cumsum(counts)))
     course = np.diff(np.interp(np.linspace(0, len(counts), COURSE + 1), np.arange(len(sums)), sums))
     new = dict(pattern)
-    new["starts"] = {"week": [0.0] * HOURS, "course": course.tolist(), "dispersion": 1.0}
+    everything = {"week": [0.0] * HOURS, "course": course.tolist(), "dispersion": 1.0}
+    new["starts"] = {"all": everything, "cell": None, "codes": [], "parts": [], "usage": []}
     new["delays"] = [
         {"knots": knots, "cell": None, "codes": [], "counts": [], "by_code": []} for knots in pattern["delays"]
     ]

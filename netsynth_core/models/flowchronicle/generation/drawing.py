@@ -34,6 +34,9 @@ Floats = NDArray[np.float64]
 
 SLICE = 200_000
 """Flows of a slice, about."""
+MOST_ROUNDS = 24
+"""How often windows are drawn until each part of a pattern has its number."""
+LEAST_DRAWN = 4096
 MOST_TABLE = 50_000_000
 """Flows of one table in memory."""
 MOST_STREAMED = 10_000_000_000
@@ -99,15 +102,19 @@ class Drawer:
         self.hosts = len(model.columns[self.ends[0]].values)
         self.limits = Limits.of(model.rules, model.columns)
         self.numbered = [c for c, column in enumerate(model.columns) if column.kind == "number"]
-        self.sizes = np.array([len(p.pattern) for p in self.sources], np.int64)
+        self.parts = [p.starts.parts or (p.starts.all,) for p in self.sources]
+        """The starts of each pattern: one, or one for each value of the cell they depend on."""
+        self.pattern = np.repeat(np.arange(len(self.sources)), [len(parts) for parts in self.parts])
+        self.usage = np.array([n for p in self.sources for n in (p.starts.usage or (p.usage,))], np.int64)
+        self.sizes = np.array([len(self.sources[p].pattern) for p in self.pattern], np.int64)
+        self._spare: dict[int, NDArray[np.int32]] = {}
 
     @cached_property
     def intensities(self) -> Intensities:
-        """When the windows of each pattern start."""
-        model = self.model
-        usage = np.array([p.usage for p in self.sources], np.float64)
-        counts = tuple(p.starts for p in self.sources)
-        return Intensities(counts, usage, model.trained_on["first"], model.trained_on["last"])
+        """When the windows of each part of each pattern start."""
+        counts = tuple(part for parts in self.parts for part in parts)
+        usage = self.usage.astype(np.float64)
+        return Intensities(counts, usage, self.model.trained_on["first"], self.model.trained_on["last"])
 
     def numbered_slices(
         self, n: int, begin: int | None, length: int | None, *, rng: np.random.Generator
@@ -120,7 +127,7 @@ class Drawer:
             edges, expected = self.intensities.over(
                 first if begin is None else begin, last - first + 1 if length is None else length
             )
-        totals = choose_windows(self.sources, n, rng=rng)
+        totals = self._by_part(choose_windows(self.sources, n, rng=rng), rng)
         bounds, masses, cumulative = self._cut(edges, expected, n)
         left = totals.copy()
         rest = masses.sum(axis=1)
@@ -144,6 +151,15 @@ class Drawer:
             end = begin + length if s == len(bounds) - 2 else int(_place(edges, bounds[s + 1]))
             counts = rng.poisson(masses[:, s])
             yield self._slice(counts, edges, cumulative, bounds[s : s + 2], waiting, end, rng)
+
+    def _by_part(self, windows: Ints, rng: np.random.Generator) -> Ints:
+        """Windows of each pattern as windows of its parts."""
+        counts = np.zeros(len(self.pattern), np.int64)
+        for p, n in enumerate(windows):
+            mine = self.pattern == p
+            share = self.usage[mine] / max(int(self.usage[mine].sum()), 1)
+            counts[mine] = rng.multinomial(n, share) if n else 0
+        return counts
 
     def flows_for(self, begin: int, length: int) -> float:
         """Expected number of flows of a stretch of time."""
@@ -176,14 +192,14 @@ class Drawer:
         """The flows of one slice in order of their start; later ones are left in `waiting`."""
         drawn, numbers = [], []
         uniforms_of = self.model.together
-        for learnt, n, row in zip(self.sources, counts, cumulative, strict=True):
-            count = int(n)
-            codes = self._codes(learnt, count, rng)
+        for place, learnt in enumerate(self.sources):
+            mine = np.flatnonzero(self.pattern == place)
+            codes = self._codes(place, counts[mine], rng)
             offsets = np.zeros(codes.shape[:2], np.int64)
             for gap, law in enumerate(learnt.delays):
                 offsets[:, gap + 1] = offsets[:, gap] + law.draw(codes, rng=rng)
-            first = draw_starts(edges, row, bounds, count, rng=rng)
-            drawn.append(Drawn(codes, offsets, first))
+            first = [draw_starts(edges, cumulative[part], bounds, int(counts[part]), rng=rng) for part in mine]
+            drawn.append(Drawn(codes, offsets, np.concatenate(first)))
             numbers.append(self._numbers(learnt, codes, uniforms_of, rng))
         starts = follow_windows(drawn, self.model.links, self.ends, self.hosts, rng=rng)
         width = len(self.model.columns)
@@ -204,12 +220,47 @@ class Drawer:
             flows = flows.take(~later)
         return flows.take(np.argsort(flows.ts, kind="stable"))
 
-    def _codes(self, learnt: LearntPattern, n: int, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Codes of `n` windows: windows x flows x columns."""
-        columns = self.model.columns
-        return draw_possible(
-            lambda many: draw_codes(learnt, many, len(columns), rng=rng), n, self.model.support, columns
-        )
+    def _codes(self, place: int, counts: Ints, rng: np.random.Generator) -> NDArray[np.int32]:
+        """Codes of windows of one pattern (windows x flows x columns): so many of each part, part by part.
+
+        Contents are drawn by the network alone. What a slice has no place for waits for the next one, so that over all
+        slices the shares stay those of the network.
+        """
+        columns, learnt = self.model.columns, self.sources[place]
+
+        def draw(n: int) -> NDArray[np.int32]:
+            return draw_possible(
+                lambda many: draw_codes(learnt, many, len(columns), rng=rng), n, self.model.support, columns
+            )
+
+        wanted = int(counts.sum())
+        if learnt.starts.cell is None:
+            return draw(wanted)
+        pool = self._spare.get(place, draw(0))
+        for _ in range(MOST_ROUNDS):
+            have = np.bincount(learnt.starts.part_of(pool), minlength=len(counts))
+            missing = counts - have
+            if not (missing > 0).any():
+                break
+            share = np.maximum(self.usage[self.pattern == place], 1) / max(learnt.usage, 1)
+            pool = np.concatenate((pool, draw(int(np.clip((missing / share).max(), 1, max(wanted, LEAST_DRAWN))))))
+        part = learnt.starts.part_of(pool)
+        order = np.argsort(part, kind="stable")
+        begins = np.searchsorted(part[order], np.arange(len(counts) + 1))
+        taken = [order[b : b + min(n, e - b)] for b, e, n in zip(begins, begins[1:], counts, strict=False)]
+        left = np.ones(len(pool), np.bool_)
+        left[np.concatenate(taken)] = False
+        spare = np.flatnonzero(left)
+        short = counts - [len(t) for t in taken]
+        for p in np.flatnonzero(short > 0):
+            # a value the network all but never draws: other windows take its place
+            taken[p] = np.concatenate((taken[p], spare[: short[p]]))
+            spare = spare[short[p] :]
+        chosen = np.concatenate(taken)
+        self._spare[place] = pool[spare[-SLICE:]]
+        if len(chosen) < wanted:
+            chosen = np.concatenate((chosen, rng.choice(len(pool), wanted - len(chosen))))
+        return pool[chosen]
 
     def _numbers(
         self, learnt: LearntPattern, codes: NDArray[np.int32], together: Floats, rng: np.random.Generator

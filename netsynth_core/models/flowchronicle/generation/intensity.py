@@ -11,8 +11,8 @@ two are averaged by their evidence (Hoeting et al. 1999, *Bayesian model averagi
 is the one of largest marginal (negative binomial) likelihood on each level; where no s beats a plain Poisson law by
 half a logarithm of the count (BIC), the level changes nothing. Starts that come in clumps are less evidence than they
 seem: counts are divided by their dispersion first (quasi-likelihood, Wedderburn 1974), measured on what the profile
-leaves over from day to day, or inside the hours while no cell has been seen twice. A level is used only when the span can
-tell (`Known`): an hour of traffic says nothing about the night, two days say nothing about the weekday. Hours and
+leaves over from day to day, or inside the hours while no cell has been seen twice. A level is used only when the span
+can tell (`Known`): an hour of traffic says nothing about the night, two days say nothing about the weekday. Hours and
 weekdays are those of UTC.
 """
 
@@ -134,7 +134,7 @@ def _dispersion(starts: Ints, first: int, last: int) -> float:
     if known.span >= 2 * WEEK:
         cell, group = HOUR, hour_of_week
     elif known.span >= 3 * DAY:
-        cell, group = HOUR, _daytype_hour
+        cell, group = HOUR, daytype_hour
     else:
         cell, group = max(min(HOUR // SLOTS, known.span // 64), 1), None
     number = (last - first) // cell + 1
@@ -150,7 +150,8 @@ def _dispersion(starts: Ints, first: int, last: int) -> float:
     return max(1.0, statistic / max(free, 1))
 
 
-def _daytype_hour(ts: Ints) -> Ints:
+def daytype_hour(ts: Ints) -> Ints:
+    """Hours of the day, 0..23 on working days and 24..47 on weekends."""
     hours = hour_of_week(ts)
     return np.asarray(hours % 24 + 24 * np.isin(hours // 24, WEEKEND), np.int64)
 
