@@ -1,12 +1,25 @@
 """``netsynth flows`` and ``netsynth words``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, output_file, output_folder, output_option
+from netsynth_core.cli.inputs import (
+    PATH,
+    TABLE_ENDINGS,
+    output_file,
+    output_folder,
+    output_option,
+    tunnels_option,
+)
 from netsynth_core.cli.output import Output, common_options, figure_lines
 from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.quickstart import without_blas, without_plugins
+
+if TYPE_CHECKING:
+    from netsynth_core.flows.logs import Mapping
+    from netsynth_core.flows.source import FlowSource
 
 meter_option = click.option(
     "--set",
@@ -36,6 +49,7 @@ meter_option = click.option(
 @click.option("--mapping", "mapping_path", metavar="JSON", type=PATH, help="Read the tables through this mapping.")
 @click.option("--show-mapping", is_flag=True, help="Print a mapping proposed for the table, to correct by hand.")
 @meter_option
+@tunnels_option
 @common_options
 def flows_command(
     out: Output,
@@ -45,14 +59,15 @@ def flows_command(
     mapping_path: Path | None,
     show_mapping: bool,
     settings: tuple[str, ...],
+    tunnels: bool,
 ) -> None:
     """Read captures, flow tables or logs of other tools (Zeek, Argus, nfdump, CICFlowMeter, Suricata, any CSV through a
     mapping), and write one flow table or log."""
     if show_mapping:
         _show_mapping(out, inputs[0])
         return
-    from netsynth_core.flows.logs import read_mapping
-    from netsynth_core.flows.logs.export import write_flows_as
+    without_plugins()
+    from netsynth_core.capture.options import ReadOptions
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
     from netsynth_core.workspace.contents import flow_facts
@@ -60,15 +75,40 @@ def flows_command(
     if output is None:
         raise InvalidParameter("Nothing says where to write.", hint="Name a file with -o, such as -o flows.csv.")
     output_file(output, (*TABLE_ENDINGS, ".log", ".log.gz"))
-    mapping = None if mapping_path is None else read_mapping(mapping_path)
-    params = MeterParams.from_settings(settings)
+    mapping = _read_mapping(mapping_path)
+    params, options = MeterParams.from_settings(settings), ReadOptions(tunnels=tunnels)
+    without_blas()
+    out.announce_compiling(inputs)
     with out.monitor() as monitor:
-        source = read_flows(list(inputs), params, mapping=mapping, monitor=monitor)
-        write_flows_as(output, source.flows, form)
+        source = read_flows(list(inputs), params, options=options, keep_packets=False, mapping=mapping, monitor=monitor)
+        _write(output, source, form)
     facts = flow_facts(source)
     answer = {**facts, "notes": out.note(facts["notes"]), "file": str(output), "seconds": out.seconds()}
     # the notes stand on stderr already
     out.result(answer, list(figure_lines({name: value for name, value in answer.items() if name != "notes"})))
+
+
+def _read_mapping(path: Path | None) -> "Mapping | None":
+    if path is None:
+        return None
+    from netsynth_core.flows.logs import read_mapping
+
+    return read_mapping(path)
+
+
+def _write(output: Path, source: "FlowSource", form: str | None) -> None:
+    """Write flows in the form asked for; those of captures straight from their columns where it is CSV."""
+    from netsynth_core.flows.columns import FlowColumns
+
+    plain = form in (None, "csv") and output.name.lower().endswith((".csv", ".csv.gz"))
+    if plain and isinstance(source.held, FlowColumns):
+        from netsynth_core.flows.fast_csv import write_columns
+
+        write_columns(output, source.held)
+        return
+    from netsynth_core.flows.logs.export import write_flows_as
+
+    write_flows_as(output, source.flows, form)
 
 
 def _show_mapping(out: Output, path: Path) -> None:
@@ -86,6 +126,7 @@ def _show_mapping(out: Output, path: Path) -> None:
 @click.option("--service", "services", multiple=True, help="Only conversations of this service. Repeatable.")
 @click.option("--by", default="service,state", show_default=True, help="One file per: service, or service,state.")
 @meter_option
+@tunnels_option
 @common_options
 def words_command(
     out: Output,
@@ -94,8 +135,10 @@ def words_command(
     services: tuple[str, ...],
     by: str,
     settings: tuple[str, ...],
+    tunnels: bool,
 ) -> None:
     """Read captures and write the timed words of their conversations, one file per service and state."""
+    from netsynth_core.capture.options import ReadOptions
     from netsynth_core.flows.extraction import extract_words
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
@@ -105,9 +148,10 @@ def words_command(
     grouping = tuple(part.strip() for part in by.split(","))
     if grouping not in (("service",), ("service", "state")):
         raise InvalidParameter(f"Words cannot be grouped by {by!r}.", hint="Write --by service or --by service,state.")
-    params = MeterParams.from_settings(settings)
+    params, options = MeterParams.from_settings(settings), ReadOptions(tunnels=tunnels)
+    out.announce_compiling(inputs)
     with out.monitor() as monitor:
-        source = read_flows(list(inputs), params, monitor=monitor)
+        source = read_flows(list(inputs), params, options=options, monitor=monitor)
         if source.packets is None or source.metered is None:
             raise NotEnoughData(
                 f"{inputs[0]} is a flow table, which holds no packets.", hint="Give the capture it was made from."

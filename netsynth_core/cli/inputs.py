@@ -18,6 +18,11 @@ PATH = click.Path(path_type=Path)
 TABLE_ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 
+tunnels_option = click.option(
+    "--tunnels", is_flag=True, help="Look one level into VXLAN, GRE and IP-in-IP: read the packets inside."
+)
+
+
 def output_option(metavar: str, help: str) -> Callable[[F], F]:
     """``-o``, required."""
     return click.option("-o", "--output", "output", required=True, metavar=metavar, type=PATH, help=help)

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from netsynth_core.cli.inputs import PATH, TABLE_ENDINGS, new_folder, output_file, output_option, read_model
+from netsynth_core.cli.inputs import (
+    PATH,
+    TABLE_ENDINGS,
+    new_folder,
+    output_file,
+    output_option,
+    read_model,
+    tunnels_option,
+)
 from netsynth_core.cli.output import Output, common_options, seed_option
 from netsynth_core.errors import InvalidParameter, NotEnoughData, StorageError
 
@@ -251,6 +259,7 @@ def evaluate_command(
 @click.argument("inputs", nargs=-1, required=True, metavar="WORKSPACE|CAPTURE...", type=PATH)
 @output_option("DIR", "Folder for the results; made when there is none.")
 @click.option("--flows", "count", type=click.IntRange(min=1), help="How many flows to make; default as many as real.")
+@tunnels_option
 @renaming_options
 @seed_option
 @common_options
@@ -259,6 +268,7 @@ def generate_command(
     inputs: tuple[Path, ...],
     output: Path,
     count: int | None,
+    tunnels: bool,
     hosts_path: Path | None,
     anonymise: bool,
     key_file: Path | None,
@@ -270,12 +280,17 @@ def generate_command(
     flows.csv (real), synthetic.csv, synthetic.pcap, report.json, report.html and models/. With --hosts or --anonymise
     the synthetic flows and packets have other hosts; they are compared before they are renamed.
     """
+    from netsynth_core.capture.options import ReadOptions
     from netsynth_core.workspace.chain import generate_chain
 
     def rename(hosts: Sequence[str]) -> "Renaming | None":
         return _renaming(hosts_path, anonymise, key_file, seed, hosts)
 
+    options = ReadOptions(tunnels=tunnels)
+    out.announce_compiling(inputs)
     with new_folder(output) as folder, out.monitor() as monitor:
-        result = generate_chain(list(inputs), folder, flows=count, rename=rename, seed=seed, monitor=monitor)
+        result = generate_chain(
+            list(inputs), folder, flows=count, rename=rename, options=options, seed=seed, monitor=monitor
+        )
     out.note([*result.read.get("notes", []), *result.sample.get("notes", [])])
     out.result({**result.to_json(), "seconds": out.seconds()}, result.lines())

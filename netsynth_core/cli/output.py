@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -77,6 +78,14 @@ class Output:
     def say(self, message: str) -> None:
         """A message for a person, on stderr."""
         click.echo(message, err=True)
+
+    def announce_compiling(self, inputs: Sequence[Path]) -> None:
+        """Say that captures will wait for the packet reader to be compiled, where that was not done before."""
+        from netsynth_core.capture.records import is_capture, read_head
+        from netsynth_core.flows.metering import is_compiled
+
+        if any(path.is_file() and is_capture(read_head(path)) for path in inputs) and not is_compiled():
+            self.say("Compiling the packet reader for this machine (once, a few seconds)...")
 
     @contextmanager
     def monitor(self) -> Iterator[Monitor]:

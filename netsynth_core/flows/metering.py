@@ -8,6 +8,7 @@ in any number of windows: the flows are the same.
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -147,6 +148,14 @@ def meter_flows(packets: PacketTable, params: MeterParams | None = None, *, moni
     metered = meter.finish()
     monitor.step("metering flows", len(packets), len(packets), flows=meter.flow_count)
     return metered
+
+
+def is_compiled() -> bool:
+    """Whether an earlier run left the compiled loops of metering where this one finds them."""
+    from netsynth_core.flows._meter_kernels import meter
+
+    folder = meter.stats.cache_path
+    return folder is not None and any(Path(folder).glob("loop.meter-*.nbc"))
 
 
 class FlowMeter:

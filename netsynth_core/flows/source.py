@@ -1,20 +1,22 @@
 """Flows from whatever the user has: captures, flow tables or logs of other tools, told apart by what the files hold."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from netsynth_core.capture.options import ReadOptions
 from netsynth_core.capture.packets import PacketTable, ReadReport
 from netsynth_core.capture.reading import read_captures
 from netsynth_core.capture.records import is_capture, read_head, unknown_format
+from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
-from netsynth_core.flows.metering import Metered, MeterParams, meter_flows
+from netsynth_core.flows.columns import FlowColumns
+from netsynth_core.flows.metering import FlowMeter, Metered, MeterParams, meter_flows
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.flows.table_io import REQUIRED, is_address, read_flow_table
 from netsynth_core.monitor import SILENT, Monitor
 
 if TYPE_CHECKING:
@@ -25,21 +27,29 @@ if TYPE_CHECKING:
 class FlowSource:
     """Flows and, where they come from captures, what is beneath them."""
 
-    flows: FlowTable
+    held: FlowTable | FlowColumns
+    """The flows, as metering left them or as a file held them."""
     reports: list[ReadReport]
     """One per capture; empty for flow tables and logs."""
     packets: PacketTable | None
     metered: Metered | None
     notes: tuple[str, ...] = ()
-    """Sentences on flow tables and logs for a person; those on captures are in their reports."""
+    """Sentences on flows for a person; those on the reading of captures are in their reports."""
     logs: "tuple[LogReport, ...]" = ()
     """One per log of another tool, or table read through a mapping."""
+
+    @cached_property
+    def flows(self) -> FlowTable:
+        """The flow table, made when it is first asked for."""
+        return self.held.table() if isinstance(self.held, FlowColumns) else self.held
 
 
 def read_flows(
     paths: str | Path | Sequence[str | Path],
     params: MeterParams | None = None,
     *,
+    options: ReadOptions | None = None,
+    keep_packets: bool = True,
     mapping: "Mapping | None" = None,
     monitor: Monitor = SILENT,
 ) -> FlowSource:
@@ -49,6 +59,11 @@ def read_flows(
     ----------
     paths
         Captures, or tables and logs of any kinds.
+    options
+        How captures are read.
+    keep_packets
+        Whether the packets of captures are wanted. Without, one capture of any size is read in bounded memory, window
+        by window; its packets are taken in the order of the file where a window holds older ones than that before it.
     mapping
         How to read the tables, when they are neither flow tables nor logs of a known kind.
 
@@ -77,17 +92,39 @@ def read_flows(
             hint="Turn the capture into a flow table first (netsynth flows), or give the files one kind at a time.",
         )
     if capture is not None:
-        packets, reports = read_captures(names, monitor=monitor)
+        if not keep_packets and len(names) == 1:
+            metered, report = _meter_windows(names[0], params, options, monitor)
+            return FlowSource(metered.source, [report], None, metered, metered.notes)
+        packets, reports = read_captures(names, options, monitor=monitor)
         metered = meter_flows(packets, params, monitor=monitor)
-        return FlowSource(metered.flows, reports, packets, metered)
+        return FlowSource(metered.source, reports, packets if keep_packets else None, metered, metered.notes)
     return _from_tables(names, kinds, mapping, monitor)
+
+
+def _meter_windows(
+    name: str | Path, params: MeterParams | None, options: ReadOptions | None, monitor: Monitor
+) -> tuple[Metered, ReadReport]:
+    """Meter a capture window by window; while one is metered, the next is read."""
+    windows = CaptureWindows(name, options, monitor=monitor)
+    tables = iter(windows)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, tables, None)
+        meter = FlowMeter(params, keep_packets=False)
+        while (packets := coming.result()) is not None:
+            coming = reader.submit(next, tables, None)
+            meter.feed(packets)
+            del packets
+    return meter.finish(), windows.report
 
 
 def _from_tables(
     names: Sequence[str | Path], kinds: dict[str, str], mapping: "Mapping | None", monitor: Monitor
 ) -> FlowSource:
     """Flows of tables and logs, joined."""
+    import pandas as pd
+
     from netsynth_core.flows.logs import read_log, read_mapped
+    from netsynth_core.flows.table_io import read_flow_table
 
     tables, logs = [], list["LogReport"]()
     for done, name in enumerate(names):
@@ -117,6 +154,10 @@ def _kind(name: str | Path, mapping: "Mapping | None") -> str:
 
 def _table_notes(flows: FlowTable) -> tuple[str, ...]:
     """What a person should know of a flow table."""
+    import pandas as pd
+
+    from netsynth_core.flows.table_io import is_address
+
     names = pd.unique(pd.concat([flows.frame["src_ip"], flows.frame["dst_ip"]], ignore_index=True))
     strangers = sorted(str(name) for name in names if not is_address(str(name)))
     if not strangers:
@@ -138,6 +179,7 @@ def needs_mapping(path: str | Path) -> bool:
         When it is nothing that can be read.
     """
     from netsynth_core.flows.logs import read_head as read_table_head
+    from netsynth_core.flows.table_io import REQUIRED
 
     if kind_of(path) != "table":
         return False
@@ -159,14 +201,14 @@ def kind_of(path: str | Path) -> str:
     UnknownFormat
         When it is none of these; the message names what it is.
     """
-    from netsynth_core.flows.logs.registry import format_of, is_table
-
     target = require_file(path)
     head = read_head(target)
     if is_capture(head):
         return "capture"
     if head[:4] == b"PAR1":
         return "table"
+    from netsynth_core.flows.logs.registry import format_of, is_table
+
     if format_of(target) is not None:
         return "log"
     if is_table(target):

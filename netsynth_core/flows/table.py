@@ -5,12 +5,14 @@ integer nanoseconds; the CSV writes decimal seconds.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
 from netsynth_core.errors import SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNSET_PORT: Final = -1
 
@@ -51,7 +53,7 @@ class FlowTable:
         host the originator asked for) ``""`` when unset.
     """
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
 
     def __post_init__(self) -> None:
         if list(self.frame.columns) != list(COLUMNS):
@@ -64,7 +66,7 @@ class FlowTable:
             raise SchemaError("The flows are not in order of their start.", hint="Sort them by ts (stable).")
 
     @classmethod
-    def from_columns(cls, frame: pd.DataFrame) -> "FlowTable":
+    def from_columns(cls, frame: "pd.DataFrame") -> "FlowTable":
         """A flow table from a frame with at least the required columns: fills the optional ones, casts, sorts by start.
 
         Raises
@@ -72,6 +74,8 @@ class FlowTable:
         SchemaError
             When a required column is missing or a value does not fit its dtype.
         """
+        import pandas as pd
+
         columns = {}
         for name, (dtype, default) in COLUMNS.items():
             if name in frame.columns:
@@ -95,7 +99,7 @@ class FlowTable:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def exported(self) -> pd.DataFrame:
+    def exported(self) -> "pd.DataFrame":
         """The frame as files hold it: without the columns of `SPARSE` in which nothing is set."""
         empty = [name for name in SPARSE if not (self.frame[name] != "").any()]
         return self.frame.drop(columns=empty)

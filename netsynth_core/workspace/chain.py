@@ -28,6 +28,7 @@ from netsynth_core.workspace.renaming import Renaming, learnt_hosts
 from netsynth_core.workspace.store import Workspace
 
 if TYPE_CHECKING:
+    from netsynth_core.capture.options import ReadOptions
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
 
@@ -98,6 +99,7 @@ def generate_chain(
     *,
     flows: int | None = None,
     rename: Callable[[Sequence[str]], Renaming | None] | None = None,
+    options: "ReadOptions | None" = None,
     seed: int = 0,
     monitor: Monitor = SILENT,
 ) -> ChainResult:
@@ -116,6 +118,8 @@ def generate_chain(
     rename
         Given the hosts of the flow model, how the hosts of the synthetic flows and packets are renamed. Real and
         synthetic flows are compared before that.
+    options
+        How captures are read.
 
     Raises
     ------
@@ -133,7 +137,7 @@ def generate_chain(
             begun = now
 
         (made / "models").mkdir()
-        material = _material([Path(path) for path in inputs], monitor)
+        material = _material([Path(path) for path in inputs], options, monitor)
         result.read = material.facts
         lap("read")
         patterns = _learn_patterns(material, made, result, seed, monitor)
@@ -190,13 +194,13 @@ def _swap(made: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def _material(inputs: Sequence[Path], monitor: Monitor) -> _Material:
+def _material(inputs: Sequence[Path], options: "ReadOptions | None", monitor: Monitor) -> _Material:
     from netsynth_core.flows.extraction import extract_words
     from netsynth_core.flows.source import read_flows
 
     if len(inputs) == 1 and (inputs[0] / "workspace.json").exists():
         return _from_workspace(Workspace.open(inputs[0]), monitor)
-    source = read_flows(list(inputs), monitor=monitor)
+    source = read_flows(list(inputs), options=options, monitor=monitor)
     facts = contents.flow_facts(source)
     if not len(source.flows):
         raise NotEnoughData(f"{inputs[0]} holds no flow.", hint="Give a capture with IP packets, or a table with rows.")

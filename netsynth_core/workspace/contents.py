@@ -5,6 +5,7 @@ is kept in memory.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -127,6 +128,8 @@ def write_flows(folder: Path, source: "FlowSource") -> dict[str, Any]:
 
 def flow_facts(source: "FlowSource") -> dict[str, Any]:
     """Figures of a flow source: packets, bytes, flows, conversations, services, skipped frames by reason."""
+    from netsynth_core.flows.columns import FlowColumns
+
     skipped: dict[str, int] = {}
     first: dict[str, int] = {}
     for report in source.reports:
@@ -137,14 +140,14 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
         for reason, count in log.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
             first.setdefault(reason, log.first_skipped.get(reason, 0))
-    frame = source.flows.frame
-    services = frame["service"].replace("", "unknown").value_counts()
+    held = source.held
+    services = held.service_counts() if isinstance(held, FlowColumns) else Counter(held.frame["service"].tolist())
     return {
         "packets": sum(r.packets for r in source.reports) if source.reports else packet_total(source.flows),
         "bytes": sum(r.bytes for r in source.reports) if source.reports else byte_total(source.flows),
-        "flows": len(frame),
-        "conversations": len(source.metered.conversations) if source.metered is not None else 0,
-        "services": {str(name): int(count) for name, count in sorted(services.items(), key=lambda s: (-s[1], s[0]))},
+        "flows": len(held),
+        "conversations": len(held) if source.metered is not None else 0,
+        "services": {name or "unknown": n for name, n in sorted(services.items(), key=lambda s: (-s[1], s[0]))},
         "skipped": skipped,
         "first_skipped": first,
         "truncated": any(report.truncated for report in source.reports),

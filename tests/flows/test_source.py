@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError, UnknownFormat
+from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError, TruncatedCapture, UnknownFormat
 from netsynth_core.flows.logs import Mapping
 from netsynth_core.flows.metering import MeterParams
 from netsynth_core.flows.source import kind_of, needs_mapping, read_flows
@@ -19,7 +19,7 @@ def test_kinds_are_told_by_content_not_by_name(tmp_path: Path) -> None:
     capture = tmp_path / "flows.csv"
     capture.write_bytes(gzip.compress(pcapng(mixed())))
     source = read_flows(capture)
-    assert len(source.flows) == 6 and source.metered is not None and source.packets is not None
+    assert len(source.flows) == 7 and source.metered is not None and source.packets is not None
     assert [report.format for report in source.reports] == ["gzip pcapng"]
     for name in ("capture.pcap", "t.csv.gz", "t.parquet"):
         write_flow_table(tmp_path / name, source.flows)
@@ -128,3 +128,20 @@ def test_splits_need_enough_flows(tmp_path: Path) -> None:
         split_halves(flows, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="even number"):
         split_time_blocks(flows, blocks=3, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_without_its_packets_a_capture_gives_the_same_flows(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / "a.pcap"
+    path.write_bytes(gzip.compress(pcap(mixed())) if packed else pcap(mixed()))
+    whole, slim = read_flows(path), read_flows(path, keep_packets=False)
+    assert slim.flows.frame.equals(whole.flows.frame) and slim.reports == whole.reports
+    assert slim.packets is None and slim.metered is not None and slim.metered.kept is None
+    both = [read_flows([path, path], keep_packets=keep) for keep in (True, False)]
+    assert both[0].flows.frame.equals(both[1].flows.frame) and both[1].packets is None
+
+
+def test_what_goes_wrong_while_reading_ahead_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(pcap(mixed())[:20])
+    with pytest.raises(TruncatedCapture):
+        read_flows(tmp_path / "a.pcap", keep_packets=False)
