@@ -150,14 +150,14 @@ def _gunzip(handle: BinaryIO, chunk: int = _CHUNK) -> Iterator[bytes]:
             if unpack.eof:
                 # some writers pad the last member with zeros
                 packed = packed.lstrip(b"\0")
-                unpack = zlib.decompressobj(wbits=31)
+                unpack = zlib.decompressobj(wbits=31) if packed else unpack
                 continue
             part = unpack.decompress(packed, chunk)
             packed = unpack.unconsumed_tail or unpack.unused_data
             if part:
                 yield part
+    yield unpack.flush()
     if not unpack.eof:
-        yield unpack.flush()
         raise EOFError("the end is missing")
 
 
