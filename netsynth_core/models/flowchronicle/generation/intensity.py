@@ -144,8 +144,8 @@ def _dispersion(starts: Ints, first: int, last: int) -> float:
     sums = np.bincount(groups, weights=counts)
     sizes = np.bincount(groups)
     mean = (sums / np.maximum(sizes, 1))[groups]
-    free = number - int((sizes > 0).sum())
     used = mean > 0
+    free = int(used.sum()) - int((sums > 0).sum())
     statistic = float(((counts[used] - mean[used]) ** 2 / mean[used]).sum())
     return max(1.0, statistic / max(free, 1))
 

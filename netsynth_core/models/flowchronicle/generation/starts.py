@@ -3,18 +3,18 @@
 Flows that belong to no session are windows of one pattern, whatever their service; backups at night and browsing by day
 then need starts of their own. As for delays, each candidate cell of the first flow is tried: starts by hour (of working
 days and weekends, where the span tells them apart) are coded once together and once for each value of the cell, by a
-Dirichlet code; the largest saving counts, divided by the dispersion of the starts, when it exceeds the price of naming
-the cell. Only spans that tell the hours are asked.
+Dirichlet code of the counts over their dispersion (starts in clumps are less evidence); the largest saving is taken
+when it exceeds the price of naming the cell. Only spans that tell the hours are asked.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import log2
+from math import log, log2
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
-from netsynth_core.models.codelength import dirichlet_multinomial
 from netsynth_core.models.flowchronicle.generation.intensity import Ints, Known, StartCounts, daytype_hour
 
 LEAST_WINDOWS = 24
@@ -67,7 +67,7 @@ def fit_starts(starts: Ints, codes: NDArray[np.int32], candidates: Sequence[int]
         return StartLaw(together)
     bins = daytype_hour(starts) if known.weekends else daytype_hour(starts) % 24
     size = 48 if known.weekends else 24
-    whole = dirichlet_multinomial(np.bincount(bins, minlength=size), size)
+    whole = _bits(np.bincount(bins, minlength=size) / together.dispersion)
     best, saving = None, 0.0
     for column in candidates:
         kept = _kept(codes[:, column])
@@ -75,8 +75,8 @@ def fit_starts(starts: Ints, codes: NDArray[np.int32], candidates: Sequence[int]
             continue
         part = _part(codes[:, column], kept)
         table = np.bincount(part * size + bins, minlength=(len(kept) + 1) * size).reshape(-1, size)
-        apart = sum(dirichlet_multinomial(row, size) for row in table if row.any())
-        gain = (whole - apart) / together.dispersion - log2(len(candidates) + 1) - log2(MOST_VALUES)
+        apart = sum(_bits(row / together.dispersion) for row in table if row.any())
+        gain = whole - apart - log2(len(candidates) + 1) - log2(MOST_VALUES)
         if gain > saving:
             best, saving = column, gain
     if best is None:
@@ -86,6 +86,13 @@ def fit_starts(starts: Ints, codes: NDArray[np.int32], candidates: Sequence[int]
     parts = tuple(StartCounts.fit(starts[part == p], *span) for p in range(len(kept) + 1))
     usage = np.bincount(part, minlength=len(kept) + 1)
     return StartLaw(together, best, kept, parts, tuple(int(n) for n in usage))
+
+
+def _bits(counts: NDArray[np.float64]) -> float:
+    """A Krichevsky-Trofimov code of counts that need not be whole."""
+    half = 0.5 * len(counts)
+    nats = gammaln(counts.sum() + half) - gammaln(half) - (gammaln(counts + 0.5) - gammaln(0.5)).sum()
+    return float(nats / log(2))
 
 
 def _kept(values: NDArray[np.int32]) -> NDArray[np.int32]:
