@@ -40,7 +40,8 @@ COTP = bytes.fromhex("0300001611e00000000100c0010ac1020100c2020102")
 COTP_OTHER = bytes.fromhex("0300001611e00000000100c0010ac1020001c2020001")
 BINDING = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
 
-DNS_FAMILY = {"mdns", "llmnr", "netbios"}
+ALIKE = {("mdns", "dns"), ("llmnr", "dns"), ("netbios", "dns"), ("rdp", "tls")}
+"""Services whose first bytes may be those of another: only their ports tell."""
 
 # service, port, first payload of the originator, first payload of the responder
 TALKS = [
@@ -81,6 +82,8 @@ TALKS = [
     ("smb", 12345, b"\0\0\0\x40\xfeSMB" + bytes(60), b""),
     ("smb", 139, b"\x81\0\0\x44\x20" + b"EBFCEBEDEJ" * 6 + bytes(7), b""),
     ("rdp", 12345, b"\3\0\0\x13\x0e\xe0\0\0\0\0\0\1\0\x08\0\3\0\0\0", b""),
+    ("rdp", 3389, b"\x17\x03\x03\0\x20" + bytes(32), b""),
+    ("tls", 3389, HELLO, b""),
     ("kerberos", 88, struct.pack("!I", len(ASKED_TICKET)) + ASKED_TICKET, b""),
     ("kerberos", 12345, struct.pack("!I", len(ASKED_TICKET)) + ASKED_TICKET, b""),
     ("ldap", 389, LDAP_BIND, b""),
@@ -133,6 +136,7 @@ DATAGRAMS = [
     ("mdns", 5353, QUERY),
     ("llmnr", 5355, QUERY),
     ("netbios", 137, b"\1\2\1\x10\0\1\0\0\0\0\0\0\x20" + b"CA" * 16 + b"\0\0\x20\0\1"),
+    ("tftp", 69, b"\0\1" + b"n" * 120 + b"\0octet\0"),
     ("netbios", 138, b"\x11\x02" + bytes(80)),
     ("ntp", 123, b"\x23" + bytes(47)),
     ("dhcp", 67, b"\1\1\6\0" + bytes(240)),
@@ -204,6 +208,7 @@ def test_media_are_told_by_both_sides() -> None:
     heads[:, :, :2] = ((0x80, 0x60), (0x80, 0xE0))
     heads[1, 1, 1] = 0x08
     assert label(heads, sizes=np.full((2, 2), 172), proto=17, port=[4000, 4000]) == ["rtp", ""]
+    assert label(heads, sizes=np.full((2, 2), 172), proto=17, port=[3478, 4000]) == ["stun", ""]
 
 
 def test_a_flow_seen_from_its_middle_keeps_the_name_of_its_port_but_for_text() -> None:
@@ -275,7 +280,7 @@ def test_the_payload_of_one_service_is_not_named_by_the_port_of_another(talk: tu
     sizes = np.array([[len(payload), 0]] * 3)
     named = label(heads, sizes=sizes, proto=proto, port=[443, 22, 53], begun=np.ones(3, np.bool_))
     for given_name, of_port in zip(named, ("tls" if proto == 6 else "quic", "ssh", "dns"), strict=True):
-        assert given_name != of_port or name == of_port or (name in DNS_FAMILY and of_port == "dns")
+        assert given_name != of_port or name == of_port or (name, of_port) in ALIKE
 
 
 def test_every_service_with_a_payload_rule_is_tested() -> None:

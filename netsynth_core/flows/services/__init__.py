@@ -6,7 +6,7 @@ of the server a client asks for.
 
 from netsynth_core.flows.services.evidence import WIDTH
 from netsynth_core.flows.services.hosts import server_name, server_names
-from netsynth_core.flows.services.labelling import label_heads, label_services, server_ports, services_by_port
+from netsynth_core.flows.services.labelling import label_heads, server_ports, services_by_port
 from netsynth_core.flows.services.rules import RULES, Rule
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "WIDTH",
     "Rule",
     "label_heads",
-    "label_services",
     "server_name",
     "server_names",
     "server_ports",

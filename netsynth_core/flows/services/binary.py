@@ -180,14 +180,22 @@ def dcerpc(s: Side) -> Mask:
 
 
 def rdp(e: Evidence) -> Mask:
-    """A connection request in TPKT with a cookie or a negotiation, or port 3389 (MS-RDPBCGR section 2.2.1.1)."""
+    """A connection request in TPKT with a cookie or a negotiation, or port 3389 (MS-RDPBCGR section 2.2.1.1).
+
+    Behind the request RDP speaks TLS: records of it without a greeting are the middle of a session on port 3389.
+    """
 
     def told(part: Evidence) -> Mask:
         s = part.orig
         asked = s.at(11, b"Cookie: ") | s.at(11, b"\1\0\x08\0") | s.at(11, b"\1\1\x08\0") | part.on(3389)
         return as_mask((s.byte(4) + 5 == s.word(2)) & (s.word(2) <= s.size) & asked)
 
-    return e.where(as_mask((e.orig.word(0) == 0x0300) & (e.orig.byte(5) == 0xE0)), told)
+    def middle(part: Evidence) -> Mask:
+        data = (part.orig.byte(0) == 23) | (part.resp.byte(0) == 23)
+        return as_mask(data & tls(part.orig) & (tls(part.resp) | (part.resp.size == 0)) & (part.orig.byte(0) != 22))
+
+    request = e.where(as_mask((e.orig.word(0) == 0x0300) & (e.orig.byte(5) == 0xE0)), told)
+    return as_mask(request | e.where(e.on(3389), middle))
 
 
 def amqp(s: Side) -> Mask:

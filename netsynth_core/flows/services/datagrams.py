@@ -131,10 +131,12 @@ def radius(s: Side) -> Mask:
 
 
 def tftp(s: Side) -> Mask:
-    """A request with a name and a mode (RFC 1350 section 5)."""
+    """A request with a name and a mode, as far as the head goes (RFC 1350 section 5)."""
 
     def told(part: Side) -> Mask:
-        return as_mask(part.holds(b"octet\0") | part.holds(b"netascii\0") | part.holds(b"OCTET\0"))
+        named = np.all(part.head[:, 2:] > 0x20, axis=1)
+        mode = part.holds(b"\0octet") | part.holds(b"\0netascii") | part.holds(b"\0OCTET")
+        return as_mask(mode | (named & (part.size > part.head.shape[1])))
 
     return s.where(as_mask((s.byte(0) == 0) & s.among(1, (1, 2)) & (s.byte(2) > 0x20) & (s.size >= 9)), told)
 

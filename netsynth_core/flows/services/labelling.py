@@ -15,9 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.capture.packets import FLAG_SYN, PROTO_TCP, PROTO_UDP, PacketTable
-from netsynth_core.flows.conversations import Conversations
-from netsynth_core.flows.services.evidence import WIDTH, Evidence, Mask, Side
+from netsynth_core.capture.packets import PROTO_TCP, PROTO_UDP
+from netsynth_core.flows.services.evidence import Evidence, Mask, Side
 from netsynth_core.flows.services.rules import RULES
 
 _TEXT_BYTES: Final = 12
@@ -72,11 +71,12 @@ def _codes(
     stream = proto == PROTO_TCP
     e = Evidence(Side(heads[:, 0], sizes[:, 0]), Side(heads[:, 1], sizes[:, 1]), port, proto)
     codes = np.zeros(len(port), np.int16)
+    by_port = _by_port()[0 if stream else 1, np.clip(port, 0, 65535)]
     for code, rule in enumerate(RULES, 1):
         test = rule.stream if stream else rule.datagram
         if test is not None:
-            codes[test(e) & (codes == 0)] = code
-    by_port = _by_port()[0 if stream else 1, np.clip(port, 0, 65535)]
+            open_to = (codes == 0) & (by_port == 0) if rule.weak else codes == 0
+            codes[test(e) & open_to] = code
     left = np.flatnonzero((codes == 0) & (by_port > 0))
     if len(left):
         there = Evidence(e.orig.take(left), e.resp.take(left), port[left], proto)
@@ -92,41 +92,6 @@ def _spoken_against(e: Evidence, codes: NDArray[np.int16], started: Mask, stream
     text = e.orig.printable(_TEXT_BYTES) | e.resp.printable(_TEXT_BYTES)
     against: Mask = (spoken & started & (ruled > 0)) | (text & (binary > 0))
     return against
-
-
-def label_services(
-    packets: PacketTable, conversations: Conversations, port: NDArray[np.int32], proto: NDArray[np.uint8]
-) -> NDArray[np.object_]:
-    """The service of each flow of a metered table.
-
-    Parameters
-    ----------
-    packets, conversations
-        The packets and which of them belong to each flow.
-    port, proto
-        Responder port and IP protocol number per flow.
-
-    Returns
-    -------
-    NDArray[np.object_]
-        As `label_heads`.
-    """
-    from netsynth_core.flows import _kernels
-
-    n = len(conversations)
-    if n == 0:
-        return np.empty(0, dtype=object)
-    found = np.empty((n, 2), np.int64)
-    _kernels.first_payloads(
-        conversations.offsets, conversations.packets, conversations.direction, packets.payload_captured, found
-    )
-    rows = found.reshape(-1)
-    heads = np.empty((2 * n, WIDTH), np.uint8)
-    _kernels.prefixes(packets.data, packets.payload_offset, packets.payload_captured, rows, heads)
-    sizes = np.where(rows >= 0, packets.payload_length[rows], 0).astype(np.int64)
-    first = conversations.packets[conversations.offsets[:-1]]
-    begun = packets.flags[first] & FLAG_SYN != 0
-    return label_heads(heads.reshape(n, 2, WIDTH), sizes.reshape(n, 2), proto, port, begun=begun)
 
 
 def services_by_port(port: NDArray[np.int32], proto: NDArray[np.object_]) -> NDArray[np.object_]:

@@ -29,6 +29,8 @@ class Rule:
     no such rule. When that side's first payload was captured and is something else, the port does not name the flow."""
     binary: bool = False
     """Whether its messages never begin with a line of text: then text on its port is something else."""
+    weak: bool = False
+    """Whether its first bytes are too little to name a flow on the port of another service."""
 
 
 def _starts(*texts: bytes) -> Test:
@@ -38,6 +40,7 @@ def _starts(*texts: bytes) -> Test:
 
 RULES: Final = (
     Rule("ssdp", (), (1900,), "UPnP Device Architecture 2.0 section 1", None, lines.ssdp, "either"),
+    Rule("rdp", (3389,), (), "MS-RDPBCGR section 2.2.1.1", binary.rdp, None, "orig", binary=True),
     Rule("tls", (443, 465, 636, 853, 990, 993, 995, 8443), (), "RFC 8446 section 5.1; RFC 5246 appendix E.2",
          either(binary.tls), None, "orig", binary=True),
     Rule("rtsp", (554,), (), "RFC 7826 sections 7, 8", lines.rtsp, None, "orig"),
@@ -75,7 +78,6 @@ RULES: Final = (
          on_ports(lines.memcached, 11211)),
     Rule("smb", (139, 445), (), "MS-SMB2 section 2.2.1; RFC 1002 section 4.3", either(binary.smb), None, "orig",
          binary=True),
-    Rule("rdp", (3389,), (), "MS-RDPBCGR section 2.2.1.1", binary.rdp, None, "orig", binary=True),
     Rule("kerberos", (88,), (88,), "RFC 4120 sections 5.10, 7.2; RFC 3244 section 2", asn1.kerberos, asn1.kerberos,
          "either", binary=True),
     Rule("ldap", (389, 3268), (389,), "RFC 4511 section 4.1.1", either(asn1.ldap), either(asn1.ldap), "either",
@@ -111,7 +113,7 @@ RULES: Final = (
     Rule("wireguard", (), (51820,), "WireGuard protocol: messages", None, datagrams.wireguard, "either", binary=True),
     Rule("mdns", (), (5353,), "RFC 6762 section 18", None, on_ports(either(datagrams.any_dns), 5353), "either"),
     Rule("llmnr", (), (5355,), "RFC 4795 section 2.1", None, on_ports(either(datagrams.any_dns), 5355), "either"),
-    Rule("netbios", (137,), (137, 138), "RFC 1002 sections 4.2.1, 4.4.1", None, datagrams.netbios, "either"),
+    Rule("netbios", (137,), (137, 138), "RFC 1002 sections 4.2.1, 4.4.1", None, datagrams.netbios, binary=True),
     Rule("dns", (53,), (53,), "RFC 1035 sections 4.1, 4.2", datagrams.dns, datagrams.dns, "either", binary=True),
     Rule("dhcp", (), (67, 68), "RFC 2131 section 2; RFC 951", None, on_ports(either(datagrams.dhcp), 67, 68),
          "either"),
@@ -127,7 +129,7 @@ RULES: Final = (
          "either"),
     Rule("rip", (), (520, 521), "RFC 2453 section 4; RFC 2080 section 2.1", None,
          on_ports(either(datagrams.rip), 520, 521), "either"),
-    Rule("tftp", (), (69,), "RFC 1350 section 5", None, asked(datagrams.tftp), "orig"),
+    Rule("tftp", (), (69,), "RFC 1350 section 5", None, on_ports(asked(datagrams.tftp), 69), "orig"),
     Rule("openvpn", (1194,), (1194,), "OpenVPN network protocol: control channel", datagrams.openvpn,
          datagrams.openvpn, binary=True),
     Rule("gtp", (), (2123, 2152), "3GPP TS 29.060 section 6; TS 29.281 section 5; TS 29.274", None, datagrams.gtp,
@@ -147,7 +149,7 @@ RULES: Final = (
          either(lambda s: binary.rpc(s, 0)), binary=True),
     Rule("telnet", (23,), (), "RFC 854; RFC 855",
          any_of(either(lines.telnet), on_ports(either(lines.telnet_command), 23))),
-    Rule("rtp", (), (), "RFC 3550 section 5.1; RFC 3551 section 6", None, datagrams.rtp),
+    Rule("rtp", (), (), "RFC 3550 section 5.1; RFC 3551 section 6", None, datagrams.rtp, weak=True),
     Rule("printer", (515, 631, 9100), (), "RFC 1179; RFC 8010; JetDirect: the port alone"),
 )  # fmt: skip
 """Every service known."""
