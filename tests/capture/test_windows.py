@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsynth_core.capture import CaptureWindows, PacketTable, ReadOptions, read_capture
+from netsynth_core.capture.decode import kernels_cached
 from netsynth_core.errors import NetsynthError
 from tests.capture.test_fragments import DATAGRAMS, pieces_of
 from tests.capture.traffic import Frame, block, enhanced, frames_in, interface, mixed, pcap, section, simple, web
@@ -112,6 +113,14 @@ def test_options_and_file_number_hold_for_windows(tmp_path: Path) -> None:
     assert {value for table in windows for value in table.file.tolist()} == {3}
     with pytest.raises(RuntimeError, match="once all windows were read"):
         _ = CaptureWindows(path).report
+
+
+def test_what_was_read_once_is_known_to_be_compiled(tmp_path: Path) -> None:
+    for name in ("pcap", "pcapng"):
+        path = tmp_path / name
+        path.write_bytes(FILES[name])
+        read_capture(path)
+        assert kernels_cached(path)
 
 
 def test_a_window_cannot_be_written(tmp_path: Path) -> None:
