@@ -117,6 +117,29 @@ def test_a_flow_log_has_no_packets(workspace: Workspace, tmp_path: Path) -> None
         do(workspace, "words", flows.id)
 
 
+def test_logs_and_mapped_tables_tell_what_was_left_out(workspace: Workspace, tmp_path: Path) -> None:
+    log = tmp_path / "flows.txt"
+    log.write_text(
+        "Date first seen,Duration,Proto,Src IP Addr,Src Pt,Dst IP Addr,Dst Pt,Packets,Bytes,Flags\n"
+        "2017-03-15 00:00:01.500,0.1,TCP,10.0.0.3,4001,10.0.0.2,80,1,60,....S.\nrubbish\n"
+    )
+    capture = do(workspace, "capture", path=str(log))[-1]
+    facts = do(workspace, "flows", capture.id)[-1].facts
+    assert facts["flows"] == 1 and facts["first_skipped"] == {"wrong number of cells": 3}
+    assert [(log["format"], log["rows"], log["skipped"]) for log in facts["logs"]] == [
+        ("cidds", 2, {"wrong number of cells": 1})
+    ]
+    other = tmp_path / "other.csv"
+    other.write_text("when;who;whom\n1700000000;10.0.0.1;10.0.0.2\n")
+    capture = do(workspace, "capture", path=str(other))[-1]
+    mapping = {"columns": {"ts": "when", "src_ip": "who", "dst_ip": "whom"}, "delimiter": ";"}
+    with pytest.raises(SchemaError, match="names no column"):
+        do(workspace, "flows", capture.id, mapping={"columns": {}})
+    capture = do(workspace, "capture", path=str(other))[-1]
+    made = do(workspace, "flows", capture.id, mapping=mapping)[-1]
+    assert made.facts["flows"] == 1 and made.facts["logs"][0]["format"] == "mapping"
+
+
 def test_a_model_of_words_is_sampled_as_words(workspace: Workspace, pcap: Path) -> None:
     flows = do(workspace, "flows", do(workspace, "capture", path=str(pcap))[-1].id)[-1]
     words = do(workspace, "words", flows.id)[-1]
