@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -317,7 +318,7 @@ def read_overview(path: Path) -> Overview:
         When the file is broken or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as held:
             meta = json.loads(held["meta"].tobytes())
             if meta["version"] != VERSION:
                 raise DocumentError(f"{path} is of version {meta['version']}.", hint="Read the capture again.")
@@ -339,7 +340,7 @@ def read_overview(path: Path) -> Overview:
                 all_hosts=meta["all_hosts"],
                 talkers=Talkers(tuple(originators), tuple(responders), held["talkers"], *totals),
             )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         if isinstance(error, DocumentError):
             raise
         raise DocumentError(f"{path} is broken: {error}.", hint="Read the capture again.") from error

@@ -1,13 +1,13 @@
 """One conversation packet by packet, as a person reads it: relative numbers, flags, payload classes, marks, symbols."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import FLAG_ACK, FLAG_SYN, PROTO_TCP, PacketTable
-from netsynth_core.flows.conversations import Conversations
 from netsynth_core.flows.extraction import extract_words
 from netsynth_core.flows.metering import Metered
 from netsynth_core.flows.overview import MARK_NAMES
@@ -53,7 +53,9 @@ class Steps:
         return len(self.rows)
 
 
-def conversation_steps(packets: PacketTable, metered: Metered, flow: int) -> Steps:
+def conversation_steps(
+    packets: PacketTable, metered: Metered, flow: int, *, symbols: Sequence[str] | None = None
+) -> Steps:
     """The packets of one flow.
 
     Parameters
@@ -62,6 +64,9 @@ def conversation_steps(packets: PacketTable, metered: Metered, flow: int) -> Ste
         A packet table and its flows and conversations.
     flow
         Row of the flow table.
+    symbols
+        Those of the conversation's word (`extract_words` of all flows, since tokens depend on what recurs among them);
+        None = extract the words now.
     """
     conversations = metered.conversations
     rows = conversations.rows(flow)
@@ -81,7 +86,7 @@ def conversation_steps(packets: PacketTable, metered: Metered, flow: int) -> Ste
         payload=held.payload_length.astype(np.int64),
         classes=tuple(CLASS_NAMES[code] for code in classify(held).tolist()),
         marks=tuple(mark_words(int(value)) for value in bits),
-        symbols=_symbols(held, metered, flow, way),
+        symbols=_placed(_word(packets, metered, flow) if symbols is None else symbols, held),
         frames=held.frame.astype(np.int64) + 1,
     )
 
@@ -133,16 +138,20 @@ def _from(numbers: NDArray[np.int64], start: NDArray[np.int64]) -> NDArray[np.in
     return np.where(ahead < 1 << 31, ahead, 0)
 
 
-def _symbols(held: PacketTable, metered: Metered, flow: int, way: NDArray[np.uint8]) -> tuple[str, ...]:
-    """The symbols of the conversation's packets, in their places."""
-    n = len(held)
-    alone = Conversations(np.array([0, n], np.int64), np.arange(n, dtype=np.int64), way)
-    words = extract_words(held, replace(metered, source=metered.flows.take(np.array([flow])), kept=alone))
+def _word(packets: PacketTable, metered: Metered, flow: int) -> Sequence[str]:
+    """The symbols of a conversation among those of all."""
+    for words in extract_words(packets, metered, by=("service",)):
+        if words.flow_rows is not None and flow in words.flow_rows:
+            return words.names(int(np.flatnonzero(words.flow_rows == flow)[0]))
+    return ()
+
+
+def _placed(symbols: Sequence[str], held: PacketTable) -> tuple[str, ...]:
+    """The symbols in the places of their packets; later fragments have none."""
     seen = np.flatnonzero(held.fragment != 2)
-    texts = [""] * n
-    if len(words) == 1 and len(words[0].symbols) == len(seen):
-        names = words[0].names(0)
-        for at, name in zip(seen.tolist(), names, strict=True):
+    texts = [""] * len(held)
+    if len(symbols) == len(seen):
+        for at, name in zip(seen.tolist(), symbols, strict=True):
             texts[at] = name
     return tuple(texts)
 

@@ -121,7 +121,23 @@ def steps(folder: str, id: str, row: int) -> "Steps":
     """The packets of one flow; shared, not to be changed."""
     from netsynth_core.flows.steps import conversation_steps
 
-    return conversation_steps(packets(folder, id), metered(folder, id), row)
+    group, index = conversation_words(folder, id).get(row, (None, 0))
+    names = group.names(index) if group is not None else []
+    return conversation_steps(packets(folder, id), metered(folder, id), row, symbols=names)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading conversations…")
+def conversation_words(folder: str, id: str) -> dict[int, tuple["Words", int]]:
+    """Which word, of which group, belongs to each flow row; the packets are read from the capture again."""
+    from netsynth_core.flows.extraction import extract_words
+
+    groups = extract_words(packets(folder, id), metered(folder, id), by=("service",))
+    return {
+        int(row): (group, index)
+        for group in groups
+        if group.flow_rows is not None
+        for index, row in enumerate(group.flow_rows.tolist())
+    }
 
 
 @st.cache_resource(max_entries=1, show_spinner="Reading packets…")
