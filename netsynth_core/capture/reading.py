@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from netsynth_core.capture.decode import Decoder
 from netsynth_core.capture.options import ReadOptions
 from netsynth_core.capture.packets import Capture, PacketTable, ReadReport
-from netsynth_core.capture.unpack import load_bytes, packing_of
+from netsynth_core.capture.unpack import load_bytes, packing_of, too_large
 from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import NotEnoughData
 from netsynth_core.files import require_file
@@ -36,7 +36,7 @@ def read_capture(path: str | Path, options: ReadOptions | None = None, *, monito
     TruncatedCapture
         When the file ends inside its own header.
     StorageError
-        When it cannot be read, is a directory, or is empty.
+        When it cannot be read, is a directory, or is empty; when memory cannot hold it at once.
     """
     target = require_file(path)
     data, problem = load_bytes(target, monitor=monitor)
@@ -68,8 +68,11 @@ def _read(
     tunnels = (options or ReadOptions()).tunnels
     decoder = Decoder(data[:4096].tobytes(), name, tunnels=tunnels, monitor=monitor)
     size = len(data)
-    while not decoder.done:
-        decoder.read(data, 0, size + 1, final=True, size=size)
+    try:
+        while not decoder.done:
+            decoder.read(data, 0, size + 1, final=True, size=size)
+    except MemoryError as error:
+        raise too_large(name) from error
     packets = decoder.take(data)
     return Capture(packets, decoder.report(packing=packing, problem=problem))
 

@@ -3,6 +3,7 @@
 What is damaged or ends too early gives what could be unpacked, and `problem` says what was wrong.
 """
 
+import errno
 import zlib
 from collections.abc import Generator
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.errors import UnknownFormat
+from netsynth_core.errors import StorageError, UnknownFormat
+from netsynth_core.files import storage_error
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.units import format_bytes
 
@@ -100,6 +102,14 @@ class Unpacker:
             self.problem = str(error)
 
 
+def too_large(path: str | Path) -> StorageError:
+    """The error of a capture that memory cannot hold at once."""
+    return StorageError(
+        f"{path} is too large to be held at once.",
+        hint="Turn it into a flow table (netsynth flows), which reads it window by window, or cut it (editcap -c).",
+    )
+
+
 def load_bytes(path: Path, *, monitor: Monitor = SILENT) -> tuple[NDArray[np.uint8], str | None]:
     """The bytes of a file: mapped when plain, unpacked in memory when compressed.
 
@@ -112,11 +122,18 @@ def load_bytes(path: Path, *, monitor: Monitor = SILENT) -> tuple[NDArray[np.uin
     ------
     UnknownFormat
         When it unpacks to more than the limits of this module allow.
+    StorageError
+        When there is no room to map it.
     """
     with path.open("rb") as handle:
         head = handle.read(4)
     if not packing_of(head):
-        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r")), None
+        try:
+            return np.asarray(np.memmap(path, dtype=np.uint8, mode="r")), None
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise too_large(path) from error
+            raise storage_error(error, path, "map") from error
     pieces: list[bytes] = []
     unpacked, size = 0, path.stat().st_size
     unpacker = Unpacker(path, monitor=monitor)

@@ -2,6 +2,8 @@
 
 import gzip
 import struct
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -172,6 +174,18 @@ def test_unpacking_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(UnknownFormat, match="unpacks to more than") as caught:
         read_capture(path)
     assert "gunzip" in caught.value.hint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on address space is one of Linux")
+def test_a_capture_too_large_for_memory_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "large.pcap"
+    with path.open("wb") as handle:
+        handle.write(pcap(web()))
+        handle.truncate(1 << 40)
+    script = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 33, 1 << 33));"
+    script += "from netsynth_core.capture import read_capture; read_capture(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    assert "StorageError" in done.stderr and "netsynth flows" in done.stderr
 
 
 def test_pcapng_sections_interfaces_and_block_kinds(tmp_path: Path) -> None:
