@@ -1,6 +1,7 @@
 """Progress and cancellation: long work calls `Monitor.step`; whoever watches decides what to do with it.
 
-The terminal draws a bar, a job writes `status.json`, a test counts calls. `step` may raise `Cancelled`.
+The terminal draws a bar, a job writes `status.json`, a test counts calls. `step` may raise `Cancelled`: then nothing
+is kept. A watcher may instead ask a search to stop and keep the best it has, by `stopping`.
 """
 
 from collections.abc import Callable
@@ -36,6 +37,15 @@ class _Silent:
 
 
 SILENT: Monitor = _Silent()
+
+
+def stopping(monitor: Monitor) -> bool:
+    """Whether the watcher wants a search to end now with the best it has found.
+
+    A monitor says so by an attribute or property `stopping`; one without never does. Learners that cannot end early do
+    not ask.
+    """
+    return bool(getattr(monitor, "stopping", False))
 
 
 class CallbackMonitor:

@@ -7,6 +7,7 @@ import click
 
 from netsynth_core.cli.inputs import PATH, new_folder, output_file, output_option, peak_rss_bytes
 from netsynth_core.cli.output import Output, common_options, figure_lines, seed_option
+from netsynth_core.cli.stopping import stop_on_quit
 
 
 @click.command("fit", epilog="Example: netsynth fit flowchronicle flows.csv -o patterns.json --set bins=32")
@@ -42,6 +43,8 @@ def fit_command(
 
     Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words, from one
     service of a capture, or from each file of a folder of words (netsynth words) into a folder of models: -o DIR.
+
+    Ctrl-\\ ends the search of a flow-level kind and keeps the best so far; Ctrl-C keeps nothing.
     """
     from netsynth_core.flows.words_io import notes_on
     from netsynth_core.models.document import write_document
@@ -74,7 +77,8 @@ def fit_command(
 
             source = read_flows(list(inputs), monitor=monitor)
             data, notes = source.flows, tuple(flow_notes(source))
-        fitted = fit_model(kind, data, settings, seed=seed, monitor=monitor)
+        with stop_on_quit(monitor, out.say) as stoppable:
+            fitted = fit_model(kind, data, settings, seed=seed, monitor=stoppable)
         write_document(output, fitted.document)
     summary = fitted.summary()
     bits = summary["codelength"]

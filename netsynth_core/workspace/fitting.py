@@ -21,7 +21,7 @@ from netsynth_core.errors import NetsynthError, NotEnoughData
 from netsynth_core.models.document import Document
 from netsynth_core.models.generator import Generator
 from netsynth_core.models.registry import get_kind, load_model
-from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.monitor import SILENT, Monitor, stopping
 from netsynth_core.workspace.contents import group_name
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ class _Within:
 
     def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
         self.monitor.step(f"{self.part}: {phase}", done, total, **facts)
+
+    @property
+    def stopping(self) -> bool:
+        """What the monitor inside says."""
+        return stopping(self.monitor)
 
 
 def within(monitor: Monitor, part: str) -> Monitor:

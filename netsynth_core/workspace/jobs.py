@@ -202,6 +202,14 @@ def cancel_job(workspace: Workspace, id: str) -> Job:
     return get_job(workspace, id)
 
 
+def stop_job(workspace: Workspace, id: str) -> Job:
+    """Ask a job to end its search with the best so far and keep it, marked as such; learners that cannot go on."""
+    job = get_job(workspace, id)
+    if not job.status.state.over:
+        write_text(job.folder / "stop", now_text() + "\n")
+    return get_job(workspace, id)
+
+
 def wait_job(workspace: Workspace, id: str, *, timeout_s: float) -> Job:
     """Wait until a job is over, or the time is; returns it as it is then."""
     deadline = time.monotonic() + timeout_s

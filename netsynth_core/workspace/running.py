@@ -22,7 +22,7 @@ TURN_EVERY_S = 0.2
 
 @dataclass
 class StatusMonitor:
-    """Writes progress into a job's folder, at most five times a second, and notices its ``cancel`` file."""
+    """Writes progress into a job's folder, at most five times a second; notices its ``cancel`` and ``stop`` files."""
 
     folder: Path
     status: JobStatus
@@ -43,6 +43,11 @@ class StatusMonitor:
         if (self.folder / "cancel").exists():
             raise Cancelled
         self.write(phase=phase, done=int(done), total=None if total is None else int(total), facts=_plain(facts))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the analyst asked a search to end with the best so far."""
+        return (self.folder / "stop").exists()
 
     def write(self, **changes: Any) -> None:
         """Replace ``status.json``."""

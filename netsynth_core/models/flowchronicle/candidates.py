@@ -6,6 +6,7 @@ join two types through a shared address; longer ones join a type to the windows 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,13 @@ class RowType:
     rows: NDArray[np.int64]
     saved: NDArray[np.float64]
     """Bits of the fixed cells under the empty pattern, by row of the table (0 outside `rows`)."""
+
+    @cached_property
+    def has(self) -> NDArray[np.bool_]:
+        """Whether each row of the table is one of `rows`."""
+        found = np.zeros(len(self.saved), np.bool_)
+        found[self.rows] = True
+        return found
 
 
 def cell_costs(index: FlowIndex, empty: Solution) -> NDArray[np.float64]:
@@ -161,6 +169,33 @@ class Estimator:
         starts = self._score.start_bits(after) - self._score.start_bits(before)
         gain = float(kind.saved[rows].sum()) - starts - OVERHEAD
         return Candidate(gain, Pattern((PartialFlow(kind.fixed),))) if gain > 0 else None
+
+    def own_singles(self, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[Candidate]:
+        """One flow of a type, or of any, whose later address equals the earlier one."""
+        if not self._score.reuses_within:
+            return
+        total, codes = int(free.sum()), self.index.codes
+        starts_before = self._score.start_bits(np.array([total]))
+        for column, source in ((b, a) for a in self.index.hosts for b in self.index.hosts if a < b):
+            equal = np.flatnonzero(free & (codes[:, column] == codes[:, source]))
+            if len(equal) < LEAST_HITS:
+                continue
+            # Where the empty network has learnt that the two are equal, its counts hide what it pays for learning it.
+            share = np.bincount(codes[:, column])[codes[equal, column]] / len(codes)
+            reused = np.zeros(len(codes))
+            reused[equal] = -np.log2(share)
+            for kind in (None, *types):
+                fixed = () if kind is None else kind.fixed
+                if any(c.column in (column, source) for c in fixed):
+                    continue
+                rows = equal if kind is None else equal[kind.has[equal]]
+                if len(rows) < LEAST_HITS:
+                    continue
+                starts = self._score.start_bits(np.array([len(rows), total - len(rows)])) - starts_before
+                saved = 0.0 if kind is None else float(kind.saved[rows].sum())
+                gain = saved + float(reused[rows].sum()) - starts - OVERHEAD
+                if gain > 0:
+                    yield Candidate(gain, Pattern((PartialFlow(fixed, (Reused(column, 0, source),)),)))
 
     def extensions(self, placed: Placed, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[Candidate]:
         """A flow of each type before, between and after the flows of a pattern, sharing one of its addresses."""

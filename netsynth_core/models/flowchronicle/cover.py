@@ -69,20 +69,20 @@ def match(pattern: Pattern, index: FlowIndex, claimed: NDArray[np.bool_]) -> NDA
     -------
     Rows, windows x flows, by ascending first row.
     """
-    starts = index.rows_of(pattern.flows[0].fixed)
+    starts = index.rows_for(pattern, 0)
     if len(pattern) == 1:
         free = starts[~claimed[starts]]
         claimed[free] = True
         return free[:, None]
     from netsynth_core.models.flowchronicle._kernels import claim, find_windows
 
-    lists = [np.zeros(0, np.int64), *(index.keys_of(flow) for flow in pattern.flows[1:])]
+    lists = [np.zeros(0, np.int64), *(index.keys_for(pattern, j) for j in range(1, len(pattern)))]
     offsets = np.cumsum([0, *(len(keys) for keys in lists)])
     # Flow 0 has no keys, so that flow j's keys begin at offsets[j].
     keys = np.concatenate(lists)
     refs = np.full((len(pattern), 2, 2), -1, np.int64)
-    for j, flow in enumerate(pattern.flows):
-        for m, cell in enumerate(flow.reused):
+    for j in range(1, len(pattern)):
+        for m, cell in enumerate(pattern.earlier(j)):
             refs[j, m] = cell.flow, cell.source
     limits = np.array([1000 << w for w in pattern.within], np.int64)
     taken = []

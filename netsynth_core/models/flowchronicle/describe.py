@@ -129,6 +129,9 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
             words = "any flow of one source"
         shared = []
         for cell in flow.reused:
+            if cell.flow == j:
+                shared.append("to itself")
+                continue
             mine, theirs = END_NAMES[columns[cell.column].name], END_NAMES[columns[cell.source].name]
             where = "the flow before" if cell.flow == j - 1 else f"flow {cell.flow + 1}"
             if mine == theirs:

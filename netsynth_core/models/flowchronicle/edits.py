@@ -44,7 +44,9 @@ class EditCell(Edit):
         default="",
         description="For fixed: the value as in the flow table; for numbers, any value of the bin (duration in s).",
     )
-    from_flow: int = Field(default=0, ge=0, description="For reused: place of the earlier flow, from 1.")
+    from_flow: int = Field(
+        default=0, ge=0, description="For reused: place of the earlier flow, from 1, or of this one."
+    )
     from_column: str = Field(default="", description="For reused: src_ip or dst_ip of that flow.")
 
     def sentence(self) -> str:

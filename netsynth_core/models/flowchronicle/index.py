@@ -3,13 +3,14 @@
 Built once per table; lists are made when first asked for and kept.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow
+from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern
 
 KEPT_LISTS = 4096
 
@@ -79,14 +80,41 @@ class FlowIndex:
             kept = self._keep(fixed, rows)
         return kept
 
+    def rows_for(self, pattern: Pattern, flow: int) -> NDArray[np.int64]:
+        """Rows that have the fixed cells of a flow of a pattern, and those that reuse its own; ascending."""
+        fixed, own = pattern.flows[flow].fixed, tuple((r.column, r.source) for r in pattern.own(flow))
+        if not own:
+            return self.rows_of(fixed)
+        kept = self._lists.get((fixed, own, None))
+        if kept is None:
+            rows = self.rows_of(fixed)
+            for column, source in own:
+                rows = rows[self.codes[rows, column] == self.codes[rows, source]]
+            kept = self._keep((fixed, own, None), rows)
+        return kept
+
+    def keys_for(self, pattern: Pattern, flow: int) -> NDArray[np.int64]:
+        """`rows_for`, as (addresses in the columns that reuse earlier flows, folded) * rows + row, ascending."""
+        own = tuple((r.column, r.source) for r in pattern.own(flow))
+        columns = tuple(r.column for r in pattern.earlier(flow))
+        return self._keys(pattern.flows[flow].fixed, own, columns, lambda: self.rows_for(pattern, flow))
+
     def keys_of(self, flow: PartialFlow) -> NDArray[np.int64]:
         """Rows that have the flow's fixed cells, as (addresses in its reused columns, folded) * rows + row,
         ascending."""
-        columns = tuple(c.column for c in flow.reused)
-        name = (flow.fixed, columns)
+        return self._keys(flow.fixed, (), tuple(c.column for c in flow.reused), lambda: self.rows_of(flow.fixed))
+
+    def _keys(
+        self,
+        fixed: tuple[Fixed, ...],
+        own: tuple[tuple[int, int], ...],
+        columns: tuple[int, ...],
+        rows_of: Callable[[], NDArray[np.int64]],
+    ) -> NDArray[np.int64]:
+        name = (fixed, own, columns)
         kept = self._lists.get(name)
         if kept is None:
-            rows = self.rows_of(flow.fixed)
+            rows = rows_of()
             group = np.zeros(len(rows), np.int64)
             for column in columns:
                 group = group * self.host_count + self.codes[rows, column]

@@ -13,7 +13,9 @@ Sender and receiver share the dictionaries of the columns and the number of rows
    A pattern of k flows over C columns costs L(p) = L_N(k) + (k - 1) log2 W + L(B_p) plus, for each flow,
    log2(C + 1) + log2 C(C, f) for which f of its cells are fixed, log2 V_c for the value of each, and, when it has a > 0
    address cells that are not fixed and earlier flows have s > 0 free ones,
-   log2(a + 1) + log2 C(a, u) + u log2 s for which u of them are reused, and of which. W limits of a gap are possible.
+   log2(a + 1) + log2 C(a, u) + u log2 s for which u of them are reused, and of which. Each of its address cells that
+   is left then, after the first one that is free, costs a bit for whether it equals a free one of its own flow before
+   it, and if so the choice among them. W limits of a gap are possible.
 
 3. **Labels.** Rows are labelled in order of time. A row that no open window claims begins something new: a window of
    one of the patterns, or a row of the empty pattern. This is sent by a Krichevsky-Trofimov (KT) code over the
@@ -49,15 +51,24 @@ def pattern_bits(pattern: Pattern, domains: NDArray[np.int64], hosts: tuple[int,
     columns = len(domains)
     bits = universal_integer(len(pattern)) + (len(pattern) - 1) * log2(WITHIN_STEPS)
     sources = 0
-    for flow in pattern.flows:
+    for place, flow in enumerate(pattern.flows):
         fixed = {c.column for c in flow.fixed}
         bits += log2(columns + 1) + log2_binomial(columns, len(fixed))
         bits += sum(log2(max(int(domains[c]), 1)) for c in sorted(fixed))
         addresses = sum(c not in fixed for c in hosts)
         if addresses and sources:
-            used = len(flow.reused)
+            used = len(pattern.earlier(place))
             bits += log2(addresses + 1) + log2_binomial(addresses, used) + used * log2(sources)
-        sources += sum(c not in flow.bound for c in hosts)
+        free = 0
+        own = {c.column for c in pattern.own(place)}
+        taken = fixed | {c.column for c in pattern.earlier(place)}
+        for column in hosts:
+            if column in taken:
+                continue
+            if free:
+                bits += 1.0 + (log2(free) if column in own else 0.0)
+            free += column not in own
+        sources += free
     return bits
 
 

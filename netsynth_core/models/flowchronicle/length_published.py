@@ -24,8 +24,8 @@ that are not there (the default one does not).
 What differs from the publication is the search alone: windows have gap limits, which cost nothing because a receiver
 does not need them (the delays are sent), a pattern's windows and their cover are those of
 `netsynth_core.models.flowchronicle.cover`, and addresses share one dictionary, so that one column's may be reused in
-the other. Addresses are fixed only where they are constant in all windows, as there. A pattern that an edit left
-without windows pays nothing for their number.
+the other. No cell reuses one of its own flow, which that language does not hold. Addresses are fixed only where they
+are constant in all windows, as there. A pattern that an edit left without windows pays nothing for their number.
 """
 
 from math import log2
@@ -50,6 +50,7 @@ class PublishedScore:
     """The published score on one flow table."""
 
     common = 0.0
+    reuses_within = False
 
     def __init__(self, index: FlowIndex) -> None:
         self.networks: NetworkLearner = ClimbingLearner(index.domains)

@@ -121,7 +121,8 @@ class FlowChronicle:
         outcome = search.run()
         warnings = []
         if outcome.stopped:
-            warnings.append(f"The search was ended by the budget of {params.budget}; more time may find more patterns.")
+            by = f"by the budget of {params.budget}" if outcome.stopped == "budget" else "by hand"
+            warnings.append(f"The search was ended {by}: this is the best so far; more time may find more patterns.")
         solution = outcome.solution
         if params.generalise:
             solution = generalised(solution, search.scorer, params.privacy_k)

@@ -1,8 +1,8 @@
 """The pattern language: an ordered list of partial flows whose cells are fixed, free or reused.
 
 A cell is named by flow (0-based place in the pattern) and column number. Free is what is neither fixed nor reused. A
-reused cell equals a free address cell of an earlier flow, of either address column. Patterns are values: equal ones are
-equal, hashable, and ordered, whatever way they were built.
+reused cell equals a free address cell of an earlier flow, of either address column, or one of its own flow in an
+earlier column. Patterns are values: equal ones are equal, hashable, and ordered, whatever way they were built.
 """
 
 from dataclasses import dataclass, replace
@@ -23,11 +23,11 @@ class Fixed:
 
 @dataclass(frozen=True, order=True)
 class Reused:
-    """The cell equals a free address cell of an earlier flow."""
+    """The cell equals a free address cell of an earlier flow, or of an earlier column of its own flow."""
 
     column: int
     flow: int
-    """Place of the earlier flow in the pattern, 0-based."""
+    """Place of that flow in the pattern, 0-based."""
     source: int
     """Its column."""
 
@@ -104,6 +104,14 @@ class Pattern:
         """(flow, column) of every free cell, in the order of the pattern's network."""
         return [(j, c) for j, flow in enumerate(self.flows) for c in range(columns) if c not in flow.bound]
 
+    def own(self, flow: int) -> tuple[Reused, ...]:
+        """The cells of a flow that reuse a cell of the same flow."""
+        return tuple(r for r in self.flows[flow].reused if r.flow == flow)
+
+    def earlier(self, flow: int) -> tuple[Reused, ...]:
+        """The cells of a flow that reuse a cell of an earlier flow."""
+        return tuple(r for r in self.flows[flow].reused if r.flow < flow)
+
     def sources(self) -> set[tuple[int, int]]:
         """(flow, column) of the free cells that later cells reuse."""
         return {(r.flow, r.source) for flow in self.flows for r in flow.reused}
@@ -141,10 +149,11 @@ def check_pattern(pattern: Pattern, sizes: tuple[int, ...], hosts: tuple[int, ..
         if any(not 0 <= c.code < sizes[c.column] for c in flow.fixed):
             raise InvalidEdit(f"Flow {j + 1} fixes a value that no flow has.", hint="Choose a value of the data.")
         for cell in flow.reused:
-            if not 0 <= cell.flow < j or cell.source not in hosts or cell.column not in hosts:
+            before = 0 <= cell.flow < j or (cell.flow == j and cell.source < cell.column)
+            if not before or cell.source not in hosts or cell.column not in hosts:
                 raise InvalidEdit(
-                    f"Flow {j + 1} reuses what is no address of an earlier flow.",
-                    hint="Reuse src_ip or dst_ip of an earlier flow.",
+                    f"Flow {j + 1} reuses what is no address before it.",
+                    hint="Reuse src_ip or dst_ip of an earlier flow, or make dst_ip equal to src_ip of the same flow.",
                 )
             if cell.source in pattern.flows[cell.flow].bound:
                 raise InvalidEdit(
@@ -171,7 +180,7 @@ def insert_flow(pattern: Pattern, place: int, flow: PartialFlow, within: tuple[i
 
 
 def rebind(pattern: Pattern, cell: tuple[int, int], source: tuple[int, int]) -> Pattern:
-    """The pattern with the free `cell` made a reuse of the earlier free cell `source`; what reused `cell` follows."""
+    """The pattern with the free `cell` made a reuse of the free cell `source` before it; what reused `cell` follows."""
     flows = []
     for flow in pattern.flows:
         reused = tuple(sorted(Reused(r.column, *source) if (r.flow, r.source) == cell else r for r in flow.reused))

@@ -35,12 +35,12 @@ MOST_MERGED = 16
 
 
 def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
-    """Variants of one pattern: a reuse introduced, a gap limit doubled or halved, a cell freed, an end flow dropped."""
+    """Variants of one pattern: a reuse introduced, a gap limit moved, a cell freed, an end flow dropped."""
     pattern = placed.pattern
     yield from reuses(placed, scorer)
     for gap, within in enumerate(pattern.within):
-        for other in (within - 1, within + 1, within + 3):
-            if 0 <= other < WITHIN_STEPS:
+        for other in dict.fromkeys((*gap_limits(placed, scorer, gap), within - 1, within + 1, within + 3)):
+            if 0 <= other < WITHIN_STEPS and other != within:
                 limits = (*pattern.within[:gap], other, *pattern.within[gap + 1 :])
                 yield replace(pattern, within=limits)
     for j, flow in enumerate(pattern.flows):
@@ -49,6 +49,14 @@ def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
                 yield pattern.with_cell(j, Free(cell.column))
     if len(pattern) > 1:
         yield from (shorter for shorter in shortened(pattern) if shorter.covered)
+
+
+def gap_limits(placed: Placed, scorer: Scorer, gap: int) -> list[int]:
+    """Limits that would let through half, nine tenths, 99 % and all of the delays of a gap."""
+    ts, windows = scorer.index.ts, placed.windows
+    delays = np.sort(ts[windows[:, gap + 1]] - ts[windows[:, gap]]) // 1000
+    places = (np.array([0.5, 0.9, 0.99, 1.0]) * (len(delays) - 1)).astype(np.int64)
+    return [int(d).bit_length() for d in delays[places]] if len(delays) else []
 
 
 def specialisations(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
@@ -79,12 +87,13 @@ def partitions(placed: Placed, scorer: Scorer) -> Iterator[tuple[Pattern, ...]]:
 
 
 def reuses(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
-    """A free address cell bound to an earlier free one that equals it in most windows."""
+    """A free address cell bound to a free one before it, of its own flow too, that equals it in most windows."""
     pattern, codes, hosts = placed.pattern, scorer.index.codes, scorer.index.hosts
     free = [(j, c) for j, flow in enumerate(pattern.flows) for c in hosts if c not in flow.bound]
+    within = scorer.terms.reuses_within
     for target in free:
         for source in free:
-            if source[0] < target[0]:
+            if source[0] < target[0] or (within and source[0] == target[0] and source[1] < target[1]):
                 left = codes[placed.windows[:, source[0]], source[1]]
                 right = codes[placed.windows[:, target[0]], target[1]]
                 if len(left) and float(np.mean(left == right)) >= SHARED:

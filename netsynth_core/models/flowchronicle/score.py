@@ -43,6 +43,8 @@ class Score(Protocol):
     fixable: tuple[int, ...]
     """Columns whose values the search may propose to fix."""
     networks: NetworkLearner
+    reuses_within: bool
+    """Whether a cell may reuse another of its own flow."""
 
     def shape_bits(self, pattern: Pattern) -> float:
         """L(p) without its network."""
@@ -69,6 +71,8 @@ class Score(Protocol):
 
 class DefaultScore:
     """The codelength of `netsynth_core.models.flowchronicle.length`."""
+
+    reuses_within = True
 
     def __init__(self, index: FlowIndex) -> None:
         prior = Prior.of(index.codes, index.domains)

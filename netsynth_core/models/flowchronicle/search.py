@@ -7,8 +7,9 @@ pays is removed. Every phase has finitely many candidates, and the rounds are bo
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern, con
 from netsynth_core.models.flowchronicle.refine import merges, partitions, refinements, specialisations
 from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
-from netsynth_core.monitor import Monitor
+from netsynth_core.monitor import Monitor, stopping
 
 MOST_ROUNDS = 12
 PATIENCE = 12
@@ -34,8 +35,8 @@ class SearchOutcome:
     """What the search ended with."""
 
     solution: Solution
-    stopped: bool
-    """Whether the time budget ended it."""
+    stopped: Literal["", "budget", "hand"]
+    """What ended it early: the time budget, or the watcher; empty when it came to its own end."""
     tested: int
     """Pattern sets covered and scored."""
 
@@ -69,6 +70,7 @@ class Search:
         self.most_flows = most_flows
         self.tested = 0
         self.seen: set[Pattern] = set()
+        self._stopped: Literal["", "budget", "hand"] = ""
         self._end = None if seconds is None else monotonic() + seconds
         self.monitor.step("learning the empty pattern", 0, None)
         self.solution = self.scorer.empty()
@@ -88,14 +90,19 @@ class Search:
             self._refinements()
             self._specialisations()
             self._prune()
-            if self.out_of_time or not self.solution.total < before - LEAST_SAVED:
+            if self.ended or not self.solution.total < before - LEAST_SAVED:
                 break
-        return SearchOutcome(self.solution, self.out_of_time, self.tested)
+        return SearchOutcome(self.solution, self._stopped, self.tested)
 
     @property
-    def out_of_time(self) -> bool:
-        """Whether the time budget is used up."""
-        return self._end is not None and monotonic() > self._end
+    def ended(self) -> bool:
+        """Whether the time budget is used up, or the watcher wants the best so far."""
+        if not self._stopped:
+            if stopping(self.monitor):
+                self._stopped = "hand"
+            elif self._end is not None and monotonic() > self._end:
+                self._stopped = "budget"
+        return bool(self._stopped)
 
     def _step(self, phase: str) -> None:
         s = self.solution
@@ -124,7 +131,11 @@ class Search:
 
     def _apart(self, pattern: Pattern) -> Solution:
         """The solution with the flows of `pattern` as patterns of their own: joining them must save more than this."""
-        parts = [Pattern((PartialFlow(flow.fixed),)) for flow in pattern.flows if flow.fixed]
+        flows = [
+            PartialFlow(flow.fixed, tuple(replace(r, flow=0) for r in pattern.own(j)))
+            for j, flow in enumerate(pattern.flows)
+        ]
+        parts = [Pattern((flow,)) for flow in flows if flow.fixed or flow.reused]
         return self.scorer.solve([*self.solution.patterns, *parts], base=self.solution)
 
     def _absorbed(self, trial: Solution, pattern: Pattern) -> Solution:
@@ -181,7 +192,7 @@ class Search:
             ]
         heapq.heapify(queue)
         failures = 0
-        while queue and failures < PATIENCE and not self.out_of_time:
+        while queue and failures < PATIENCE and not self.ended:
             _, _, (a, b, way) = heapq.heappop(queue)
             first, second = self.types[a], self.types[b]
             fresh = self.estimator.pair(first, second, self.estimator.ways(first, second)[way], free)
@@ -199,7 +210,7 @@ class Search:
 
     def _extensions(self) -> None:
         tried: set[Pattern] = set()
-        while not self.out_of_time:
+        while not self.ended:
             waiting = [p for p in self.solution.placed if p.pattern not in tried and len(p.pattern) < self.most_flows]
             if not waiting:
                 return
@@ -219,6 +230,7 @@ class Search:
             free = np.zeros(len(self.index), np.bool_)
             free[self.solution.left] = True
             candidates = [c for c in (self.estimator.single(t, free) for t in self.types) if c is not None]
+            candidates += self.estimator.own_singles(self.types, free)
             if not self._test_in_order(candidates, "single flows", most=PATIENCE, one=True):
                 return
 
@@ -228,7 +240,7 @@ class Search:
         failures = 0
         kept = False
         for candidate in ranked:
-            if failures >= most or self.out_of_time or (one and kept):
+            if failures >= most or self.ended or (one and kept):
                 break
             if candidate.pattern in self.seen:
                 continue
@@ -248,7 +260,7 @@ class Search:
                 if placed is None:
                     break
                 for variant in refinements(placed, self.scorer):
-                    if self.out_of_time:
+                    if self.ended:
                         return
                     if variant in self.seen:
                         continue
@@ -267,7 +279,7 @@ class Search:
             if any(self._split(parts, pattern) for parts in partitions(placed, self.scorer)):
                 continue
             for variant in specialisations(placed, self.scorer):
-                if self.out_of_time:
+                if self.ended:
                     return
                 if variant not in self.seen:
                     self.seen.add(variant)
@@ -275,7 +287,7 @@ class Search:
 
     def _split(self, parts: tuple[Pattern, ...], pattern: Pattern) -> bool:
         """Keep the parts instead of the pattern when the total falls; say whether it did."""
-        if self.out_of_time:
+        if self.ended:
             return False
         self.tested += 1
         trial = self.scorer.solve([*without(self.solution.patterns, pattern), *parts], base=self.solution)
@@ -291,6 +303,8 @@ class Search:
     def _prune(self) -> None:
         """Remove every pattern without which the total is smaller, and learn the networks anew."""
         for pattern in reversed(self.solution.patterns):
+            if self.ended:
+                return
             trial = self.scorer.solve(without(self.solution.patterns, pattern), base=self.solution)
             if trial.total < self.solution.total:
                 self.solution = trial

@@ -97,6 +97,10 @@ class Scorer:
             structure = self._learner.score(codes, self._columns, parents)
         return self._solution((), self._all, structure)
 
+    def _untouched(self, pattern: Pattern, touched: NDArray[np.bool_]) -> bool:
+        """Whether none of the rows that the pattern may take is among the touched ones: its windows stay."""
+        return not any(touched[self.index.rows_for(pattern, j)].any() for j in range(len(pattern)))
+
     def _solution(self, placed: tuple[Placed, ...], left: NDArray[np.int64], empty: Structure) -> Solution:
         starts = np.array([*(len(p.windows) for p in placed), len(left)], np.int64)
         return Solution(placed, left, empty, self.terms.common, self.terms.start_bits(starts))
@@ -122,14 +126,24 @@ class Scorer:
         ordered = sorted(set(patterns), key=cover_key)
         claimed = np.zeros(len(self.index), np.bool_)
         placed: list[Placed] = []
+        # What was claimed when the solution before came to the same pattern, which both hold in the same order.
+        claimed_then = np.zeros(len(self.index), np.bool_)
+        waiting = iter(base.placed)
         changed = False
         for place, pattern in enumerate(ordered):
             before = known.get(pattern)
             changed = changed or place >= len(base.placed) or base.placed[place].pattern != pattern
-            if before is not None and not changed:
-                claimed[before.windows] = True
-                placed.append(before)
-                continue
+            if before is not None:
+                for other in waiting:
+                    if other is before:
+                        break
+                    claimed_then[other.windows] = True
+                same = not changed or self._untouched(pattern, claimed ^ claimed_then)
+                claimed_then[before.windows] = True
+                if same:
+                    claimed[before.windows] = True
+                    placed.append(before)
+                    continue
             windows = match(pattern, self.index, claimed)
             if len(windows) or keep_unused:
                 given = before.structure.parents if before is not None else (parents or {}).get(pattern)

@@ -23,8 +23,8 @@ DOMAINS = np.array([2, 3, 3])
 HOSTS = (1, 2)
 
 
-def flows_of(free_before: list[tuple[int, int]]) -> list[PartialFlow]:
-    """Every partial flow there is after flows with these free address cells."""
+def flows_of(free_before: list[tuple[int, int]], place: int) -> list[PartialFlow]:
+    """Every partial flow there is at a place after flows with these free address cells."""
     flows = []
     for cells in product(*(["free", *range(size)] for size in DOMAINS)):
         fixed = tuple(Fixed(c, v) for c, v in enumerate(cells) if v != "free")
@@ -33,15 +33,17 @@ def flows_of(free_before: list[tuple[int, int]]) -> list[PartialFlow]:
         for sources in product(*choices):
             reused = tuple(Reused(c, *s) for c, s in zip(addresses, sources, strict=True) if s is not None)
             flows.append(PartialFlow(fixed, reused))
+            if len(addresses) == 2 and sources == (None, None):
+                flows.append(PartialFlow(fixed, (Reused(HOSTS[1], place, HOSTS[0]),)))
     return flows
 
 
 def test_the_code_of_patterns_of_two_flows_sums_to_the_code_of_their_length() -> None:
     """Summed over all patterns of two flows and all limits, 2^-L(p) is 2^-L_N(2)."""
     total = 0.0
-    for first in flows_of([]):
+    for first in flows_of([], 0):
         free = [(0, c) for c in HOSTS if c not in first.bound]
-        for second in flows_of(free):
+        for second in flows_of(free, 1):
             total += WITHIN_STEPS * 2 ** -pattern_bits(Pattern((first, second), (0,)), DOMAINS, HOSTS)
     assert total == pytest.approx(2 ** -universal_integer(2))
 
@@ -82,3 +84,16 @@ def test_instants_cost_the_same_whatever_the_unit() -> None:
     assert resolution(ts) == 10**6
     assert instant_bits(ts) == pytest.approx(instant_bits(ts // 1000))
     assert instant_bits(ts[:1]) == 0.0
+
+
+@pytest.mark.parametrize("largest", [1, 2, 3])
+def test_the_code_of_instants_sums_to_the_code_of_the_largest_gap(largest: int) -> None:
+    """Over all pairs of gaps whose larger one is in the last of `largest` doubling bins; the KT code also has room
+    for pairs that do not reach it, which is what is lacking to 2^-L_N."""
+    total = 0.0
+    for gaps in product(range(2 ** (largest - 1)), repeat=2):
+        if max(gaps).bit_length() + 1 == largest:
+            total += 2 ** -instant_bits(np.cumsum([1, *gaps]))
+    half = largest / 2
+    not_reached = (half - 0.5) / half * (half + 0.5) / (half + 1)
+    assert total == pytest.approx(2 ** -universal_integer(largest) * (1 - not_reached))
