@@ -21,7 +21,8 @@ from netsynth_core.errors import InvalidParameter
 from netsynth_core.files import atomic_path
 from netsynth_core.flows.metering import ICMP_PAIRS
 from netsynth_core.flows.table import FlowTable
-from netsynth_core.flows.table_io import format_seconds, write_flow_table
+from netsynth_core.flows.table_io import write_flow_table
+from netsynth_core.flows.writing import seconds_texts
 from netsynth_core.units import NS_PER_S
 
 CONN_FIELDS: Final = {
@@ -83,7 +84,7 @@ def write_conn_log(path: str | Path, flows: FlowTable) -> None:
     named = pc.is_in(proto, value_set=_array(list(PROTO_NAMES.values())))
     single = (frame["fwd_packets"] + frame["bwd_packets"] <= 1) & (frame["duration"] == 0)
     columns = {
-        "ts": _array(format_seconds(frame["ts"].to_numpy())),
+        "ts": _seconds(frame["ts"].to_numpy()),
         "uid": _array(_uids(frame)),
         "id.orig_h": _escaped(frame["src_ip"]),
         "id.orig_p": _unless(frame["src_port"], frame["src_port"] < 0),
@@ -91,7 +92,7 @@ def write_conn_log(path: str | Path, flows: FlowTable) -> None:
         "id.resp_p": _unless(frame["dst_port"], frame["dst_port"] < 0),
         "proto": pc.if_else(named, pc.replace_substring(pc.utf8_lower(proto), "icmpv6", "icmp"), "unknown_transport"),
         "service": _escaped(_zeek_services(frame)),
-        "duration": pc.if_else(pa.array(single.to_numpy()), "-", _array(format_seconds(frame["duration"].to_numpy()))),
+        "duration": pc.if_else(pa.array(single.to_numpy()), "-", _seconds(frame["duration"].to_numpy())),
         "conn_state": _escaped(frame["state"]),
         "missed_bytes": "0",
         "history": _escaped(frame["history"]),
@@ -131,7 +132,7 @@ def write_netflow_csv(path: str | Path, flows: FlowTable) -> None:
     columns = [
         _dates(ts),
         _dates(ts + frame["duration"].to_numpy()),
-        _array(format_seconds(frame["duration"].to_numpy())),
+        _seconds(frame["duration"].to_numpy()),
         _quoted(frame["src_ip"]),
         _quoted(frame["dst_ip"]),
         _numbers(source),
@@ -228,9 +229,13 @@ def _dates(ns: NDArray[np.int64]) -> Any:
     """UTC dates with at least three decimals of the second."""
     if not len(ns):
         return _array([])
-    days = np.datetime_as_string(ns.astype("datetime64[ns]").astype("datetime64[s]"), unit="s")
-    fractions = np.array([text[text.index(".") :] for text in format_seconds(ns % NS_PER_S)], dtype=object)
-    return _array((np.strings.replace(days, "T", " ").astype(object) + fractions).tolist())
+    seconds = pc.strftime(pc.cast(pa.array(ns // NS_PER_S), pa.timestamp("s")), format="%Y-%m-%d %H:%M:%S")
+    fractions = pc.utf8_slice_codeunits(_seconds(ns % NS_PER_S), 1)
+    return pc.binary_join_element_wise(pc.cast(seconds, pa.large_string()), fractions, _text(""))
+
+
+def _seconds(ns: NDArray[np.int64]) -> Any:
+    return pc.cast(seconds_texts(ns), pa.large_string())
 
 
 def _moment(ns: int) -> str:

@@ -80,7 +80,8 @@ def test_argus_on_the_office_capture(tmp_path: Path) -> None:
         check=True,
         timeout=120,
     )
-    fields = "stime ltime proto saddr sport dir daddr dport spkts dpkts sbytes dbytes state".split()
+    fields = ["stime", "ltime", "proto", "saddr", "sport", "dir", "daddr", "dport"]
+    fields += ["spkts", "dpkts", "sbytes", "dbytes", "state"]
     made = subprocess.run(
         ["ra", "-r", tmp_path / "office.argus", "-c", ",", "-n", "-u", "-s", *fields],
         check=True, capture_output=True, timeout=120,

@@ -1,4 +1,4 @@
-"""Exports: what is written is read again to the same flows, as far as the layout can hold them; equal tables, equal bytes."""
+"""Exports: what is written is read again, as far as the layout can hold it; equal tables, equal bytes."""
 
 import re
 from pathlib import Path

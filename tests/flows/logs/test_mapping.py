@@ -12,8 +12,14 @@ from netsynth_core.cli import main
 from netsynth_core.errors import SchemaError
 from netsynth_core.flows.logs import FIELDS, Mapping, propose_mapping, read_head, read_mapped, read_mapping
 
-NFSTREAM = "src_ip,src_port,dst_ip,dst_port,protocol,bidirectional_first_seen_ms,bidirectional_duration_ms,src2dst_packets,src2dst_bytes,dst2src_packets,dst2src_bytes,application_name"
-IPFIX = "flowStartMilliseconds;sourceIPv4Address;destinationIPv4Address;sourceTransportPort;destinationTransportPort;protocolIdentifier;packetDeltaCount;octetDeltaCount;tcpControlBits"
+NFSTREAM = (
+    "src_ip,src_port,dst_ip,dst_port,protocol,bidirectional_first_seen_ms,bidirectional_duration_ms,"
+    "src2dst_packets,src2dst_bytes,dst2src_packets,dst2src_bytes,application_name"
+)
+IPFIX = (
+    "flowStartMilliseconds;sourceIPv4Address;destinationIPv4Address;sourceTransportPort;destinationTransportPort;"
+    "protocolIdentifier;packetDeltaCount;octetDeltaCount;tcpControlBits"
+)
 PLAIN = "When|Who|Whom|Service Port|How"
 
 
@@ -35,7 +41,8 @@ def test_names_of_other_tools_are_known(tmp_path: Path) -> None:
     flows, report = read_mapped(path, mapping)
     row = flows.frame.iloc[0]
     assert (row["ts"], row["duration"]) == (1_700_000_000_123_000_000, 1_500_000_000)
-    assert row[["proto", "src_port", "dst_port", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "service"]].tolist() == [
+    names = ["proto", "src_port", "dst_port", "fwd_packets", "bwd_packets", "fwd_bytes", "bwd_bytes", "service"]
+    assert row[names].tolist() == [
         "TCP", 40000, 80, 5, 4, 400, 900, "HTTP",
     ]  # fmt: skip
     assert report.format == "mapping"

@@ -1,4 +1,4 @@
-"""Hostile logs: whatever is cut, changed or spliced, the reader answers or refuses with a message, and every row is accounted for."""
+"""Hostile logs: whatever is cut or changed, the reader answers or refuses in words, and every row is accounted for."""
 
 from pathlib import Path
 
