@@ -113,8 +113,7 @@ def _flows(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artef
     params = MeterParams.checked({name: value for name, value in given.items() if name != "mapping"})
     paths = [contents.capture_path(workspace, id) for id in recipe.inputs]
     try:
-        reading: dict[str, Any] = {"options": options} if options.tunnels else {}
-        source = read_flows(paths, params, mapping=mapping, monitor=monitor, **reading)
+        source = read_flows(paths, params, options=options, mapping=mapping, monitor=monitor)
     except (UnknownFormat, SchemaError, TruncatedCapture) as error:
         if (
             mapping is not None

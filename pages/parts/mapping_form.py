@@ -44,12 +44,12 @@ def mapping_form(workspace: Workspace, capture: Artefact) -> None:
 
 
 def _form(workspace: Workspace, capture: Artefact) -> None:
-    from netsynth_core.flows.logs import FIELDS, REQUIRED, propose_mapping, read_head
+    from netsynth_core.flows.logs import FIELDS, REQUIRED, read_head
     from netsynth_core.flows.previewing import preview_mapped
 
     path, key = capture_path(workspace, capture.id), f"map_{capture.id}"
     table = read_head(path)
-    proposal = propose_mapping(table.header, table.rows, delimiter=table.delimiter, has_header=table.has_header)
+    proposal = _proposal(table)
     st.markdown(f"**{md(shown_name(workspace, capture))}**: a table of unknown layout. Which column is which?")
     st.caption(
         f"{count(len(table.header), 'column')}, {_DELIMITERS.get(table.delimiter, 'other')} between the cells, "
@@ -63,7 +63,7 @@ def _form(workspace: Workspace, capture: Artefact) -> None:
     columns: dict[str, str] = {}
     places = st.columns(4)
     for at, (ours, words) in enumerate(FIELDS.items()):
-        proposed = proposal.columns.get(ours, _NONE)
+        proposed = proposal["columns"].get(ours, _NONE)
         mark = " (needed)" if ours in REQUIRED else ""
         chosen = places[at % 4].selectbox(
             f"{words[:1].upper()}{words[1:]}{mark}",
@@ -95,7 +95,20 @@ def _form(workspace: Workspace, capture: Artefact) -> None:
         st.rerun()
 
 
-def _units(proposal: Any, key: str) -> dict[str, Any]:
+def _proposal(table: Any) -> dict[str, Any]:
+    """What the names and values of the columns suggest; the rest is the analyst's to say."""
+    from netsynth_core.flows.logs import propose_mapping
+    from netsynth_core.flows.logs.mapping import guess_columns
+
+    try:
+        found = propose_mapping(table.header, table.rows, delimiter=table.delimiter, has_header=table.has_header)
+    except NetsynthError:
+        columns = guess_columns(table.header, table.rows)
+        return {"columns": columns, "ts_unit": "s", "duration_unit": "s", "one_directional": False}
+    return found.model_dump()
+
+
+def _units(proposal: dict[str, Any], key: str) -> dict[str, Any]:
     """Units of the times, and whether rows are of one direction."""
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     instants, durations = list(_TIME_UNITS), list(_DURATION_UNITS)
@@ -103,20 +116,20 @@ def _units(proposal: Any, key: str) -> dict[str, Any]:
         "ts_unit": left.selectbox(
             "The start is written in",
             instants,
-            index=instants.index(proposal.ts_unit),
+            index=instants.index(proposal["ts_unit"]),
             format_func=_TIME_UNITS.__getitem__,
             key=f"{key}_ts_unit",
         ),
         "duration_unit": middle.selectbox(
             "The duration is written in",
             durations,
-            index=durations.index(proposal.duration_unit),
+            index=durations.index(proposal["duration_unit"]),
             format_func=_DURATION_UNITS.__getitem__,
             key=f"{key}_duration_unit",
         ),
         "one_directional": right.toggle(
             "A row is one direction",
-            value=proposal.one_directional,
+            value=proposal["one_directional"],
             key=f"{key}_one",
             help="Then a row and the one with the addresses and ports exchanged become one flow.",
         ),
