@@ -12,7 +12,7 @@ from tests.agreement.reference import NoCapture, Reading, read
 
 
 def guarded(content: bytes) -> NDArray[np.uint8]:
-    """The bytes of a file so that they end where a page ends that nobody may read behind: doing so kills the process."""
+    """The bytes of a file, right before a page that nobody may read: a reader that goes on is killed."""
     page = mmap.PAGESIZE
     size = (len(content) + page - 1) // page * page
     room = mmap.mmap(-1, size + page)

@@ -74,10 +74,11 @@ def packets() -> list[bytes]:
     return [
         ip(CLIENT, SERVER, syn, 6), data, ip(CLIENT, SERVER, udp(5353, 53, query), 17), ip(CLIENT, SERVER, icmp(8), 1),
         ip(CLIENT6, SERVER6, udp(5353, 53, query), 17), ip(CLIENT6, SERVER6, icmp(128), 58),
-        ip(CLIENT6, SERVER6, hop + bytes(tcp(1, 2, ACK, b"abc")), 0), bytes(first), bytes(later), bytes(later), bytes(first),
+        ip(CLIENT6, SERVER6, hop + bytes(tcp(1, 2, ACK, b"abc")), 0), *map(bytes, (first, later, later, first)),
         ip(CLIENT6, SERVER6, part + long_udp[:96], 44), ip(CLIENT6, SERVER6, rest + long_udp[96:], 44),
         bytes(with_options), ip(CLIENT, SERVER, struct.pack("!HHII", 7, 8, 9, 10) + bytes(16), 132),
-        ip(CLIENT, SERVER, struct.pack("!HHBBH", 7, 8, 4, 0, 0) + bytes(16), 33), ip(CLIENT, SERVER, bytes(udp(7, 8, b"x")), 136),
+        ip(CLIENT, SERVER, struct.pack("!HHBBH", 7, 8, 4, 0, 0) + bytes(16), 33),
+        ip(CLIENT, SERVER, bytes(udp(7, 8, b"x")), 136),
         ip(CLIENT, SERVER, bytes(udp(9999, 4789, vxlan)), 17), ip(CLIENT, SERVER, gre, 47), ip(CLIENT, SERVER, data, 4),
         ip(CLIENT6, SERVER6, data, 4), ip(CLIENT, SERVER, ip(CLIENT6, SERVER6, udp(3, 4, b"in"), 17), 41),
         ip(CLIENT, SERVER, struct.pack("!BBHII", 17, 4, 0, 1, 1) + bytes(12) + bytes(udp(11, 12, b"ah")), 51),

@@ -237,13 +237,15 @@ class _Fragments:
 
     def __init__(self, rows: list[dict[str, int]]) -> None:
         self.rows = rows
-        self.known: dict[tuple[object, ...], dict[str, Any]] = {}
+        self.known: dict[tuple[object, ...], list[dict[str, Any]]] = {}
 
     def see(self, packet: dict[str, Any], row: dict[str, int], number: int, ts: int) -> None:
         key = (packet["src"], packet["dst"], packet["ident"], packet["outer"] if len(packet["src"]) == 4 else None)
-        fact = self.known.get(key)
-        if fact is None or abs(ts - fact["ts"]) > KEPT_TOGETHER:
-            fact = self.known[key] = {"first": None, "waiting": []}
+        facts = self.known.setdefault(key, [])
+        fact = next((fact for fact in facts if abs(ts - fact["ts"]) <= KEPT_TOGETHER), None)
+        if fact is None:
+            fact = {"first": None, "waiting": []}
+            facts.append(fact)
         fact["ts"] = ts
         if packet["fragment"] == 1:
             fact["first"] = (row["proto"], row["src_port"], row["dst_port"])
