@@ -160,6 +160,7 @@ class Body(_Strict):
     support: SupportBody
     source_ports: list[SourcePortsBody]
     links: list[generation.LinkBody]
+    machines: list[list[int]]
     together: list[list[FiniteFloat]]
     bits: BitsBody
     trained_on: TrainedOnBody

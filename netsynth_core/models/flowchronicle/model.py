@@ -26,9 +26,16 @@ from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
 from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
 from netsynth_core.models.flowchronicle.edits import DropPattern, EditCell, RenamePattern, RestorePattern
 from netsynth_core.models.flowchronicle.generation import drawing
-from netsynth_core.models.flowchronicle.generation.body import from_version_1, links_from_body, links_to_body
+from netsynth_core.models.flowchronicle.generation.body import (
+    from_version_1,
+    links_from_body,
+    links_to_body,
+    machines_from_body,
+    machines_to_body,
+)
 from netsynth_core.models.flowchronicle.generation.body import together_from_body as together_of
 from netsynth_core.models.flowchronicle.generation.chains import Link, learn_links
+from netsynth_core.models.flowchronicle.generation.machines import learn_machines
 from netsynth_core.models.flowchronicle.generation.values import learn_together
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.learnt import (
@@ -77,6 +84,8 @@ class FlowChronicle:
     """rows, first and last start (ns), resolution (ns), content hash."""
     links: tuple[Link, ...]
     """Which patterns follow which; numbers of `patterns`, the empty one last."""
+    machines: NDArray[np.int64]
+    """The machine of each address code (`learn_machines`)."""
     together: NDArray[np.float64]
     """How the number columns go together inside their bins (`learn_together`)."""
     parameters: dict[str, Any]
@@ -144,6 +153,7 @@ class FlowChronicle:
                 "content": content_hash(index.codes.tobytes(), index.ts.tobytes()),
             },
             links=(),
+            machines=learn_machines(index.codes[:, list(index.hosts)], index.ts, _hosts(columns)),
             together=learn_together(index.codes[:, -index.numbers.shape[1] :], index.numbers),
             parameters=params.model_dump(),
             warnings=tuple(warnings),
@@ -178,14 +188,14 @@ class FlowChronicle:
             self,
             patterns=tuple(p for p, _ in ranked),
             empty=_empty(solution, scorer, self.columns),
-            links=learn_links(windows, index.codes, index.ts, (index.hosts[0], index.hosts[1]), index.host_count),
+            links=learn_links(windows, index.codes, index.ts, (index.hosts[0], index.hosts[1]), self.machines),
             bits=Codelength(solution.model_bits, solution.data_bits, self.bits.empty),
         )
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """Every host the model may draw."""
-        return next(column.values for column in self.columns if column.kind == "host")
+        return _hosts(self.columns)
 
     @property
     def multi_flow_patterns(self) -> tuple[LearntPattern, ...]:
@@ -364,6 +374,7 @@ class FlowChronicle:
             "support": bodies.support_to_body(self.support, self.columns),
             "source_ports": bodies.ports_to_body(self.source_ports),
             "links": links_to_body(self.links, [p.id for p in (*self.patterns, self.empty)], self.columns),
+            "machines": machines_to_body(self.machines),
             "together": self.together.tolist(),
             "bits": {"model": self.bits.model, "data": self.bits.data, "empty": self.bits.empty},
             "trained_on": dict(self.trained_on),
@@ -409,6 +420,7 @@ class FlowChronicle:
             support=bodies.support_from_body(decoded.support, columns),
             source_ports=bodies.ports_from_body(decoded.source_ports),
             links=links_from_body(decoded.links, {p.id: len(p.pattern) for p in (*patterns, empty)}, columns),
+            machines=machines_from_body(decoded.machines, len(_hosts(columns))),
             together=together_of(decoded.together),
             trained_on=trained_on,
             parameters=decoded.parameters.model_dump(),
@@ -416,6 +428,10 @@ class FlowChronicle:
             seconds=float(seconds) if isinstance(seconds, int | float) else None,
             training=_training(document, columns, trained_on),
         )
+
+
+def _hosts(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    return next(column.values for column in columns if column.kind == "host")
 
 
 def _index(

@@ -290,6 +290,23 @@ def links_from_body(bodies: list[LinkBody], flows: dict[str, int], columns: tupl
     return tuple(links)
 
 
+def machines_to_body(machines: NDArray[np.int64]) -> list[list[int]]:
+    """Pairs of address codes that are one machine."""
+    return [[int(machines[code]), code] for code in np.flatnonzero(machines != np.arange(len(machines))).tolist()]
+
+
+def machines_from_body(pairs: list[list[int]], hosts: int) -> NDArray[np.int64]:
+    """The machine of each address code."""
+    machines = np.arange(hosts, dtype=np.int64)
+    flat = [code for pair in pairs for code in pair]
+    sound = all(len(pair) == 2 and 0 <= pair[0] < pair[1] < hosts for pair in pairs)
+    if not sound or len(set(flat)) != len(flat):
+        raise broken("machines", "pairs of different addresses are needed")
+    for first, second in pairs:
+        machines[second] = first
+    return machines
+
+
 def together_from_body(rows: list[list[float]]) -> NDArray[np.float64]:
     """How the number columns go together: a correlation matrix."""
     width = len(NUMBERS)
@@ -313,7 +330,7 @@ def from_version_1(body: dict[str, Any]) -> dict[str, Any]:
     new["patterns"] = [_pattern_from_1(p) for p in body["patterns"]]
     new["dropped"] = [_pattern_from_1(p) for p in body["dropped"]]
     new["empty"] = _pattern_from_1(body["empty"])
-    new["links"] = []
+    new["links"], new["machines"] = [], []
     new["together"] = np.eye(len(NUMBERS)).tolist()
     return new
 

@@ -58,13 +58,13 @@ class Link:
     count: int
     """Windows that followed in training."""
     hosts: NDArray[np.int32]
-    """Hosts (codes, ascending) with shares of their own."""
+    """Machines (codes, ascending) with shares of their own."""
     shares: Floats
     """Their shares, shrunk towards `share`."""
 
 
 def learn_links(
-    windows: Sequence[Ints], codes: NDArray[np.int32], ts: Ints, ends: tuple[int, int], hosts: int
+    windows: Sequence[Ints], codes: NDArray[np.int32], ts: Ints, ends: tuple[int, int], machines: Ints
 ) -> tuple[Link, ...]:
     """The links between patterns.
 
@@ -76,10 +76,11 @@ def learn_links(
         Flows x columns, and starts (ns), ascending.
     ends
         The columns of source and destination.
-    hosts
-        Number of address codes.
+    machines
+        The machine of each address code (`machines.learn_machines`).
     """
-    n = len(ts)
+    n, hosts = len(ts), len(machines)
+    ends_of = machines[codes[:, ends]]
     anchors = [(p, f, end) for p, w in enumerate(windows) for f in range(w.shape[1]) for end in range(2)]
     first_anchor = np.cumsum([0, *(2 * w.shape[1] for w in windows)])
     kind = np.empty((n, 2), np.int64)
@@ -89,10 +90,10 @@ def learn_links(
             kind[rows[:, f], 1] = first_anchor[p] + 2 * f + 1
     # every touch of a host by a flow, in the order of host and row
     row = np.repeat(np.arange(n), 2)
-    host = codes[:, ends].astype(np.int64).ravel()
+    host = ends_of.ravel()
     # a flow from a host to itself touches it once
     real = np.ones(2 * n, np.bool_)
-    real[1::2] = codes[:, ends[0]] != codes[:, ends[1]]
+    real[1::2] = ends_of[:, 0] != ends_of[:, 1]
     order = np.argsort(host[real] * n + row[real], kind="stable")
     host, row = host[real][order], row[real][order]
     touch = kind.ravel()[real][order]
@@ -100,8 +101,8 @@ def learn_links(
     same = host[1:] == host[:-1]
     until[:-1][same] = (ts[row[1:]] - ts[row[:-1]])[same]
     keys = host * n + row
-    causes = _causes(windows, codes[:, ends[0]].astype(np.int64), keys, host, n)
-    return _significant(windows, codes, ts, ends, hosts, anchors, (host, row, touch, until), causes)
+    causes = _causes(windows, ends_of[:, 0], keys, host, n)
+    return _significant(windows, ends_of, ts, ends, hosts, anchors, (host, row, touch, until), causes)
 
 
 def _causes(windows: Sequence[Ints], source: Ints, keys: Ints, host: Ints, n: int) -> tuple[Ints, Ints, Ints]:
@@ -116,7 +117,7 @@ def _causes(windows: Sequence[Ints], source: Ints, keys: Ints, host: Ints, n: in
 
 def _significant(
     windows: Sequence[Ints],
-    codes: NDArray[np.int32],
+    ends_of: Ints,
     ts: Ints,
     ends: tuple[int, int],
     hosts: int,
@@ -140,10 +141,10 @@ def _significant(
     for g in np.flatnonzero(counts >= LEAST_FOLLOWED):
         anchor, following = divmod(int(found[g]), patterns)
         if following not in rates:
-            sources = codes[windows[following][:, 0], ends[0]]
-            rates[following] = np.bincount(sources, minlength=hosts + 1) / span
+            sources = ends_of[windows[following][:, 0], 0]
+            rates[following] = np.bincount(sources, minlength=hosts) / span
         exposed = by_touch[bounds[anchor] : bounds[anchor + 1]]
-        rate = rates[following][np.minimum(host[exposed], hosts)]
+        rate = rates[following][host[exposed]]
         able = rate > 0
         exposed, rate = exposed[able], rate[able]
         chosen = members[cuts[g] : cuts[g + 1]]
@@ -152,8 +153,8 @@ def _significant(
             continue
         inside = chosen[delay[chosen] < limit]
         before, flow, end = anchors[anchor]
-        other = codes[row[cause[inside]], ends[1 - end]]
-        pairs = codes[first[inside], ends[1]] == other
+        other = ends_of[row[cause[inside]], 1 - end]
+        pairs = ends_of[first[inside], 1] == other
         share = float(min((len(inside) - chance) / max(len(exposed), 1), 1.0))
         own, shares = _by_host(host[exposed], host[cause[inside]], share, chance / len(inside), hosts)
         links.append(
@@ -224,7 +225,7 @@ class Drawn:
 
 
 def follow_windows(
-    drawn: Sequence[Drawn], links: Sequence[Link], ends: tuple[int, int], hosts: int, *, rng: np.random.Generator
+    drawn: Sequence[Drawn], links: Sequence[Link], ends: tuple[int, int], machines: Ints, *, rng: np.random.Generator
 ) -> list[Ints]:
     """Starts (ns) of the windows of each pattern once links have chosen which follow which.
 
@@ -236,13 +237,13 @@ def follow_windows(
     starts = [d.starts for d in drawn]
     if not links or not sum(map(len, starts)):
         return starts
-    links = sorted(links, key=lambda link: link.before)
+    links, hosts = sorted(links, key=lambda link: link.before), len(machines)
     sizes = [len(s) for s in starts]
     order = rng.permutation(sum(sizes))
     pattern = np.repeat(np.arange(len(drawn)), sizes)
     link_starts = np.searchsorted([link.before for link in links], np.arange(len(drawn) + 1)).astype(np.int64)
     per = np.diff(link_starts)
-    source, target = (np.concatenate([d.codes[:, 0, end] for d in drawn]).astype(np.int64) for end in ends)
+    source, target = (machines[np.concatenate([d.codes[:, 0, end] for d in drawn])] for end in ends)
     base = np.concatenate(([0], np.cumsum(per[pattern]))).astype(np.int64)
     near, far, lag = (np.zeros(base[-1], np.int64) for _ in range(3))
     share = np.zeros(base[-1])
@@ -250,8 +251,8 @@ def follow_windows(
     for k, link in enumerate(links):
         d = drawn[link.before]
         at = base[begins[link.before] : begins[link.before + 1]] + k - link_starts[link.before]
-        near[at] = d.codes[:, link.flow, link.end]
-        far[at] = d.codes[:, link.flow, ends[1] if link.end == ends[0] else ends[0]]
+        near[at] = machines[d.codes[:, link.flow, link.end]]
+        far[at] = machines[d.codes[:, link.flow, ends[1] if link.end == ends[0] else ends[0]]]
         lag[at] = d.offsets[:, link.flow]
         share[at] = link.share
         if len(link.hosts):

@@ -99,7 +99,6 @@ class Drawer:
         self.sources = (*model.patterns, model.empty)
         place = {column.name: c for c, column in enumerate(model.columns)}
         self.ends = (place["src_ip"], place["dst_ip"])
-        self.hosts = len(model.columns[self.ends[0]].values)
         self.limits = Limits.of(model.rules, model.columns)
         self.numbered = [c for c, column in enumerate(model.columns) if column.kind == "number"]
         self.parts = [p.starts.parts or (p.starts.all,) for p in self.sources]
@@ -201,7 +200,7 @@ class Drawer:
             first = [draw_starts(edges, cumulative[part], bounds, int(counts[part]), rng=rng) for part in mine]
             drawn.append(Drawn(codes, offsets, np.concatenate(first)))
             numbers.append(self._numbers(learnt, codes, uniforms_of, rng))
-        starts = follow_windows(drawn, self.model.links, self.ends, self.hosts, rng=rng)
+        starts = follow_windows(drawn, self.model.links, self.ends, self.model.machines, rng=rng)
         width = len(self.model.columns)
         step = self.model.trained_on["resolution"]
         made = [

@@ -8,7 +8,7 @@ from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS
 
 MS = 10**6
 ENDS = (0, 1)
-HOSTS = 60
+HOSTS = np.arange(60)
 
 
 def traffic(follow: float, seed: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
