@@ -82,7 +82,7 @@ class Output:
     def announce_compiling(self, inputs: Sequence[Path]) -> None:
         """Say that captures will wait for the packet reader to be compiled, where that was not done before."""
         from netsynth_core.capture.records import is_capture, read_head
-        from netsynth_core.flows.metering import is_compiled
+        from netsynth_core.flows.compiling import is_compiled
 
         if any(path.is_file() and is_capture(read_head(path)) for path in inputs) and not is_compiled():
             self.say("Compiling the packet reader for this machine (once, a few seconds)...")

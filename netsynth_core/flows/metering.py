@@ -8,7 +8,6 @@ in any number of windows: the flows are the same.
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -150,14 +149,6 @@ def meter_flows(packets: PacketTable, params: MeterParams | None = None, *, moni
     return metered
 
 
-def is_compiled() -> bool:
-    """Whether an earlier run left the compiled loops of metering where this one finds them."""
-    from netsynth_core.flows._meter_kernels import meter
-
-    folder = meter.stats.cache_path
-    return folder is not None and any(Path(folder).glob("loop.meter-*.nbc"))
-
-
 class FlowMeter:
     """Metering window by window.
 
@@ -188,9 +179,12 @@ class FlowMeter:
             _ns(self.params.idle_timeout_udp),
         )
         self._servers = np.array(server_ports())
+        self._answers = np.full((256, 256), -1, np.int16)
+        for proto, request, answer in ICMP_PAIRS:
+            self._answers[proto, request], self._answers[proto, answer] = answer, request
         self._table = np.zeros(1 << 15, np.uint64)
-        self._flows = np.empty(1 << 14, kernels.FLOW)
-        self._sides = np.empty(1 << 15, kernels.SIDE)
+        self._flows = np.zeros(1 << 14, kernels.FLOW)
+        self._sides = np.zeros(1 << 15, kernels.SIDE)
         self._counts = np.zeros(3, np.int64)
         self._heads = _Heads()
         self._windows: list[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]] = []
@@ -222,7 +216,7 @@ class FlowMeter:
                 packets.src_port, packets.dst_port, packets.flags, packets.seq, packets.ack, packets.window,
                 packets.ip_length, packets.ip_id, packets.payload_offset, packets.payload_length,
                 packets.payload_captured, packets.header_length, packets.fragment, packets.data,
-                self._servers, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
+                self._servers, self._answers, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
                 self._table, self._flows, self._sides, self._counts, flow, direction, marks, heads,
             )  # fmt: skip
             if done == n:
@@ -251,8 +245,8 @@ class FlowMeter:
         conversations = self._lay_out(rank, ends["packets"].sum(axis=1)) if self.keep_packets else None
         marks = np.concatenate(self._marks) if self._marks else np.zeros(0, np.uint8)
         options = TcpOptions(
-            ends["mss"].astype(np.int32),
-            ends["scale"].astype(np.int16),
+            np.where(ends["mss"] == 0, np.int32(-1), ends["mss"]).astype(np.int32),
+            np.where(ends["options"] & 4, ends["scale"], np.int8(-1)).astype(np.int16),
             (ends["options"] & 1).astype(np.bool_),
             (ends["options"] & 2).astype(np.bool_),
         )
@@ -264,7 +258,7 @@ class FlowMeter:
             more = 2 * self.flow_count
             for name, size in (("_flows", more), ("_sides", 2 * more)):
                 held = getattr(self, name)
-                wider = np.empty(size, held.dtype)
+                wider = np.zeros(size, held.dtype)
                 wider[: len(held)] = held
                 setattr(self, name, wider)
         if 2 * self._counts[1] > len(self._table):

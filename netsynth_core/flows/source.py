@@ -15,6 +15,7 @@ from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.flows.columns import FlowColumns
+from netsynth_core.flows.compiling import compiling_beside
 from netsynth_core.flows.metering import FlowMeter, Metered, MeterParams, meter_flows
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.monitor import SILENT, Monitor
@@ -107,9 +108,10 @@ def _meter_windows(
     """Meter a capture window by window; while one is metered, the next is read."""
     windows = CaptureWindows(name, options, monitor=monitor)
     tables = iter(windows)
-    with ThreadPoolExecutor(1) as reader:
+    with ThreadPoolExecutor(1) as reader, compiling_beside() as wait_for_loops:
         coming = reader.submit(next, tables, None)
         meter = FlowMeter(params, keep_packets=False)
+        wait_for_loops()
         while (packets := coming.result()) is not None:
             coming = reader.submit(next, tables, None)
             meter.feed(packets)

@@ -72,8 +72,10 @@ def first_bytes(data, payload_offset, payload_captured, rows, heads, spans):
         start = np.int64(payload_offset[i])
         stop = start + np.int64(payload_captured[i])
         size = min(stop - start, heads.shape[1])
-        heads[k, :size] = data[start : start + size]
-        heads[k, size:] = 0
+        for at in range(size):
+            heads[k, at] = data[start + at]
+        for at in range(size, heads.shape[1]):
+            heads[k, at] = 0
         spans[k, 0] = 0
         spans[k, 1] = 0
         if size < 6:

@@ -32,34 +32,6 @@ def _hash(a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto):
 
 
 @part
-def _counterpart(proto, kind):
-    """The ICMP type that answers `kind`, or -1 where none does."""
-    if proto == 1:
-        if kind == 8:
-            return 0
-        if kind == 0:
-            return 8
-        if kind == 13 or kind == 15 or kind == 17:
-            return kind + 1
-        if kind == 14 or kind == 16 or kind == 18:
-            return kind - 1
-        if kind == 10:
-            return 9
-        if kind == 9:
-            return 10
-    else:
-        if kind == 128 or kind == 133 or kind == 135 or kind == 139:
-            return kind + 1
-        if kind == 129 or kind == 134 or kind == 136 or kind == 140:
-            return kind - 1
-        if kind == 130:
-            return 131
-        if kind == 131:
-            return 130
-    return -1
-
-
-@part
 def _begun_by_other(proto, bits, sport, dport, dst_lo, server):
     """Whether the first packet of a flow was sent by its responder, by the ports servers listen on."""
     if proto == 1:
@@ -106,13 +78,14 @@ def rehash(table, flows, count):
 def meter(
     begin, order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, ack, window,
     ip_length, ip_id, payload_offset, payload_length, payload_captured, header_length, fragment, data,
-    server, idle, active, linger, table, flows, sides, counts, flow, direction, marks, heads,
+    server, answers, idle, active, linger, table, flows, sides, counts, flow, direction, marks, heads,
 ):  # fmt: skip
     """Give each packet its flow, side and marks, and move the state of its flow on.
 
     Parameters: `begin` position in `order` to start at; `order` rows in order of time, empty for the order they have;
-    `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `idle` ns per IP protocol number; `active` and `linger`
-    ns. State: `table` of keys (a power of two long), `flows` and `sides` records, `counts` (flows, keys, heads).
+    `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `answers` the ICMP type that answers each type (-1 =
+    none) per protocol number; `idle` ns per IP protocol number; `active` and `linger` ns. State: `table` of keys (a
+    power of two long), `flows` and `sides` records, zero where unused, `counts` (flows, keys, heads).
     Filled per packet: `flow`, `direction` (the side), `marks`; `heads` lists the packets that are the first with
     payload of their side. Returns the position it came to: less than the number of packets when `flows` or `table`
     need more room.
@@ -128,9 +101,9 @@ def meter(
         sport = np.int64(src_port[i])
         dport = np.int64(dst_port[i])
         if p == 1 or p == 58:
-            answer = _counterpart(p, sport)
+            answer = np.int64(answers[p, sport & 255])
             if answer >= 0:
-                dport = np.int64(answer)
+                dport = answer
         s_hi, s_lo, d_hi, d_lo = src_hi[i], src_lo[i], dst_hi[i], dst_lo[i]
         now = ts[i]
         h = _hash(s_hi, s_lo, d_hi, d_lo, sport, dport, p)
@@ -188,17 +161,8 @@ def meter(
             w.first = now
             w.last = now
             w.turned = _begun_by_other(p, bits, sport, dport, d_lo, server)
-            w.flags = 0
-            w.letters = 0
-            w.syn_at = 0
-            w.rtt = 0
-            w.history[0] = 0
-            w.history[1] = 0
-            w.history[2] = 0
             if w.turned and (p == 6 or p == 17):
                 append(w, TURNED, way)
-            for k in range(2 * f, 2 * f + 2):
-                _clear(sides[k])
         w = flows[f]
         me = sides[2 * f + way]
         w.last = max(w.last, now)
@@ -229,40 +193,6 @@ def meter(
         direction[i] = way
         marks[i] = mark
     return n
-
-
-@part
-def _clear(side):
-    """A side that said nothing yet."""
-    side.bytes = 0
-    side.last = 0
-    side.reached = 0
-    side.print = 0
-    side.packets = 0
-    side.next = 0
-    side.start = 0
-    side.acked = 0
-    side.whole = 0
-    side.beyond = 0
-    side.lower = 0
-    side.upper = 0
-    side.ack = 0
-    side.fin = 0
-    side.was_syn = 0
-    side.was_fin = 0
-    side.was_rst = 0
-    side.rexmits = 0
-    side.zeros = 0
-    side.gaps = 0
-    side.mss = -1
-    side.window = 0
-    side.seen = 0
-    side.scale = -1
-    side.options = 0
-    side.state = 0
-    side.before = 0
-    side.notes = 0
-    side.dupacks = 0
 
 
 @kernel

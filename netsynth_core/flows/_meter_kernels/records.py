@@ -3,7 +3,9 @@
 import numpy as np
 from numba import njit
 
-kernel = njit(cache=True, nogil=True, error_model="numpy")
+kernel = njit(  # type: ignore[call-overload]
+    cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True
+)
 part = njit(  # type: ignore[call-overload]
     nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
 )
@@ -68,4 +70,4 @@ SIDE = np.dtype(
 )
 """One side of a flow: what it sent (bytes, packets), its sequence space (next, start, acked by the peer, whole up to,
 data beyond a hole, a second hole from lower to upper), the last acknowledgement and window it sent, TCP options, state,
-and what it was seen to do."""
+and what it was seen to do. All zero before its first packet; a flow likewise."""

@@ -294,6 +294,7 @@ def tcp_options(side, data, at, stop):
             side.mss = np.int32(data[at + 2]) << 8 | np.int32(data[at + 3])
         elif kind == 3 and size == 3:
             side.scale = min(data[at + 2], 14)
+            side.options |= 4
         elif kind == 4 and size == 2:
             side.options |= 1
         elif kind == 8 and size == 10:
