@@ -1,4 +1,4 @@
-"""Zeek's conn.log: tab-separated with header lines, or JSON lines.
+"""Zeek's conn.log: tab-separated with header lines (or one line of names, as zeek-cut writes), or JSON lines.
 
 Bytes are those of IP packets (``orig_ip_bytes``); where a log has none, payload bytes and the shortest headers (20
 bytes of IPv4 or 40 of IPv6, 20 of TCP or 8 of others) a packet. Fields beyond those below are left out, whatever
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from netsynth_core.flows.logs import cells
 from netsynth_core.flows.logs.draft import Draft
+from netsynth_core.flows.logs.layout import delimiter_of, header_of
 from netsynth_core.flows.logs.report import NO_DURATION, NO_RECORD, NO_TIME, Tally
 from netsynth_core.flows.logs.rows import Rows
 from netsynth_core.flows.logs.text import Sheet, Text, read_sheet
@@ -56,10 +57,16 @@ def _field_names(text: Text) -> set[str]:
     first = _first(text)
     if first.startswith("{"):
         return {name.replace("id_", "id.") for name in _json_names(first)}
-    if not first.startswith("#"):
-        return set()
+    if not first.lstrip().startswith("#"):
+        return set(_plain_header(text)[1])
     fields = re.search(rb"^#fields.(.*)$", text.data, re.MULTILINE)
     return set(re.split(r"[\s,;|]+", fields[1].decode("utf-8", errors="replace"))) if fields else set()
+
+
+def _plain_header(text: Text) -> tuple[int, list[str]]:
+    """The line and the names of a header without ``#fields``, as zeek-cut and spreadsheets write it."""
+    number, names = header_of(text, delimiter_of(text))
+    return number, [re.sub(r"^id_(orig|resp)_", r"id.\1_", name) for name in names]
 
 
 def read_zeek(text: Text, tally: Tally) -> Draft:
@@ -106,8 +113,10 @@ def _read_tsv(text: Text, tally: Tally) -> tuple[Sheet, int]:
             fields = value.split(separator)
             sections.append((number, fields, separator))
     if not sections:
-        tally.add(NO_RECORD, rows + 1)
-        return Sheet({}, np.zeros(0, np.int64)), len(rows)
+        number, names = _plain_header(text)
+        rows, mark = rows[rows > number], delimiter_of(text)
+        part = read_sheet(text, rows, names, tally, delimiter=mark, quoted=mark != "\t", wanted=FIELDS)
+        return _blanked(part, unset), len(rows)
     parts = []
     for k, (begin, names, mark) in enumerate(sections):
         stop = sections[k + 1][0] if k + 1 < len(sections) else len(text.start)

@@ -92,6 +92,15 @@ def test_zeek_with_another_separator_and_two_sections(tmp_path: Path) -> None:
     assert report.first_skipped == {"wrong number of cells": 7}
 
 
+def test_zeek_with_a_plain_header(tmp_path: Path) -> None:
+    whole, _ = read(tmp_path, samples.ZEEK)
+    lines = [line for line in samples.ZEEK.splitlines() if not line.startswith("#") or line.startswith("#fields")]
+    plain = "\n".join(lines).removeprefix("#fields\t")
+    assert read(tmp_path, plain)[0].frame.equals(whole.frame)
+    commas = plain.replace("\t", ",").replace("id.orig", "id_orig").replace("id.resp", "id_resp")
+    assert read(tmp_path, commas)[0].frame.equals(whole.frame)
+
+
 def test_argus(tmp_path: Path) -> None:
     flows, report = read(tmp_path, samples.ARGUS)
     assert rows(flows, *ENDS, *COUNTS, "flags") == [
