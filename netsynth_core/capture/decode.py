@@ -161,7 +161,12 @@ class Decoder:
 
     def take(self, data: NDArray[np.uint8]) -> PacketTable:
         """The rows read since the last call; `data` is what they point into."""
+        from netsynth_core.capture._kernels import fragments, layout
+
         rows = self._rows
+        if self._totals[0] < self._state[layout.WAITS_UNTIL]:
+            # the table ends before what waits for a first fragment found it; its rows are out of reach from now on
+            self._fragments[1][:, fragments.WAIT] = 0
         columns: dict[str, Any] = {name: column[:rows] for name, column in self._columns.items()}
         # zeros that nobody reads cost no memory
         columns["file"] = np.full(rows, self._file, np.uint16) if self._file else np.zeros(rows, np.uint16)

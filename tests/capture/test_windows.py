@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsynth_core.capture import CaptureWindows, PacketTable, ReadOptions, read_capture
+from netsynth_core.capture import windows as windows_module
 from netsynth_core.capture.decode import kernels_cached
 from netsynth_core.errors import NetsynthError
 from tests.capture.test_fragments import DATAGRAMS, pieces_of
@@ -104,6 +105,15 @@ def test_a_window_is_as_large_as_asked_for(tmp_path: Path) -> None:
     assert [int(table.frame[0]) for table in tables] == np.cumsum([0, *map(len, tables)])[:-1].tolist()
     assert max(len(table.data) for table in tables) <= (1 << 18) + (1 << 20)
     assert sum(map(len, windows)) == 30_000
+
+
+def test_fragments_do_not_wait_across_a_giant_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows_module, "_LONGEST_WAIT", 0)
+    path = tmp_path / "giant.pcapng"
+    first, later, *_ = pieces_of(5, DATAGRAMS[0][2], 17)
+    parts = [enhanced(Frame(FRAMES[0].ts, piece.data)) for piece in (later, first)]
+    path.write_bytes(section() + interface() + parts[0] * 3 + block(0xBAD, bytes(5 << 20)) + parts[1] * 3)
+    assert told(list(CaptureWindows(path, window_bytes=400)))["src_port"] == [0] * 3 + [1001] * 3
 
 
 def test_options_and_file_number_hold_for_windows(tmp_path: Path) -> None:

@@ -54,33 +54,11 @@ def place_of(keys, facts, key, ts):
 
 
 @inner
-def wait(facts, waiting, place, frame, row):
-    """Let a row wait for the first fragment of its datagram."""
-    count = facts[place, WAIT]
-    waiting[place, count % WAITING, 0] = frame
-    waiting[place, count % WAITING, 1] = row
-    facts[place, WAIT] = count + 1
-
-
-@inner
-def announce(facts, waiting, place, frame, proto, ports, protos, sources, destinations):
-    """Remember a first fragment, and give its protocol and ports to the rows that wait for it."""
-    for k in range(least(facts[place, WAIT], WAITING)):
-        row = waiting[place, k, 1]
-        if frame - waiting[place, k, 0] <= REACH:
-            protos[row] = proto
-            sources[row] = ports >> 16
-            destinations[row] = ports & 0xFFFF
-    facts[place, PROTOCOL] = proto
-    facts[place, PORTS] = ports
-    facts[place, WAIT] = 0
-
-
-@inner
 def attribute(data, fields, ts, frame, row, keys, facts, waiting, key, protos, sources, destinations):
-    """Join fragments: a first one is remembered, a later one takes protocol and ports of its first one, or waits.
+    """Join fragments: a later one takes protocol and ports of its first one, or waits for it.
 
-    Returns the frame until which the row waits, 0 where it does not. `key` is room for `KEYS` words.
+    A first one is remembered, and what waits for it gets its protocol and ports. Returns the frame until which the row
+    waits, 0 where it does not. `key` is room for `KEYS` words.
     """
     ip, ident = fields[IP], np.uint64(fields[IDENT])
     for k in range(KEYS):
@@ -95,10 +73,20 @@ def attribute(data, fields, ts, frame, row, keys, facts, waiting, key, protos, s
         key[4] = ident | np.uint64(6 << 40)
     place = place_of(keys, facts, key, ts)
     if fields[FRAGMENT] == FIRST:
-        ports = fields[SOURCE] << 16 | fields[DESTINATION]
-        announce(facts, waiting, place, frame, fields[PROTO], ports, protos, sources, destinations)
+        for k in range(least(facts[place, WAIT], WAITING)):
+            if frame - waiting[place, k, 0] <= REACH:
+                waiter = waiting[place, k, 1]
+                protos[waiter] = fields[PROTO]
+                sources[waiter] = fields[SOURCE]
+                destinations[waiter] = fields[DESTINATION]
+        facts[place, PROTOCOL] = fields[PROTO]
+        facts[place, PORTS] = fields[SOURCE] << 16 | fields[DESTINATION]
+        facts[place, WAIT] = 0
     elif facts[place, PROTOCOL] < 0:
-        wait(facts, waiting, place, frame, row)
+        k = facts[place, WAIT]
+        waiting[place, k % WAITING, 0] = frame
+        waiting[place, k % WAITING, 1] = row
+        facts[place, WAIT] = k + 1
         return frame + REACH
     else:
         fields[PROTO] = facts[place, PROTOCOL]
