@@ -1,7 +1,7 @@
 """Compiled loops over payload bytes: the class of each packet's payload.
 
-The plain twin is in tests/flows/test_payloads.py. Bytes are read through slices, whose indices the compiler knows to be
-no less than zero.
+The plain twin is in tests/flows/test_payloads.py. Positions are unsigned, which spares the compiler the
+indices that count from the end.
 """
 
 import numpy as np
@@ -17,57 +17,68 @@ _LANES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _EIGHT = np.uint64(8)
 _BYTE = np.uint64(255)
 _NIBBLE = np.uint64(15)
-_EMPTY_LINE = np.uint32(0x0D0A0D0A)
-_BLOCK = 32
+CLOSED = 4
+"""The state of a head that an empty line has closed, and the last of those that are text."""
+BROKEN = 5
+"""The state of what is no text; behind it those that wait for the rest of a character."""
+
+_BLOCK = np.uint64(32)
+_MANY = np.uint64(240)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def classify_payloads(data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, classes):
+def classify_payloads(
+    data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, moves, classes
+):  # fmt: skip
     """Class of each payload: 0 empty, 1 text, 2 random, 3 replay.
 
     `prefix` most bytes looked at, `least` fewest bytes judged for randomness, `skip` bytes before the ciphertext of a
-    TLS record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged.
+    TLS record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged;
+    `moves` the states of text (`netsynth_core.flows.payloads.text_moves`).
     """
     counts = np.zeros(32, np.int64)
     for i in range(len(payload_offset)):
         if payload_length[i] == 0:
             classes[i] = 0
             continue
-        start = np.int64(payload_offset[i])
         size = min(np.int64(payload_captured[i]), prefix)
-        part = data[start : start + size]
-        if size > 0 and _is_text(part, size < payload_length[i]):
+        start = np.uint64(payload_offset[i])
+        stop = np.uint64(payload_offset[i] + size)
+        if size > 0 and _is_text(data, start, stop, size < payload_length[i], moves):
             classes[i] = 1
             continue
         classes[i] = 3
-        if size >= skip + least and part[0] == 23 and part[1] == 3 and part[2] <= 4:
-            part = part[skip:]
-        size = len(part)
+        if size >= skip + least and data[start] == 23 and data[start + _ONE] == 3 and data[start + _TWO] <= 4:
+            start += np.uint64(skip)
+            size -= skip
         if size < least:
             continue
-        total = _squares(part, counts)
+        total = _squares(data, start, stop, counts)
         # both chi-squares at once: sum of (c - n/16)^2 / (n/16) over 2 x 16 cells
         if 16.0 * total / size - 2.0 * size <= bound[size]:
             classes[i] = 2
 
 
 @_inner
-def _squares(part, counts):
+def _squares(data, start, stop, counts):
     """Sum of the squared counts of high and of low nibbles.
 
     Counters of 4 bits lie side by side in one word for 15 bytes, then in lanes of 8 bits for 240: no counter in memory
     is written twice in a row, which would stall on equal bytes.
     """
     counts[:] = 0
-    for block in range(0, len(part), 240):
+    at = start
+    while at < stop:
         high_even = high_odd = low_even = low_odd = np.uint64(0)
-        for group in range(block, min(len(part), block + 240), 15):
-            few = part[group : min(group + 15, len(part))]
+        pause = min(stop, at + _MANY)
+        while at < pause:
+            end = min(pause, at + _NIBBLE)
             high = low = np.uint64(0)
-            for k in range(len(few)):
-                byte = np.uint64(few[k])
+            while at < end:
+                byte = np.uint64(data[at])
                 high += _ONE << ((byte >> _FOUR) << _TWO)
                 low += _ONE << ((byte & _NIBBLE) << _TWO)
+                at += _ONE
             high_even += high & _LANES
             high_odd += (high >> _FOUR) & _LANES
             low_even += low & _LANES
@@ -85,49 +96,38 @@ def _squares(part, counts):
 
 
 @_inner
-def _is_text(part, cut):
+def _is_text(data, start, stop, cut, moves):
     """Whether bytes are printable UTF-8 with tabs and line ends, all of them or a head that an empty line closes.
 
     `cut` forgives a character cut off at the end. Most payloads are decided without a branch per byte: by a control
     character before any line end, or by none and no letter above 127 at all.
     """
-    if part[0] >= 0x80:
+    if data[start] >= 0x80:
         # a first byte above 127 is far more often a binary header than a letter
         return False
     controls = ends = letters = 0
-    for begin in range(0, len(part), _BLOCK):
-        few = part[begin : begin + _BLOCK]
-        for k in range(len(few)):
-            c = few[k]
+    at = start
+    while at < stop:
+        pause = min(stop, at + _BLOCK)
+        while at < pause:
+            c = data[at]
             ends += c == 10
             controls += ((c < 32) & (c != 9) & (c != 10) & (c != 13)) | (c == 127)
             letters += c >= 128
+            at += _ONE
         if controls > 0 and ends == 0:
             return False
         if controls + letters > 0:
-            return _is_text_slowly(part, cut)
+            return _is_text_slowly(data, start, stop, cut, moves)
     return True
 
 
 @_inner
-def _is_text_slowly(part, cut):
-    """The same byte by byte."""
-    more = 0
-    last = np.uint32(0)
-    closed = False
-    for k in range(len(part)):
-        c = part[k]
-        if more > 0:
-            if c & 0xC0 != 0x80:
-                return closed
-            more -= 1
-            continue
-        last = np.uint32(last << np.uint32(8)) | np.uint32(c)
-        if c >= 0x80:
-            if c < 0xC2 or c > 0xF4:
-                return closed
-            more = 1 + (c >= 0xE0) + (c >= 0xF0)
-        elif (c < 32 and c != 9 and c != 10 and c != 13) or c == 127:
-            return closed
-        closed |= last == _EMPTY_LINE
-    return more == 0 or cut or closed
+def _is_text_slowly(data, start, stop, cut, moves):
+    """The same byte by byte, through the states of `moves`."""
+    state = np.uint8(0)
+    at = start
+    while at < stop:
+        state = moves[state, data[at]]
+        at += _ONE
+    return state <= CLOSED or (cut and state > BROKEN)

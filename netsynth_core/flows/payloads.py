@@ -67,9 +67,39 @@ def classify_columns(
 
     classes = np.empty(len(payload_offset), np.uint8)
     _payload_kernels.classify_payloads(
-        data, payload_offset, payload_captured, payload_length, PREFIX, LEAST, TLS_SKIP, random_bounds(), classes
+        data,
+        payload_offset,
+        payload_captured,
+        payload_length,
+        PREFIX,
+        LEAST,
+        TLS_SKIP,
+        random_bounds(),
+        text_moves(),
+        classes,
     )
     return classes
+
+
+@lru_cache(maxsize=1)
+def text_moves() -> NDArray[np.uint8]:
+    """States of a text by the state before and the byte read, (9, 256).
+
+    0 plain, 1 to 3 the beginnings of an empty line (CR, CR LF, CR LF CR), 4 a head that one has closed, 5 no text, 6 to
+    8 one to three bytes of a UTF-8 character missing (RFC 3629 section 4, without the rules on its second byte).
+    """
+    from netsynth_core.flows._payload_kernels import BROKEN, CLOSED
+
+    moves = np.full((9, 256), BROKEN, np.uint8)
+    plain = np.full(256, BROKEN, np.uint8)
+    plain[[9, 10, *range(32, 127)]] = 0
+    plain[13] = 1
+    plain[0xC2:0xE0], plain[0xE0:0xF0], plain[0xF0:0xF5] = 6, 7, 8
+    moves[:CLOSED] = plain
+    moves[1, 10], moves[2, 13], moves[3, 10] = 2, 3, CLOSED
+    moves[CLOSED] = CLOSED
+    moves[6, 0x80:0xC0], moves[7, 0x80:0xC0], moves[8, 0x80:0xC0] = 0, 6, 7
+    return moves
 
 
 @lru_cache(maxsize=1)
