@@ -341,7 +341,8 @@ class _Heads:
 
         heads = np.zeros((2 * flows, WIDTH), np.uint8)
         sizes = np.zeros(2 * flows, np.int64)
-        for keys, part, lengths in self.parts:
+        while self.parts:
+            keys, part, lengths = self.parts.pop()
             heads[keys], sizes[keys] = part, lengths
         names = np.full(2 * flows, "", dtype=object)
         if self.names:
@@ -373,11 +374,11 @@ def _columns(flows: NDArray[Any], ends: NDArray[Any], kept: _Kept) -> FlowColumn
         for there, back in (("src_hi", "dst_hi"), ("src_lo", "dst_lo"), ("dst_hi", "src_hi"), ("dst_lo", "src_lo"))
     ]
     rows, side = np.arange(len(flows)), flows["turned"]
-    heads = np.where(turned[:, None, None], kept.heads[:, ::-1], kept.heads) if turned.any() else kept.heads
-    sizes = np.where(turned[:, None], kept.sizes[:, ::-1], kept.sizes)
+    swapped = np.flatnonzero(turned)
+    kept.heads[swapped], kept.sizes[swapped] = kept.heads[swapped, ::-1], kept.sizes[swapped, ::-1]
     letters = flows["history"][:, 0]
     opening = np.where(letters & 31 == 12, letters >> np.uint64(5), letters) & np.uint64(31)
-    names = label_heads(heads, sizes, proto, dst_port, begun=np.isin(opening, _SYN_LETTERS)).tolist()
+    names = label_heads(kept.heads, kept.sizes, proto, dst_port, begun=np.isin(opening, _SYN_LETTERS)).tolist()
     services = tuple(sorted(set(names)))
     place = {name: k for k, name in enumerate(services)}
     packets, octets = ends["packets"].astype(np.int64), np.ascontiguousarray(ends["bytes"])

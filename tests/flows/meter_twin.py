@@ -191,7 +191,7 @@ def twin(
         doubled = False
         if flow is not None:
             me = flow.sides[way]
-            doubled = bool(p.ip_id and me.packets and me.print == echo and p.at - me.last < S // 10)
+            doubled = bool(p.ip_id and not p.fragment and me.packets and me.print == echo and p.at - me.last < S // 10)
             if is_old(flow, p, params) or (p.proto == 6 and p.fragment != 2 and is_over(flow, p, way, params, doubled)):
                 flow = None
         if flow is None:

@@ -18,6 +18,7 @@ from netsynth_core.errors import (
     UnknownFormat,
     WorkspaceError,
 )
+from netsynth_core.flows.source import read_flows
 from netsynth_core.flows.table_io import write_flow_table
 from netsynth_core.models.edits import parse_edit
 from netsynth_core.monitor import CallbackMonitor
@@ -78,6 +79,21 @@ def test_flows_keep_their_conversations_and_packets_can_be_shown(workspace: Work
     assert len(rows) == 10 and int(packets.ts[rows[0]]) == int(metered.flows.frame["ts"].iloc[1])
     (report,) = contents.reports_of(workspace, flows.id)
     assert report.packets == 480 and report.path == str(pcap)
+
+
+def test_marks_and_options_are_kept_and_older_workspaces_have_none(workspace: Workspace, pcap: Path) -> None:
+    flows = do(workspace, "flows", do(workspace, "capture", path=str(pcap))[-1].id)[-1]
+    once, held = read_flows(pcap).metered, contents.metered_of(workspace, flows.id)
+    assert once is not None and held.marks.tolist() == once.marks.tolist()
+    for name in ("mss", "window_scale", "sack_permitted", "timestamps"):
+        assert getattr(held.options, name).tolist() == getattr(once.options, name).tolist()
+    path = workspace.path(flows.id, contents.CONVERSATIONS)
+    with np.load(path) as arrays:
+        older = {name: arrays[name] for name in ("offsets", "packets", "direction")}
+    np.savez_compressed(path, **older)
+    held = contents.metered_of(workspace, flows.id)
+    assert held.marks.shape == (480,) and not held.marks.any()
+    assert held.options.mss.shape == (80, 2) and set(held.options.mss.ravel().tolist()) == {-1}
 
 
 def test_words_remember_their_flows(workspace: Workspace, pcap: Path) -> None:

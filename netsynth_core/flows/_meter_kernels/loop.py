@@ -135,7 +135,10 @@ def meter(
             w = flows[f]
             me = sides[2 * f + way]
             gap = now - w.last
-            doubled = ip_id[i] != 0 and me.print == echo and me.packets > 0 and now - me.last < _AGAIN
+            # fragments of one packet look alike here
+            doubled = (
+                ip_id[i] != 0 and fragment[i] == 0 and me.print == echo and me.packets > 0 and now - me.last < _AGAIN
+            )
             fresh = gap > idle[p] or now - w.first > active
             if not fresh and tcp:
                 peer = sides[2 * f + 1 - way]
