@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from netsynth_core.capture.cut import CutReport
 
 AT_ONCE_BYTES = 50_000_000
-"""Cuts of larger files, and larger cuts, are made by a job."""
+"""Larger cuts are made by a job."""
+SOURCE_AT_ONCE_BYTES = 1_000_000_000
+"""Cuts of larger files too: they are read through up to the last frame."""
 
 
 def cut_flows(

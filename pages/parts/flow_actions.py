@@ -7,7 +7,7 @@ import streamlit as st
 
 from netsynth_core.units import format_bytes
 from netsynth_core.workspace.artefacts import Artefact
-from netsynth_core.workspace.cutting import AT_ONCE_BYTES, cut_flows, cut_suffix, format_rows
+from netsynth_core.workspace.cutting import AT_ONCE_BYTES, SOURCE_AT_ONCE_BYTES, cut_flows, cut_suffix, format_rows
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import jobs, reads
@@ -64,12 +64,12 @@ def _pcap(workspace: Workspace, flows: Artefact, rows: list[int], size: int) -> 
     sources = sum(int(workspace.get(ref.id).facts.get("size", 0)) for ref in flows.inputs)
     label = f"packets of {count(len(rows), 'flow')}"
     help_text = "The records of the original file, byte for byte, in the same format."
-    if max(size, sources if sources > 4 * AT_ONCE_BYTES else 0) > AT_ONCE_BYTES:
+    if size > AT_ONCE_BYTES or sources > SOURCE_AT_ONCE_BYTES:
         if st.button(f"Cut out the {label}", icon=":material/content_cut:", key="cut_job", help=help_text):
             name = f"{count(len(rows), 'flow')} of {workspace.label(flows.id).name}"
             parameters = {"rows": format_rows(rows)}
             jobs.start(workspace, Recipe(step=Step.CUT, inputs=(flows.id,), parameters=parameters, name=plain(name)))
-        st.caption(f"About {format_bytes(size)}: a job writes it, and it becomes a capture of this workspace.")
+        st.caption(f"{format_bytes(size)} of packets: a job cuts them out; they become a capture of this workspace.")
         return
 
     def content() -> bytes:

@@ -1,5 +1,7 @@
 """One conversation: its ladder, page by page, and the packet that is looked at."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +11,9 @@ from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, reads
 from pages.parts.feedback import readable_errors
 from pages.parts.text import count, md, number, plain
+
+if TYPE_CHECKING:
+    from netsynth_core.flows.steps import Steps
 
 PER_PAGE = 25
 SHOWN = 3
@@ -57,7 +62,7 @@ def _end(host: str, port: int) -> str:
     return f"{shown}:{port}" if port >= 0 else str(host)
 
 
-def _trouble(steps) -> str:
+def _trouble(steps: "Steps") -> str:
     """How many packets have which mark."""
     found: dict[str, int] = {}
     for text in steps.marks:
@@ -71,8 +76,7 @@ def _page(packets: int, row: int) -> int:
     pages = -(-packets // PER_PAGE)
     if pages <= 1:
         return 0
-    with st.container(horizontal=True, vertical_alignment="center"):
-        return st.pagination(pages, key=f"ladder_page_{row}") - 1
+    return st.pagination(pages, key=f"ladder_page_{row}", width="stretch") - 1
 
 
 def _chosen(row: int, packets: int, page: int) -> int:
@@ -91,7 +95,7 @@ def _chosen(row: int, packets: int, page: int) -> int:
     return int(st.session_state[key]) - 1
 
 
-def _ladder(steps, flow: pd.Series, *, row: int, page: int, chosen: int) -> None:
+def _ladder(steps: "Steps", flow: pd.Series, *, row: int, page: int, chosen: int) -> None:
     from netsynth_core.plots import ladder
 
     drawn = ladder(
@@ -106,7 +110,7 @@ def _ladder(steps, flow: pd.Series, *, row: int, page: int, chosen: int) -> None
     figures.show(drawn, key=f"ladder_{row}_{page}", select=True)
 
 
-def _packet(folder: str, flows: Artefact, steps, chosen: int, *, row: int) -> None:
+def _packet(folder: str, flows: Artefact, steps: "Steps", chosen: int, *, row: int) -> None:
     """Facts and payload of one packet; what it holds is shown as it is, never read as markup."""
     from netsynth_core.flows.steps import PREVIEW, UNSET, hex_dump, readable_text
 
@@ -151,7 +155,7 @@ def _packet(folder: str, flows: Artefact, steps, chosen: int, *, row: int) -> No
             st.caption(f"The first {len(data)} of {number(held)} bytes.")
 
 
-def _table(steps, row: int) -> None:
+def _table(steps: "Steps", row: int) -> None:
     """The same packets as a table, for sorting, searching and reading aloud."""
     start = int(steps.ts[0])
     frame = pd.DataFrame(
