@@ -33,7 +33,11 @@ def rows_of(service: str) -> NDArray[np.int64]:
 
 
 def test_frames_and_conversations_are_those_of_tshark() -> None:
-    """`tshark -T fields -e tcp.stream -e udp.stream -e tcp.len` (4.0.17): 3034 TCP and 5224 UDP streams."""
+    """`tshark -T fields -e tcp.stream -e udp.stream -e tcp.len` (4.0.17): 3034 TCP and 5224 UDP streams.
+
+    One SYN (10.20.1.19:53568) comes again, with its number, a second after it was refused: one stream there, two flows
+    here, since a SYN after the end of a connection begins another one (as in Zeek).
+    """
     packets, report, _ = office()
     assert report.packets + sum(report.skipped.values()) == 82552
     assert set(report.skipped) == {"not IP: ARP"}
@@ -41,7 +45,7 @@ def test_frames_and_conversations_are_those_of_tshark() -> None:
         idle_timeout_tcp=1e6, idle_timeout_udp=1e6, idle_timeout_icmp=1e6, active_timeout=1e8, linger=1e6
     )
     protocols = meter_flows(packets, endless).flows.frame["proto"].value_counts()
-    assert (protocols["TCP"], protocols["UDP"]) == TSHARK_STREAMS
+    assert (protocols["TCP"] - 1, protocols["UDP"]) == TSHARK_STREAMS
     assert int(packets.payload_length[packets.proto == 6].sum()) == TSHARK_TCP_BYTES
 
 
