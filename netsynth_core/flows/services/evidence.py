@@ -69,7 +69,7 @@ class Side:
         """Which have one of the values at `position`."""
         table = np.zeros(256, np.bool_)
         table[list(values)] = True
-        return _mask(table[self.byte(position)])
+        return as_mask(table[self.byte(position)])
 
     def at(self, position: int, text: bytes) -> Mask:
         """Which hold `text` at `position`."""
@@ -77,13 +77,13 @@ class Side:
             hit = self.byte(position) == text[0]
             for k in range(1, len(text)):
                 hit &= self.byte(position + k) == text[k]
-            return _mask(hit & (self.size >= position + len(text)))
+            return as_mask(hit & (self.size >= position + len(text)))
         hit = self.long(position) == int.from_bytes(text[:4], "big")
         rows = np.flatnonzero(hit)
         rest = np.frombuffer(text, np.uint8)[4:]
         same = np.all(self.head[rows, position + 4 : position + len(text)] == rest, axis=1)
         hit[rows] = same & (self.size[rows] >= position + len(text))
-        return _mask(hit)
+        return as_mask(hit)
 
     def starts(self, *texts: bytes) -> Mask:
         """Which begin with one of the texts."""
@@ -117,7 +117,7 @@ class Side:
         hit = self.size >= count
         for k in range(count):
             hit = hit & _PRINTABLE[self.byte(k)]
-        return _mask(hit)
+        return as_mask(hit)
 
     def nothing(self) -> Mask:
         """No flow."""
@@ -152,11 +152,11 @@ class Evidence:
         hit = self.port == ports[0]
         for port in ports[1:]:
             hit |= self.port == port
-        return _mask(hit)
+        return as_mask(hit)
 
     def either_starts(self, *texts: bytes) -> Mask:
         """Which begin with one of the texts on one side at least."""
-        return _mask(self.orig.starts(*texts) | self.resp.starts(*texts))
+        return as_mask(self.orig.starts(*texts) | self.resp.starts(*texts))
 
     def where(self, gate: Mask, test: Test) -> Mask:
         """Which pass the gate and then the test, which sees only those."""
@@ -169,7 +169,7 @@ class Evidence:
 
 def either(test: SideTest) -> Test:
     """The flows that pass the test on one side at least."""
-    return lambda e: _mask(test(e.orig) | test(e.resp))
+    return lambda e: as_mask(test(e.orig) | test(e.resp))
 
 
 def asked(test: SideTest) -> Test:
@@ -194,16 +194,14 @@ def any_of(*tests: Test) -> Test:
         hit = tests[0](e)
         for test in tests[1:]:
             hit = hit | test(e)
-        return _mask(hit)
+        return as_mask(hit)
 
     return told
 
 
-def _mask(value: object) -> Mask:
+def as_mask(value: object) -> Mask:
     """A comparison as an array of its type."""
     return np.asarray(value, dtype=np.bool_)
 
-
-as_mask = _mask
 
 _PRINTABLE: Final = np.array([32 <= c < 127 or c in (9, 10, 13) for c in range(256)], np.bool_)
