@@ -239,8 +239,8 @@ def windows_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle, 
     figures.show(
         window_strip({learnt.id: (ts[found[:, 0]], ts[found[:, -1]])}, theme=figures.page_theme()), key="strip"
     )
-    for place, knots in enumerate(learnt.delays):
-        middle, most = int(knots[len(knots) // 2]), int(knots[int(0.9 * (len(knots) - 1))])
+    for place, law in enumerate(learnt.delays):
+        middle, most = law.quantile(0.5), law.quantile(0.9)
         st.caption(
             f"Flow {place + 2} comes {format_duration(middle)} after flow {place + 1} in the middle, "
             f"nine of ten within {format_duration(most)}."

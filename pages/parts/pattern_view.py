@@ -34,9 +34,7 @@ def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any
     for place, cells in enumerate(model.describe_pattern(learnt)):
         head = ""
         if place:
-            knots = learnt.delays[place - 1]
-            if len(knots):
-                head = f"within {format_duration(int(knots[int(0.9 * (len(knots) - 1))]))}"
+            head = f"within {format_duration(learnt.delays[place - 1].quantile(0.9))}"
         made = []
         place_of = {cell.column: cell for cell in cells}
         for cell in (place_of[name] for name in column_order(model)):
