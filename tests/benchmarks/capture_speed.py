@@ -148,16 +148,8 @@ def _median(figures: list[dict[str, float]]) -> dict[str, float]:
 
 def commands(path: Path, small: Path, peers: str | None, folder: Path) -> dict[str, tuple[list[str], Path]]:
     """Whole processes to time: their words and the capture they read."""
-    ours = [
-        sys.executable,
-        "-m",
-        "netsynth_core.cli",
-        "flows",
-        str(path),
-        "-o",
-        str(folder / "flows.parquet"),
-        "--force",
-    ]
+    netsynth = str(Path(sys.executable).with_name("netsynth"))
+    ours = [netsynth, "flows", str(path), "-o", str(folder / "flows.parquet")]
     found: dict[str, tuple[list[str], Path]] = {"netsynth flows": (ours, path)}
     if shutil.which("tcpdump"):
         found["tcpdump --count"] = (["tcpdump", "-r", str(path), "--count"], path)
@@ -167,11 +159,11 @@ def commands(path: Path, small: Path, peers: str | None, folder: Path) -> dict[s
         words = [part for name in FIELDS.split() for part in ("-e", name)]
         found["tshark -T fields"] = (["tshark", "-n", "-r", str(small), "-T", "fields", *words], small)
     if peers:
-        for name, script in (("dpkt.py", DPKT), ("stream.py", NFSTREAM)):
+        for name, script in (("with_dpkt.py", DPKT), ("with_nfstream.py", NFSTREAM)):
             folder.joinpath(name).write_text(script)
-        found["dpkt loop with a dictionary"] = ([peers, str(folder / "dpkt.py"), str(small)], small)
-        found["nfstream without DPI"] = ([peers, str(folder / "stream.py"), str(path), "0"], path)
-        found["nfstream without DPI, with SPLT"] = ([peers, str(folder / "stream.py"), str(path), "255"], path)
+        found["dpkt loop with a dictionary"] = ([peers, str(folder / "with_dpkt.py"), str(small)], small)
+        found["nfstream without DPI"] = ([peers, str(folder / "with_nfstream.py"), str(path), "0"], path)
+        found["nfstream without DPI, with SPLT"] = ([peers, str(folder / "with_nfstream.py"), str(path), "255"], path)
     return found
 
 
