@@ -5,7 +5,7 @@
 """
 
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind, InputRef, Label, StaleReason
-from netsynth_core.workspace.jobs import Job, JobState, JobStatus, cancel_job, get_job, start_job, wait_job
+from netsynth_core.workspace.jobs import Job, JobState, JobStatus, cancel_job, get_job, start_job, stop_job, wait_job
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.stale import stale
 from netsynth_core.workspace.store import Broken, Workspace
@@ -27,5 +27,6 @@ __all__ = [
     "get_job",
     "stale",
     "start_job",
+    "stop_job",
     "wait_job",
 ]

@@ -43,6 +43,31 @@ def test_an_interrupted_command_leaves_no_half_file(
     assert (tmp_path / "flows.csv").read_text() == "saved before"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGQUIT"), reason="the system has no SIGQUIT")
+def test_quitting_a_search_keeps_the_best_so_far(tmp_path: Path) -> None:
+    """Ctrl-\\ on a terminal. The published score chains flows by chance, so that its search has no end in sight."""
+    rows = ["ts,proto,src_ip,dst_ip,dst_port,fwd_packets,fwd_bytes"]
+    for i in range(6000):
+        host = i * 7919 % 97
+        rows.append(
+            f"{i}.{host:03},TCP,10.0.0.{host % 23},10.1.0.{host % 17},{[22, 80, 443][i % 3]},{1 + host},{99 * host}"
+        )
+    (tmp_path / "flows.csv").write_text("\n".join(rows))
+    model = tmp_path / "model.json"
+    fit = [*COMMAND, "fit", "flowchronicle", str(tmp_path / "flows.csv"), "-o", str(model), "-v"]
+    with subprocess.Popen(
+        [*fit, "--set", "score=published"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith(("joining", "lengthening")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGQUIT)
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "Stopping: the best so far is kept." in errors and "ended by hand" in errors
+    assert any("ended by hand" in warning for warning in json.loads(model.read_text())["card"]["warnings"])
+
+
 def test_an_interrupted_run_says_so_in_its_status(tmp_path: Path) -> None:
     with (tmp_path / "huge.pcap").open("wb") as handle:
         handle.write(b"\xd4\xc3\xb2\xa1")

@@ -19,6 +19,7 @@ from netsynth_core.workspace import (
     cancel_job,
     get_job,
     start_job,
+    stop_job,
     wait_job,
 )
 from netsynth_core.workspace import jobs as jobs_module
@@ -209,6 +210,23 @@ def test_the_monitor_writes_seldom_and_notices_a_wish_to_cancel(tmp_path: Path) 
     time.sleep(0.25)
     with pytest.raises(Cancelled):
         monitor.step("counting", 199, 200)
+
+
+def test_a_job_may_be_asked_to_stop_and_keep_the_best(workspace: Workspace, endless: Recipe) -> None:
+    """Its monitor says so, also to parts of a larger job; nothing is cancelled."""
+    from netsynth_core.monitor import SILENT, stopping
+    from netsynth_core.workspace.fitting import within
+
+    job = start_job(workspace, endless)
+    monitor = StatusMonitor(job.folder, JobStatus())
+    assert not stopping(monitor)
+    assert not stopping(within(SILENT, "part"))
+    stop_job(workspace, job.id)
+    assert stopping(monitor)
+    assert stopping(within(monitor, "part"))
+    monitor.step("searching", 1)
+    cancel_job(workspace, job.id)
+    assert wait_job(workspace, job.id, timeout_s=20).status.state is JobState.CANCELLED
 
 
 def test_what_a_job_raises_is_in_its_status(workspace: Workspace, tmp_path: Path) -> None:

@@ -145,6 +145,36 @@ def test_a_spent_budget_ends_with_a_model_and_says_so(planted: Any, fitted: Call
     assert len(model.sample(10, rng=np.random.default_rng(0))) == 10
 
 
+class Impatient:
+    """A watcher who wants the best so far after some steps."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.heard: list[float] = []
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        if "bits" in facts:
+            self.heard.append(float(str(facts["bits"])))
+
+    @property
+    def stopping(self) -> bool:
+        return len(self.heard) >= self.patience
+
+
+@pytest.mark.parametrize("patience", [0, 5, 30])
+def test_a_search_stopped_by_hand_keeps_the_best_so_far_and_says_so(planted: Any, patience: int) -> None:
+    watcher = Impatient(patience)
+    model = FlowChronicle.fit(planted.flows, FlowChronicleParams(), rng=np.random.default_rng(0), monitor=watcher)
+    assert any("ended by hand" in warning for warning in model.describe().warnings)
+    assert model.bits.total == pytest.approx(min(watcher.heard, default=model.bits.empty), rel=1e-9)
+    assert len(watcher.heard) <= patience + 60
+    assert len(model.sample(10, rng=np.random.default_rng(0))) == 10
+    again = FlowChronicle.fit(
+        planted.flows, FlowChronicleParams(), rng=np.random.default_rng(0), monitor=Impatient(patience)
+    )
+    assert [p.pattern for p in again.patterns] == [p.pattern for p in model.patterns]
+
+
 def test_the_search_can_be_cancelled_in_the_middle(planted: Any) -> None:
     def stop(phase: str, done: int, total: int | None, facts: dict[str, object]) -> None:
         if done > 3:
