@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from netsynth_core.models.codelength import universal_integer
 from netsynth_core.models.flowchronicle._kernels import limit_gains
+from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.length import (
+    gap_histogram,
     hazard_bits,
     instant_bits,
     label_bits,
@@ -97,3 +99,31 @@ def test_the_code_of_instants_sums_to_the_code_of_the_largest_gap(largest: int) 
     half = largest / 2
     not_reached = (half - 0.5) / half * (half + 0.5) / (half + 1)
     assert total == pytest.approx(2 ** -universal_integer(largest) * (1 - not_reached))
+
+
+@pytest.mark.parametrize("gaps", [(0, 0, 0, 0), (1, 1, 1, 1), (5, 1, 90, 2), (400, 3, 3, 70_000)])
+def test_the_code_of_which_rows_belong_together_sums_to_one_at_most(gaps: tuple[int, ...]) -> None:
+    """Over every way to put five rows into windows of a two-flow pattern and rows of the empty one: labels of what
+    begins, and continuations. What is lacking to one are answers that cannot be: two windows that claim one row, a
+    window that never goes on."""
+    ts = np.cumsum([1, *gaps]) * 1000
+    zeros = np.zeros((5, 1), np.int32)
+    index = FlowIndex(zeros, ts, (1,), (), (0,), np.zeros((5, 0), np.int64))
+    pair = Pattern((PartialFlow(), PartialFlow()), (WITHIN_STEPS - 1,))
+    total = 0.0
+    for windows in pairings(tuple(range(5))):
+        rows = np.array(windows, np.int64).reshape(-1, 2)
+        bits = sum(hazard_bits(counts) for counts in gap_histogram(pair, rows, index))
+        total += 2 ** -(bits + label_bits(np.array([len(rows), 5 - 2 * len(rows)])))
+    assert 0.3 < total <= 1.0 + 1e-12
+
+
+def pairings(rows: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+    """Every set of disjoint pairs of ascending rows."""
+    if not rows:
+        return [[]]
+    first, *rest = rows
+    alone = pairings(tuple(rest))
+    return alone + [
+        [(first, other), *more] for other in rest for more in pairings(tuple(r for r in rest if r != other))
+    ]
