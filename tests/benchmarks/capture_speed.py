@@ -5,6 +5,35 @@ The captures are those of `capture_files`; peers that are slow read the small on
 turns, each in a process of its own (ours in one warm process of one thread): the median of the rounds counts. PYTHON is
 an interpreter that has nfstream and dpkt. Ratios compare packets per CPU second, of ``netsynth flows`` wall seconds.
 
+Measured on 2026-11-21, two shared cores at a load of 5 to 13 (which weighs on wall seconds: a process got a quarter of
+a core), one round, 1,000,000 packets (540 MB), nfstream 6.6.0, tshark 4.0.17, argus 3.0.8::
+
+                                                    CPU s   wall s   pkt/CPU s private MB
+    bare loop over record headers                   0.148    0.588   6,777,125
+    decode                                          0.164    0.745   6,104,833
+    decode + flows + order                          0.491    1.767   2,035,795
+    decode + flows + order + payload classes        0.602    1.886   1,660,652
+    the same + flow table with texts                0.636    1.952   1,573,437
+    decode pcapng                                   0.203    0.616   4,926,611
+    decode gzip                                     2.473    8.387     404,416
+    decode zstd                                     1.095    4.486     912,958
+    netsynth flows                                  2.120    8.316     471,698        184
+    tcpdump --count                                 0.150    0.564   6,666,667          1
+    argus                                           1.090    2.048     917,431         10
+    tshark -T fields                                2.560    5.852      39,063        163
+    dpkt loop with a dictionary                     1.260    4.516      79,365         22
+    nfstream without DPI                            7.440   18.672     134,409         44
+    nfstream without DPI, with SPLT                 9.950   18.192     100,503         45
+    netsynth flows, nothing compiled               13.840   60.300      72,254        244
+
+    decode + flows + order : nfstream without DPI, with SPLT = 20.26 (goal 20.00)
+    decode + flows + order : dpkt loop with a dictionary = 25.65 (goal 40.00)
+    decode + flows + order : tshark -T fields = 52.12 (goal 60.00)
+    decode + flows + order : bare loop over record headers = 0.30 (goal 0.40)
+    decode + flows + order + payload classes : nfstream without DPI, with SPLT = 16.52 (goal 12.00)
+    decode pcapng : decode = 0.81 (goal 0.67)
+    netsynth flows : argus = 0.25 by wall (goal 1.00)
+    netsynth flows : nfstream without DPI = 2.25 by wall (goal 5.00)
 """
 
 import argparse
