@@ -5,6 +5,9 @@ The capture (of `capture_files`) is repeated with later instants and other clien
 folder that is deleted at the end. ``netsynth flows`` then runs under a limit on private memory: RLIMIT_DATA, which
 counts the heap and all private writable mappings. RLIMIT_AS would count the address space instead, of which the
 interpreter with NumPy, LLVM and Arrow reserves gigabytes that it never touches, and the mapped windows of the file.
+
+Measured on 2026-11-21: 5.40 GB, 10,000,000 packets, 500,000 flows; 51 s wall at a load of 10, 8.3 s CPU, private peak
+750 MB, resident peak with mapped pages 841 MB, under a limit of 1000 MB.
 """
 
 import argparse
