@@ -8,29 +8,55 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netsynth_core.models.flowchronicle.cover import Cover, Window
-    from netsynth_core.models.flowchronicle.edits import DropPattern, EditCell, RenamePattern, RestorePattern
+    from netsynth_core.models.flowchronicle.edits import (
+        AddPattern,
+        DropPattern,
+        EditCell,
+        MergePatterns,
+        NewCell,
+        NewFlow,
+        RenamePattern,
+        RestorePattern,
+        SetGap,
+        SetWeight,
+        SplitPattern,
+    )
     from netsynth_core.models.flowchronicle.model import FlowChronicle
     from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 
 __all__ = [
+    "AddPattern",
     "Cover",
     "DropPattern",
     "EditCell",
     "FlowChronicle",
     "FlowChronicleParams",
+    "MergePatterns",
+    "NewCell",
+    "NewFlow",
     "RenamePattern",
     "RestorePattern",
+    "SetGap",
+    "SetWeight",
+    "SplitPattern",
     "Window",
 ]
 
 _HOMES = {
+    "AddPattern": "edits",
     "Cover": "cover",
     "DropPattern": "edits",
     "EditCell": "edits",
     "FlowChronicle": "model",
     "FlowChronicleParams": "params",
+    "MergePatterns": "edits",
+    "NewCell": "edits",
+    "NewFlow": "edits",
     "RenamePattern": "edits",
     "RestorePattern": "edits",
+    "SetGap": "edits",
+    "SetWeight": "edits",
+    "SplitPattern": "edits",
     "Window": "cover",
 }
 

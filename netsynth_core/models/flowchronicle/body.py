@@ -14,6 +14,7 @@ from netsynth_core.errors import InvalidEdit
 from netsynth_core.models.bayesnet.network import Network, Variable, parents_first
 from netsynth_core.models.bayesnet.scores import MAX_PARENTS
 from netsynth_core.models.flowchronicle.columns import CATEGORIES, KNOTS, NUMBERS, Column, ColumnKind
+from netsynth_core.models.flowchronicle.edits import MOST_WEIGHT
 from netsynth_core.models.flowchronicle.generation import body as generation
 from netsynth_core.models.flowchronicle.generation.body import broken
 from netsynth_core.models.flowchronicle.generation.values import NumberLaw
@@ -84,6 +85,7 @@ class PatternBody(_Strict):
     delays: list[generation.DelayBody]
     numbers: list[generation.NumberLawBody]
     parents: list[list[int]]
+    weight: FiniteFloat = Field(ge=0, le=MOST_WEIGHT)
 
 
 class RulesBody(_Strict):
@@ -212,7 +214,7 @@ def columns_from_body(bodies: list[ColumnBody]) -> tuple[Column, ...]:
         values = hosts if body.name == "dst_ip" else tuple(body.values or ())
         if not values or len(set(values)) != len(values):
             raise broken(where, "distinct values are needed")
-        if kind == "port" and not all(v.isascii() and v.isdigit() and len(v) < 10 for v in values):
+        if kind == "port" and not all(v == "-1" or (v.isascii() and v.isdigit() and len(v) < 10) for v in values):
             raise broken(where, "ports are needed")
         hosts = values if body.name == "src_ip" else hosts
         columns.append(Column(body.name, kind, values))
@@ -253,6 +255,7 @@ def pattern_to_body(learnt: LearntPattern, columns: tuple[Column, ...]) -> dict[
         "delays": [generation.delay_to_body(law, columns) for law in learnt.delays],
         "numbers": [generation.law_to_body(law) for law in learnt.numbers],
         "parents": learnt.parents.tolist(),
+        "weight": learnt.weight,
     }
 
 
@@ -301,6 +304,7 @@ def pattern_from_body(body: PatternBody, columns: tuple[Column, ...]) -> LearntP
         delays=delays,
         numbers=_number_laws(body, pattern, columns, where),
         parents=parents,
+        weight=body.weight,
     )
 
 
@@ -433,5 +437,14 @@ def check_ids(patterns: tuple[LearntPattern, ...], dropped: tuple[LearntPattern,
         raise broken("patterns", "every pattern needs an id of its own")
     if any(len(p.network.variables) == 0 and p.usage and p.pattern.free_cells(1) for p in patterns):
         raise broken("patterns", "a pattern in use needs its network")
-    if sum(p.usage for p in (*patterns, empty)) == 0:
+    if not any(p.usage and p.weight for p in (*patterns, empty)):
         raise broken("patterns", "some pattern must be in use")
+
+
+def from_version_2(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of version 3: every pattern is generated as often as it occurs."""
+    new = dict(body)
+    new["patterns"] = [{**p, "weight": 1.0} for p in body["patterns"]]
+    new["dropped"] = [{**p, "weight": 1.0} for p in body["dropped"]]
+    new["empty"] = {**body["empty"], "weight": 1.0}
+    return new

@@ -47,6 +47,8 @@ class LearntPattern:
     """How the codes of its number cells become values: one a flow and number column, flow by flow."""
     parents: NDArray[np.int64]
     """Parents of each free cell, padded with -1; kept also when there is no window to count."""
+    weight: float = 1.0
+    """How often it is generated, as a multiple of how often it occurs."""
 
 
 def learn_pattern(

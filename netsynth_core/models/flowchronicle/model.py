@@ -11,29 +11,29 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from netsynth_core.errors import DocumentError, InvalidEdit, InvalidParameter, NotEnoughData
+from netsynth_core.errors import InvalidEdit, InvalidParameter, NotEnoughData
 from netsynth_core.files import content_hash
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.codelength import Codelength
-from netsynth_core.models.document import Arrays, Document, Migration, decode_body, migrate
+from netsynth_core.models.document import Document
 from netsynth_core.models.edits import Edit, EditEffect
-from netsynth_core.models.flowchronicle import body as bodies
 from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns, numbers_of
 from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
 from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
-from netsynth_core.models.flowchronicle.edits import DropPattern, EditCell, RenamePattern, RestorePattern
-from netsynth_core.models.flowchronicle.generation import drawing
-from netsynth_core.models.flowchronicle.generation.body import (
-    from_version_1,
-    links_from_body,
-    links_to_body,
-    machines_from_body,
-    machines_to_body,
+from netsynth_core.models.flowchronicle.edits import (
+    AddPattern,
+    DropPattern,
+    EditCell,
+    MergePatterns,
+    RenamePattern,
+    RestorePattern,
+    SetGap,
+    SetWeight,
+    SplitPattern,
 )
-from netsynth_core.models.flowchronicle.generation.body import together_from_body as together_of
+from netsynth_core.models.flowchronicle.generation import drawing
 from netsynth_core.models.flowchronicle.generation.chains import Link, learn_links
 from netsynth_core.models.flowchronicle.generation.machines import learn_machines
 from netsynth_core.models.flowchronicle.generation.values import learn_together
@@ -49,15 +49,15 @@ from netsynth_core.models.flowchronicle.learnt import (
 from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.length_published import learn_published_columns
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
+from netsynth_core.models.flowchronicle.pattern import Pattern
 from netsynth_core.models.flowchronicle.privacy import generalised, privacy_notes
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
+from netsynth_core.models.flowchronicle.stored import hosts_of, index_of, stored_parts, to_document
 from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
-
-MIGRATIONS: dict[int, Migration] = {1: from_version_1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +65,19 @@ class FlowChronicle:
     """Flow patterns, each with a Bayesian network over its free cells (FlowChronicle, CoNEXT 2024)."""
 
     kind: ClassVar[str] = "flowchronicle"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     level: ClassVar[Level] = Level.FLOW
-    edits: ClassVar[tuple[type[Edit], ...]] = (DropPattern, RestorePattern, EditCell, RenamePattern)
+    edits: ClassVar[tuple[type[Edit], ...]] = (
+        EditCell,
+        SetGap,
+        DropPattern,
+        RestorePattern,
+        SplitPattern,
+        MergePatterns,
+        AddPattern,
+        SetWeight,
+        RenamePattern,
+    )
 
     columns: tuple[Column, ...]
     patterns: tuple[LearntPattern, ...]
@@ -118,7 +128,7 @@ class FlowChronicle:
         monitor.step("encoding flows", 0, len(data))
         published = params.score == "published"
         columns = learn_published_columns(data) if published else learn_columns(data, bins=params.bins)
-        index = _index(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64), numbers_of(data))
+        index = index_of(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64), numbers_of(data))
         search = Search(
             index,
             least=params.least_rows,
@@ -153,41 +163,48 @@ class FlowChronicle:
                 "content": content_hash(index.codes.tobytes(), index.ts.tobytes()),
             },
             links=(),
-            machines=learn_machines(index.codes[:, list(index.hosts)], index.ts, _hosts(columns)),
+            machines=learn_machines(index.codes[:, list(index.hosts)], index.ts, hosts_of(columns)),
             together=learn_together(index.codes[:, -index.numbers.shape[1] :], index.numbers),
             parameters=params.model_dump(),
             warnings=tuple(warnings),
             training=index,
         )
         ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
-        names = {placed.pattern: (f"p{rank}", "") for rank, placed in enumerate(ranked, start=1)}
+        names = {placed.pattern: (f"p{rank}", "", 1.0) for rank, placed in enumerate(ranked, start=1)}
         fitted = bare._with_solution(solution, names, search.scorer)
         return replace(fitted, seconds=round(time.monotonic() - began, 3))
 
-    def _with_solution(self, solution: Solution, names: dict[Any, tuple[str, str]], scorer: Scorer) -> Self:
-        """The model with the patterns, networks and bits of a solution."""
+    def _with_solution(
+        self,
+        solution: Solution,
+        names: dict[Pattern, tuple[str, str, float]],
+        scorer: Scorer,
+        known: dict[int, LearntPattern] | None = None,
+    ) -> Self:
+        """The model with the patterns, networks and bits of a solution.
+
+        `names` are id, name and weight of each pattern; `known` what was learnt before, by the identity of its
+        placement.
+        """
         span = (self.trained_on["first"], self.trained_on["last"])
         shapes = tail_shapes(self.columns, scorer.index.numbers)
-        learnt = [
-            learn_pattern(
-                placed,
-                scorer,
-                id_=names[placed.pattern][0],
-                name=names[placed.pattern][1],
-                saved_bits=saved_by(placed, solution, scorer),
-                span=span,
-                columns=self.columns,
-                shapes=shapes,
-            )
-            for placed in solution.placed
-        ]
+        learnt = []
+        for placed in solution.placed:
+            id_, name, weight = names[placed.pattern]
+            saved = saved_by(placed, solution, scorer)
+            one = (known or {}).get(id(placed))
+            if one is None:
+                one = learn_pattern(
+                    placed, scorer, id_=id_, name=name, saved_bits=saved, span=span, columns=self.columns, shapes=shapes
+                )
+            learnt.append(replace(one, id=id_, name=name, weight=weight, saved_bits=saved))
         ranked = sorted(zip(learnt, solution.placed, strict=True), key=lambda pair: int(pair[0].id[1:]))
         windows = [*(placed.windows for _, placed in ranked), solution.left[:, None]]
         index = scorer.index
         return replace(
             self,
             patterns=tuple(p for p, _ in ranked),
-            empty=_empty(solution, scorer, self.columns),
+            empty=replace(_empty(solution, scorer, self.columns), weight=self.empty.weight),
             links=learn_links(windows, index.codes, index.ts, (index.hosts[0], index.hosts[1]), self.machines),
             bits=Codelength(solution.model_bits, solution.data_bits, self.bits.empty),
         )
@@ -195,7 +212,7 @@ class FlowChronicle:
     @property
     def hosts(self) -> tuple[str, ...]:
         """Every host the model may draw."""
-        return _hosts(self.columns)
+        return hosts_of(self.columns)
 
     @property
     def multi_flow_patterns(self) -> tuple[LearntPattern, ...]:
@@ -260,7 +277,7 @@ class FlowChronicle:
 
     def _encoded(self, flows: FlowTable) -> FlowIndex:
         ts = flows.frame["ts"].to_numpy(np.int64)
-        return _index(self.columns, encode_flows(self.columns, flows), ts, numbers_of(flows))
+        return index_of(self.columns, encode_flows(self.columns, flows), ts, numbers_of(flows))
 
     def _cover(self, index: FlowIndex) -> Cover:
         claimed = np.zeros(len(index), np.bool_)
@@ -271,13 +288,12 @@ class FlowChronicle:
 
     def _solved(self, index: FlowIndex, patterns: tuple[LearntPattern, ...]) -> tuple[Solution, Scorer]:
         scorer = Scorer(index, score_of(self.parameters.get("score", "default"), index))
-        parents = {p.pattern: p.parents for p in patterns if len(p.parents)}
-        return scorer.solve(
-            [p.pattern for p in patterns],
-            base=scorer.empty(parents=self.empty.parents),
-            parents=parents,
-            keep_unused=True,
-        ), scorer
+        return self._solve(scorer, patterns, scorer.empty(parents=self.empty.parents)), scorer
+
+    def _solve(self, scorer: Scorer, patterns: tuple[LearntPattern, ...], base: Solution) -> Solution:
+        """Patterns with windows keep their structures; others learn one as soon as they have some."""
+        parents = {p.pattern: p.parents for p in patterns if len(p.parents) and p.usage}
+        return scorer.solve([p.pattern for p in patterns], base=base, parents=parents, keep_unused=True)
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> FlowTable:
         """Draw exactly `n` flows over the training span; see `drawing.stream`."""
@@ -337,18 +353,51 @@ class FlowChronicle:
         if isinstance(edit, RenamePattern):
             self._editable(edit.pattern)
             renamed = [replace(p, name=edit.name) if p.id == edit.pattern else p for p in self.patterns]
-            return replace(self, patterns=tuple(renamed))
-        from netsynth_core.models.flowchronicle.editing import changed_patterns
+            return self._kept(replace(self, patterns=tuple(renamed)))
+        from netsynth_core.models.flowchronicle.editing import (
+            changed_patterns,
+            require_possible,
+            require_some,
+            weighted,
+        )
 
-        patterns, dropped = changed_patterns(self, edit)
+        if isinstance(edit, SetWeight):
+            patterns, empty = weighted(self, edit)
+            return self._kept(replace(self, patterns=patterns, empty=empty))
+        change = changed_patterns(self, edit)
         if self.training is None:
             raise InvalidEdit(
                 "The model came without its training flows, so the edit cannot be scored.",
                 hint="Keep the .npz that was written with the model beside it.",
             )
-        solution, scorer = self._solved(self.training, patterns)
-        names = {p.pattern: (p.id, p.name) for p in patterns}
-        return replace(self._with_solution(solution, names, scorer), dropped=dropped)
+        for learnt in change.patterns:
+            if learnt.id in change.made:
+                require_possible(learnt.pattern, self, self.training)
+        before, scorer = self.solved
+        solution = self._solve(scorer, change.patterns, before)
+        names = {p.pattern: (p.id, p.name, p.weight) for p in change.patterns}
+        after = replace(self._with_solution(solution, names, scorer, known=self._known()), dropped=change.dropped)
+        require_some(after.patterns, after.empty)
+        after.__dict__["solved"] = (solution, scorer)
+        return after
+
+    @cached_property
+    def solved(self) -> tuple[Solution, Scorer]:
+        """The patterns covered and scored on the training flows: what an edit goes on from."""
+        if self.training is None:
+            raise InvalidParameter("The model came without its training flows.", hint="Keep the .npz beside the model.")
+        return self._solved(self.training, self.patterns)
+
+    def _kept(self, other: Self) -> Self:
+        """Another model of the same patterns, which need not be covered again."""
+        if "solved" in self.__dict__:
+            other.__dict__["solved"] = self.__dict__["solved"]
+        return other
+
+    def _known(self) -> dict[int, LearntPattern]:
+        """What was learnt of each pattern of `solved`, by the identity of its placement."""
+        learnt = {p.pattern: p for p in self.patterns}
+        return {id(placed): learnt[placed.pattern] for placed in self.solved[0].placed}
 
     def _editable(self, id_: str) -> LearntPattern:
         learnt = self.pattern(id_)
@@ -365,86 +414,12 @@ class FlowChronicle:
 
     def to_document(self) -> Document:
         """The model as a document; the training flows in its arrays."""
-        encoded = {
-            "columns": bodies.columns_to_body(self.columns),
-            "patterns": [bodies.pattern_to_body(p, self.columns) for p in self.patterns],
-            "dropped": [bodies.pattern_to_body(p, self.columns) for p in self.dropped],
-            "empty": bodies.pattern_to_body(self.empty, self.columns),
-            "rules": bodies.rules_to_body(self.rules),
-            "support": bodies.support_to_body(self.support, self.columns),
-            "source_ports": bodies.ports_to_body(self.source_ports),
-            "links": links_to_body(self.links, [p.id for p in (*self.patterns, self.empty)], self.columns),
-            "machines": machines_to_body(self.machines),
-            "together": self.together.tolist(),
-            "bits": {"model": self.bits.model, "data": self.bits.data, "empty": self.bits.empty},
-            "trained_on": dict(self.trained_on),
-            "parameters": dict(self.parameters),
-            "warnings": list(self.warnings),
-        }
-        card = self.describe()
-        summary = {
-            "codelength": self.bits.to_json(),
-            "size": card.size,
-            "trained_on": card.trained_on,
-            "parameters": card.parameters,
-            "seconds": self.seconds,
-            "warnings": list(card.warnings),
-            "notes": list(card.notes),
-        }
-        arrays: Arrays = (
-            {}
-            if self.training is None
-            else {"codes": self.training.codes, "ts": self.training.ts, "numbers": self.training.numbers}
-        )
-        return Document(self.kind, self.version, summary, encoded, arrays)
+        return to_document(self)
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
         """The model of a document, every part checked."""
-        raw = migrate(document, kind=cls.kind, version=cls.version, migrations=MIGRATIONS)
-        decoded = decode_body(bodies.Body, raw, kind=cls.kind)
-        columns = bodies.columns_from_body(decoded.columns)
-        patterns = tuple(bodies.pattern_from_body(p, columns) for p in decoded.patterns)
-        dropped = tuple(bodies.pattern_from_body(p, columns) for p in decoded.dropped)
-        empty = bodies.pattern_from_body(decoded.empty, columns)
-        bodies.check_ids(patterns, dropped, empty)
-        trained_on = decoded.trained_on.model_dump()
-        seconds = document.card.get("seconds")
-        return cls(
-            columns=columns,
-            patterns=patterns,
-            dropped=dropped,
-            empty=empty,
-            bits=Codelength(decoded.bits.model, decoded.bits.data, decoded.bits.empty),
-            rules=bodies.rules_from_body(decoded.rules),
-            support=bodies.support_from_body(decoded.support, columns),
-            source_ports=bodies.ports_from_body(decoded.source_ports),
-            links=links_from_body(decoded.links, {p.id: len(p.pattern) for p in (*patterns, empty)}, columns),
-            machines=machines_from_body(decoded.machines, len(_hosts(columns))),
-            together=together_of(decoded.together),
-            trained_on=trained_on,
-            parameters=decoded.parameters.model_dump(),
-            warnings=tuple(decoded.warnings),
-            seconds=float(seconds) if isinstance(seconds, int | float) else None,
-            training=_training(document, columns, trained_on),
-        )
-
-
-def _hosts(columns: tuple[Column, ...]) -> tuple[str, ...]:
-    return next(column.values for column in columns if column.kind == "host")
-
-
-def _index(
-    columns: tuple[Column, ...], codes: NDArray[np.int32], ts: NDArray[np.int64], numbers: NDArray[np.int64]
-) -> FlowIndex:
-    return FlowIndex(
-        codes,
-        ts,
-        tuple(c.size for c in columns),
-        tuple(i for i, c in enumerate(columns) if c.kind == "host"),
-        tuple(i for i, c in enumerate(columns) if c.kind != "number"),
-        numbers,
-    )
+        return cls(**stored_parts(document, kind=cls.kind, version=cls.version))
 
 
 def _empty(solution: Solution, scorer: Scorer, columns: tuple[Column, ...]) -> LearntPattern:
@@ -458,29 +433,3 @@ def _empty(solution: Solution, scorer: Scorer, columns: tuple[Column, ...]) -> L
         columns=columns,
         shapes=tail_shapes(columns, scorer.index.numbers),
     )
-
-
-def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[str, Any]) -> FlowIndex | None:
-    """The training flows of a document's arrays, checked; None when it has none."""
-    codes, ts, numbers = (document.arrays.get(name) for name in ("codes", "ts", "numbers"))
-    if codes is None or ts is None or numbers is None:
-        return None
-    sizes = np.array([c.size for c in columns])
-    sound = (
-        codes.dtype == np.int32
-        and ts.dtype == np.int64
-        and codes.shape == (trained_on["rows"], len(columns))
-        and ts.shape == (trained_on["rows"],)
-        and numbers.dtype == np.int64
-        and numbers.shape == (trained_on["rows"], sum(c.kind == "number" for c in columns))
-        and bool((numbers >= 0).all())
-        and bool((codes >= 0).all())
-        and bool((codes < sizes).all())
-        and not pd.Series(ts).diff().lt(0).any()
-    )
-    if not sound:
-        raise DocumentError(
-            "The arrays of the flowchronicle document do not fit its columns.",
-            hint="Restore the .npz that was written with the model.",
-        )
-    return _index(columns, *(np.ascontiguousarray(array) for array in (codes, ts, numbers)))

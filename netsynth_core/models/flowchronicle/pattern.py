@@ -208,3 +208,37 @@ def concatenate(first: Pattern, second: Pattern, within: int) -> Pattern:
     shift = len(first)
     moved = [replace(f, reused=tuple(sorted(replace(r, flow=r.flow + shift) for r in f.reused))) for f in second.flows]
     return Pattern((*first.flows, *moved), (*first.within, within, *second.within))
+
+
+def cut(pattern: Pattern, place: int) -> tuple[Pattern, Pattern]:
+    """The flows before `place`, and those from it on.
+
+    Of the cells of the second part that reused the same cell of the first, the first one becomes free; those of later
+    flows reuse it.
+    """
+    names: dict[tuple[int, int], tuple[int, int]] = {}
+    flows = []
+    for j, flow in enumerate(pattern.flows[place:]):
+        reused = []
+        for cell in flow.reused:
+            root = (cell.flow, cell.source)
+            if cell.flow >= place:
+                reused.append(Reused(cell.column, cell.flow - place, cell.source))
+            elif root in names and names[root][0] < j:
+                reused.append(Reused(cell.column, *names[root]))
+            else:
+                names.setdefault(root, (j, cell.column))
+        flows.append(PartialFlow(flow.fixed, tuple(sorted(reused))))
+    return Pattern(pattern.flows[:place], pattern.within[: place - 1]), Pattern(tuple(flows), pattern.within[place:])
+
+
+def in_common(first: Pattern, second: Pattern) -> Pattern:
+    """The cells that two patterns of as many flows have in common, with the longer limit of each gap."""
+    flows = tuple(
+        PartialFlow(
+            tuple(c for c in a.fixed if c in b.fixed),
+            tuple(c for c in a.reused if c in b.reused),
+        )
+        for a, b in zip(first.flows, second.flows, strict=True)
+    )
+    return Pattern(flows, tuple(map(max, first.within, second.within)))

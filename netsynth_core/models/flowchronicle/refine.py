@@ -14,10 +14,9 @@ from netsynth_core.models.flowchronicle.pattern import (
     WITHIN_STEPS,
     Fixed,
     Free,
-    PartialFlow,
     Pattern,
-    Reused,
     concatenate,
+    cut,
     rebind,
 )
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution
@@ -103,19 +102,7 @@ def reuses(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
 def shortened(pattern: Pattern) -> Iterator[Pattern]:
     """The pattern without its first, and without its last flow."""
     yield Pattern(pattern.flows[:-1], pattern.within[:-1])
-    names: dict[tuple[int, int], tuple[int, int]] = {}
-    flows = []
-    for j, flow in enumerate(pattern.flows[1:]):
-        reused = []
-        for cell in flow.reused:
-            if cell.flow > 0:
-                reused.append(Reused(cell.column, cell.flow - 1, cell.source))
-            elif (cell.flow, cell.source) in names and names[cell.flow, cell.source][0] < j:
-                reused.append(Reused(cell.column, *names[cell.flow, cell.source]))
-            else:
-                names.setdefault((cell.flow, cell.source), (j, cell.column))
-        flows.append(PartialFlow(flow.fixed, tuple(sorted(reused))))
-    yield Pattern(tuple(flows), pattern.within[1:])
+    yield cut(pattern, 1)[1]
 
 
 def merges(estimator: Estimator, solution: Solution, most_flows: int) -> Iterator[Candidate]:

@@ -146,7 +146,8 @@ class Scorer:
                     continue
             windows = match(pattern, self.index, claimed)
             if len(windows) or keep_unused:
-                given = before.structure.parents if before is not None else (parents or {}).get(pattern)
+                used = before is not None and len(before.windows)
+                given = before.structure.parents if before is not None and used else (parents or {}).get(pattern)
                 same = before is not None and np.array_equal(before.windows, windows)
                 placed.append(before if before is not None and same else self.place(pattern, windows, given))
         left = np.flatnonzero(~claimed)

@@ -242,7 +242,7 @@ def test_flows_of_one_instant_are_those_of_a_second(planted: Any, fitted: Callab
         model.sample_for(10**9 * 10**9, rng=np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_kept_documents_are_still_read(version: int) -> None:
     """Written by each version; a change of the body needs a new version and a migration."""
     kept = Path(__file__).parent / "kept" / f"version-{version}.json"

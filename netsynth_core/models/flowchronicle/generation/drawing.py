@@ -69,11 +69,11 @@ class Flows:
 def choose_windows(patterns: Sequence[LearntPattern], n: int, *, rng: np.random.Generator) -> Ints:
     """How many windows of each pattern make exactly `n` flows, or more only when no pattern fits what is missing.
 
-    Patterns are drawn independently by usage until the flows are complete; the last ones are drawn among those that
-    fit.
+    Patterns are drawn independently by usage times weight until the flows are complete; the last ones are drawn among
+    those that fit.
     """
     sizes = np.array([len(p.pattern) for p in patterns], np.int64)
-    usage = np.array([p.usage for p in patterns], np.float64)
+    usage = np.array([p.usage * p.weight for p in patterns], np.float64)
     counts = np.zeros(len(patterns), np.int64)
     missing = n
     while missing > 0:
@@ -106,6 +106,7 @@ class Drawer:
         self.pattern = np.repeat(np.arange(len(self.sources)), [len(parts) for parts in self.parts])
         self.usage = np.array([n for p in self.sources for n in (p.starts.usage or (p.usage,))], np.int64)
         self.sizes = np.array([len(self.sources[p].pattern) for p in self.pattern], np.int64)
+        self.weight = np.array([[self.sources[p].weight] for p in self.pattern])
         self._spare: dict[int, NDArray[np.int32]] = {}
 
     @cached_property
@@ -126,6 +127,7 @@ class Drawer:
             edges, expected = self.intensities.over(
                 first if begin is None else begin, last - first + 1 if length is None else length
             )
+        expected = expected * self.weight
         totals = self._by_part(choose_windows(self.sources, n, rng=rng), rng)
         bounds, masses, cumulative = self._cut(edges, expected, n)
         left = totals.copy()
@@ -144,6 +146,7 @@ class Drawer:
     def timed_slices(self, begin: int, length: int, *, rng: np.random.Generator) -> Iterator[Flows]:
         """The flows of `length` ns from `begin`, at the training rate; all start before the end."""
         edges, expected = self.intensities.over(begin, length)
+        expected = expected * self.weight
         bounds, masses, cumulative = self._cut(edges, expected, float(self.sizes @ expected.sum(axis=1)))
         waiting: list[Flows] = []
         for s in range(len(bounds) - 1):
@@ -163,8 +166,8 @@ class Drawer:
     def flows_for(self, begin: int, length: int) -> float:
         """Expected number of flows of a stretch of time."""
         if length < 14 * 24 * HOUR:
-            return float(self.sizes @ self.intensities.over(begin, length)[1].sum(axis=1))
-        return float(self.sizes @ self.intensities.week.mean(axis=1)) * length / HOUR
+            return float(self.sizes @ (self.weight * self.intensities.over(begin, length)[1]).sum(axis=1))
+        return float(self.sizes @ (self.weight * self.intensities.week).mean(axis=1)) * length / HOUR
 
     def _cut(self, edges: Ints, expected: Floats, flows: float) -> tuple[Floats, Floats, Floats]:
         """Where slices are cut (in parts), windows expected in each (patterns x slices), and their running sums."""
