@@ -70,6 +70,9 @@ class Search:
         self.most_flows = most_flows
         self.tested = 0
         self.seen: set[Pattern] = set()
+        self._moves = 0
+        # Patterns that were not kept, with the number of moves made before.
+        self._failed: dict[Pattern, int] = {}
         self._stopped: Literal["", "budget", "hand"] = ""
         self._end = None if seconds is None else monotonic() + seconds
         self.monitor.step("learning the empty pattern", 0, None)
@@ -82,7 +85,8 @@ class Search:
         """Search until a round changes nothing, the rounds are used up, or the time is."""
         for _ in range(MOST_ROUNDS):
             before = self.solution.total
-            self.seen.clear()
+            # What failed since the last move would fail again.
+            self.seen = {pattern for pattern, moves in self._failed.items() if moves == self._moves}
             self._pairs()
             self._extensions()
             self._merges()
@@ -126,6 +130,8 @@ class Search:
         if len(pattern) > 1 and not instead_of and trial.total < self.solution.total - LEAST_SAVED:
             trial = min(trial, self._apart(pattern), key=lambda s: s.total)
         kept = self._accept(trial)
+        if not kept:
+            self._failed[pattern] = self._moves
         self._step(phase)
         return kept
 
@@ -162,6 +168,7 @@ class Search:
         if not trial.total < self.solution.total - LEAST_SAVED:
             return False
         self.solution = self._pruned(trial)
+        self._moves += 1
         return True
 
     def _pruned(self, solution: Solution) -> Solution:
@@ -308,6 +315,10 @@ class Search:
             trial = self.scorer.solve(without(self.solution.patterns, pattern), base=self.solution)
             if trial.total < self.solution.total:
                 self.solution = trial
+                self._moves += 1
             self._step("pruning")
-        self.solution = self.scorer.relearnt(self.solution)
+        relearnt = self.scorer.relearnt(self.solution)
+        if relearnt.total < self.solution.total:
+            self.solution = relearnt
+            self._moves += 1
         self._step("pruning")
