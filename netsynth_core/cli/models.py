@@ -15,8 +15,9 @@ model_argument = click.argument("model_path", metavar="MODEL.json", type=PATH)
 
 @click.command("show", epilog="Example: netsynth show patterns.json")
 @model_argument
+@click.option("--pattern", "pattern_id", metavar="ID", help="One pattern, such as p1: cells, network, tables, windows.")
 @common_options
-def show_command(out: Output, model_path: Path) -> None:
+def show_command(out: Output, model_path: Path, pattern_id: str | None) -> None:
     """Say what a model is: its size, its codelength, what it learnt from, and its parts in words."""
     from dataclasses import asdict
 
@@ -26,6 +27,12 @@ def show_command(out: Output, model_path: Path) -> None:
 
     document = read_document(model_path)
     model = load_model(document)
+    if pattern_id is not None:
+        from netsynth_core.workspace.drawings import pattern_lines
+
+        lines, facts = pattern_lines(model, pattern_id)
+        out.result(facts, lines)
+        return
     card = asdict(model.describe())
     card["codelength"] = model.describe().codelength.to_json()
     for name in ("seed", "seconds"):

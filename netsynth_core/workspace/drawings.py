@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from netsynth_core.errors import InvalidParameter, MissingExtra
 from netsynth_core.files import dump_json
-from netsynth_core.units import NS_PER_US, format_bits, format_duration
+from netsynth_core.units import NS_PER_US, format_duration
 
 if TYPE_CHECKING:
     from netsynth_core.models.automata.automaton import TimedAutomaton
 
 MAX_TEXT = 60
+MOST_TABLE_ROWS = 6
+MOST_TABLE_VALUES = 5
+MOST_SHOWN_WINDOWS = 10
 
 
 def sentences(model: Any) -> list[str]:
@@ -22,7 +25,7 @@ def sentences(model: Any) -> list[str]:
         return _automaton_sentences(model.automaton)
     if hasattr(model, "patterns"):
         ranked = sorted(model.patterns, key=lambda p: (-p.saved_bits, p.id))
-        return [_pattern_sentence(learnt, model.sentence(learnt)) for learnt in ranked]
+        return [_pattern_sentence(learnt, model) for learnt in (*ranked, model.empty)]
     return []
 
 
@@ -146,9 +149,61 @@ def _cell_texts(cells: dict[str, dict[str, Any]]) -> list[str]:
     return texts
 
 
-def _pattern_sentence(learnt: Any, sentence: str) -> str:
+def _pattern_sentence(learnt: Any, model: Any) -> str:
     name = f" {learnt.name!r}" if learnt.name else ""
-    return f"{learnt.id}{name}: {sentence} ({learnt.usage} windows, saves {format_bits(learnt.saved_bits)})"
+    weight = "" if learnt.weight == 1 else f"; generated {learnt.weight:g} times as often"
+    return f"{learnt.id}{name}: {model.whole_sentence(learnt)}{weight}"
+
+
+def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
+    """One pattern for people and as JSON values: its sentence, its cells, its network with tables, its first windows.
+
+    Raises
+    ------
+    InvalidParameter
+        When the model has no patterns.
+    InvalidEdit
+        When no pattern has this id.
+    """
+    from dataclasses import asdict
+
+    from netsynth_core.models.flowchronicle.tables import cell_names, node_table
+
+    if not hasattr(model, "describe_pattern"):
+        raise InvalidParameter(f"A {model.kind} model has no patterns.", hint="Leave --pattern away.")
+    learnt = model.pattern(id)
+    lines = [_pattern_sentence(learnt, model)]
+    grid = model.describe_pattern(learnt)
+    for place, cells in enumerate(grid):
+        lines.append(f"flow {place + 1}: {', '.join(f'{c.column} {c.text}' for c in cells)}")
+    tables = [node_table(learnt, model.columns, v) for v in range(len(cell_names(learnt, model.columns)))]
+    for table in tables:
+        lines += ["", f"{table.cell} ({table.all_values} values)" + _given(table.parents, table.all_rows)]
+        for row in table.rows[:MOST_TABLE_ROWS]:
+            shares = [f"{v} {100 * p:.3g} %" for v, p in zip(table.values, row.probabilities, strict=True)]
+            head = f"  {', '.join(row.given)}: " if row.given else "  "
+            lines.append(f"{head}{', '.join(shares[:MOST_TABLE_VALUES])} (n = {row.count})")
+    windows: list[list[int]] = []
+    if model.training is not None and id != "empty":
+        windows = [list(map(int, rows)) for rows in model.cover.windows[id][:MOST_SHOWN_WINDOWS]]
+    elif model.training is not None:
+        windows = [[int(row)] for row in model.cover.uncovered[:MOST_SHOWN_WINDOWS]]
+    if windows:
+        lines += ["", f"rows of its first windows: {'; '.join(' '.join(map(str, rows)) for rows in windows)}"]
+    facts = {
+        "id": id,
+        "name": learnt.name,
+        "sentence": model.whole_sentence(learnt),
+        "weight": learnt.weight,
+        "grid": [[asdict(cell) for cell in row] for row in grid],
+        "network": [asdict(table) for table in tables],
+        "windows": windows,
+    }
+    return lines, facts
+
+
+def _given(parents: tuple[str, ...], rows: int) -> str:
+    return f", given {' and '.join(parents)} ({rows} configurations)" if parents else ""
 
 
 def patterns_dot(patterns: list[dict[str, Any]]) -> str:

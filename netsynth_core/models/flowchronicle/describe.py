@@ -99,49 +99,115 @@ def constants(learnt: LearntPattern, columns: Sequence[Column]) -> list[dict[str
     return values
 
 
-def flow_words(fixed: Mapping[str, str]) -> str:
-    """What kind of flow it is, in a word or two, from its columns of one value."""
+VERBS = {
+    "dns": "looks up a name at",
+    "mdns": "asks by mDNS at",
+    "ssdp": "asks by SSDP at",
+    "ntp": "asks the time of",
+    "dhcp": "asks for an address at",
+    "kerberos": "gets a ticket from",
+    "smtp": "sends mail to",
+    "smtp submission": "sends mail to",
+}
+OPENED = {"https": "HTTPS", "http": "HTTP", "tls": "TLS", "ssh": "SSH", "smb": "SMB", "rdp": "RDP", "ldap": "LDAP"}
+NAMED = 0.1
+"""Least share of a service that a sentence names."""
+
+
+def contact_words(fixed: Mapping[str, str], shares: Sequence[tuple[str, float]] = ()) -> str:
+    """What the source of a flow does to its destination, such as ``opens HTTPS to``.
+
+    Parameters
+    ----------
+    fixed
+        Values in words of the columns that have but one.
+    shares
+        Services of the flow with their shares, where it has several.
+    """
     proto, port, service = fixed.get("proto"), fixed.get("dst_port"), fixed.get("service")
-    if service and service != "none":
-        words = service
-    elif proto and port:
-        words = PORT_NAMES.get((proto, port), f"{proto} to port {port}" if not proto.startswith("ICMP") else proto)
-    elif port:
-        words = f"any flow to port {port}"
-    elif proto:
-        words = f"any {proto} flow"
-    else:
-        words = "any flow"
-    if "src_ip" in fixed:
-        words += f" from {fixed['src_ip']}"
-    if "dst_ip" in fixed:
-        words += f" to {fixed['dst_ip']}"
-    return words
+    name = service if service and service != "none" else PORT_NAMES.get((proto or "", port or ""), "")
+    if name in VERBS:
+        return VERBS[name]
+    if name:
+        return f"opens {OPENED.get(name, name)} to" if proto != "UDP" else f"sends {name} to"
+    several = [f"{service} {100 * share:.0f} %" for service, share in shares if share >= NAMED][:2]
+    words = "opens TCP" if proto == "TCP" else f"sends {proto}" if proto else "contacts"
+    words += f" ({', '.join(several)})" if several else ""
+    if port and proto in ("TCP", "UDP", None):
+        return f"{words} {'to ' if proto else ''}port {port} of"
+    return f"{words} to" if proto else words
 
 
 def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
-    """The pattern in one sentence, with the delay under which nine in ten of its gaps stay."""
-    parts = []
+    """The pattern in one sentence: who contacts whom, after which delay (its median and quartiles)."""
     known = constants(learnt, columns)
-    for j, flow in enumerate(learnt.pattern.flows):
-        words = flow_words(known[j])
-        if words == "any flow" and any(k == j and columns[c].name == "src_ip" for k, c in learnt.pattern.sources()):
-            words = "any flow of one source"
-        shared = []
-        for cell in flow.reused:
-            if cell.flow == j:
-                shared.append("to itself")
-                continue
-            mine, theirs = END_NAMES[columns[cell.column].name], END_NAMES[columns[cell.source].name]
-            where = "the flow before" if cell.flow == j - 1 else f"flow {cell.flow + 1}"
-            if mine == theirs:
-                same = f"the same {mine}" if cell.flow == j - 1 else f"the {mine} of {where}"
-                shared.append(f"from {same}" if mine == "source" else f"to {same}")
-            else:
-                shared.append(f"{'from' if mine == 'source' else 'to'} the {theirs} of {where}")
-        if j:
-            words = f"then within {format_duration(learnt.delays[j - 1].quantile(0.9))} {words}"
-        parts.append(" ".join([words, *shared]))
+    if not learnt.pattern.covered:
+        most = [f"{name} ({100 * share:.0f} %)" for name, share in _services(learnt, columns, 0)[:3]]
+        return "Single flows that no pattern explains" + (f", most of them {', '.join(most)}" if most else "")
+    parts = []
+    before = ""
+    for j in range(len(learnt.pattern)):
+        source, target = (_end_words(learnt, columns, j, name, known[j]) for name in END_NAMES)
+        words = f"{contact_words(known[j], _services(learnt, columns, j))} {target}"
+        if j == 0:
+            parts.append(f"{source} {words}")
+        else:
+            parts.append(f"and {delay_words(learnt, j - 1)} {words if source == before else f'{source} {words}'}")
+        before = source
     sentence = ", ".join(parts)
-    # Names of services keep their case, so that they read as in the tables.
-    return sentence[0].upper() + sentence[1:] if sentence.startswith("any ") else sentence
+    return sentence[0].upper() + sentence[1:]
+
+
+def delay_words(learnt: LearntPattern, gap: int) -> str:
+    """The delay of a gap, such as ``80 ms later (IQR 55-130 ms)``."""
+    law = learnt.delays[gap]
+    if not learnt.usage:
+        return "later"
+    low, middle, high = (format_duration(law.quantile(share)) for share in (0.25, 0.5, 0.75))
+    if middle == "0 s" and high == middle:
+        return "at the same time"
+    shorter = low.removesuffix(high[high.index(" ") :]) if " " in high else low
+    return f"{middle} later (IQR {f'{shorter}-{high}' if low != high else low})"
+
+
+def worth_words(learnt: LearntPattern, rows: int) -> str:
+    """How often it occurs and what it is worth: ``812 times, 19 % of all flows, saves 14,210 bits``."""
+    share = 100 * learnt.usage * len(learnt.pattern) / max(rows, 1)
+    words = f"{learnt.usage:,} time{'' if learnt.usage == 1 else 's'}, {share:.2g} % of all flows"
+    return f"{words}, saves {learnt.saved_bits:,.0f} bits" if learnt.pattern.covered else words
+
+
+def _end_words(learnt: LearntPattern, columns: Sequence[Column], flow: int, end: str, fixed: Mapping[str, str]) -> str:
+    """One end of a flow: its letter, its address, or how many hosts it may be and what they depend on."""
+    place = next(c for c, column in enumerate(columns) if column.name == end)
+    names = letters(learnt.pattern)
+    cell = learnt.pattern.flows[flow].cell(place)
+    if isinstance(cell, Reused):
+        return "itself" if cell.flow == flow else names[cell.flow, cell.source]
+    if end in fixed:
+        return fixed[end]
+    if (flow, place) in names:
+        return names[flow, place]
+    cells = learnt.pattern.free_cells(len(columns))
+    variables = learnt.network.variables
+    if not variables:
+        return "a host"
+    own = cells.index((flow, place))
+    for other, letter in names.items():
+        at = cells.index(other)
+        if at in variables[own].parents or own in variables[at].parents:
+            return f"a host that depends on {letter}"
+    return f"one of {len(variables[own].alphabet):,} hosts"
+
+
+def _services(learnt: LearntPattern, columns: Sequence[Column], flow: int) -> list[tuple[str, float]]:
+    """Services of a flow with their shares, the largest first; empty where the cell is not free."""
+    place = next((c for c, column in enumerate(columns) if column.name == "service"), None)
+    cells = learnt.pattern.free_cells(len(columns))
+    if place is None or (flow, place) not in cells or not learnt.network.variables:
+        return []
+    variable = learnt.network.variables[cells.index((flow, place))]
+    found = [
+        (columns[place].values[code], float(p)) for code, p in zip(variable.alphabet, variable.share(), strict=True)
+    ]
+    return sorted(((name, p) for name, p in found if name), key=lambda item: (-item[1], item[0]))

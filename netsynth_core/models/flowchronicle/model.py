@@ -21,7 +21,7 @@ from netsynth_core.models.document import Document
 from netsynth_core.models.edits import Edit, EditEffect
 from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns, numbers_of
 from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
-from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence
+from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence, worth_words
 from netsynth_core.models.flowchronicle.edits import (
     AddPattern,
     DropPattern,
@@ -242,6 +242,10 @@ class FlowChronicle:
     def sentence(self, learnt: LearntPattern) -> str:
         """The pattern in one sentence."""
         return pattern_sentence(learnt, self.columns)
+
+    def whole_sentence(self, learnt: LearntPattern) -> str:
+        """The same with how often it occurs and what it saves."""
+        return f"{self.sentence(learnt)}; {worth_words(learnt, self.trained_on['rows'])}"
 
     @cached_property
     def cover(self) -> Cover:

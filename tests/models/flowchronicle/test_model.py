@@ -1,6 +1,7 @@
 """The fitted model: sampling, other tables, documents, words."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,8 +216,15 @@ def test_arrays_that_do_not_fit_are_refused(model: FlowChronicle, tmp_path: Path
 
 def test_a_pattern_is_shown_as_cells_and_as_a_sentence(model: FlowChronicle) -> None:
     sentences = {model.sentence(p) for p in model.patterns}
-    assert any(s.startswith("dns to 10.0.9.1, then within") and "from the same source" in s for s in sentences)
-    assert model.sentence(model.empty) == "Any flow"
+    planted = re.compile(
+        r"A looks up a name at 10\.0\.9\.1, and 6\d\.?\d* ms later \(IQR \S+ ms\) opens HTTPS to one of \d+ hosts"
+    )
+    assert any(planted.fullmatch(s) for s in sentences), sentences
+    assert model.sentence(model.empty).startswith("Single flows that no pattern explains")
+    for learnt in model.patterns:
+        share = 100 * learnt.usage * len(learnt.pattern) / model.trained_on["rows"]
+        worth = f"; {learnt.usage:,} times, {share:.2g} % of all flows, saves {learnt.saved_bits:,.0f} bits"
+        assert model.whole_sentence(learnt) == model.sentence(learnt) + worth
     for learnt in model.multi_flow_patterns:
         grid = model.describe_pattern(learnt)
         assert [len(row) for row in grid] == [len(model.columns)] * len(learnt.pattern)
