@@ -54,11 +54,13 @@ class _MappedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.size: int | None = path.stat().st_size
+        self.at = 0
+        """Where the last view starts: where it was asked for, or where the file ends."""
 
     def view(self, start: int, length: int) -> tuple[NDArray[np.uint8], bool]:
         """`length` bytes from `start` on, fewer where the file ends, and whether it does."""
         size = self.size or 0
-        start = min(start, size)
+        start = self.at = min(start, size)
         length = min(length, size - start)
         data = map_file(self._path, start, length) if length else np.zeros(0, np.uint8)
         data.setflags(write=False)
@@ -76,7 +78,8 @@ class _PackedFile:
         self.packing = self._unpacker.packing
         self.size: int | None = None
         self._held = np.zeros(0, np.uint8)
-        self._at = 0
+        self.at = 0
+        """As `_MappedFile.at`."""
         self._ended = False
 
     @property
@@ -87,7 +90,7 @@ class _PackedFile:
     def view(self, start: int, length: int) -> tuple[NDArray[np.uint8], bool]:
         """As `_MappedFile.view`, or a little more; `start` never goes back, what lies before it is forgotten."""
         pieces = [self._held]
-        first, end = self._at, self._at + len(self._held)
+        first, end = self.at, self.at + len(self._held)
         while end < start + length and not self._ended:
             piece = self._unpacker.read()
             self._ended = not piece
@@ -96,7 +99,7 @@ class _PackedFile:
             while pieces and first + len(pieces[0]) <= start:
                 first += len(pieces.pop(0))
         held = np.concatenate(pieces) if len(pieces) > 1 else (pieces or [self._held[:0]])[0]
-        self._held, self._at = held[max(start - first, 0) :], max(start, first) if pieces else first
+        self._held, self.at = held[max(start - first, 0) :], max(start, first) if pieces else first
         self._held.setflags(write=False)
         return self._held, self._ended
 
@@ -178,7 +181,7 @@ class CaptureWindows:
         stop, length = start + self._window, self._window + _SLACK
         while True:
             data, final = source.view(start, length)
-            if decoder.read(data, start, stop, final=final, size=source.size):
+            if decoder.read(data, source.at, stop, final=final, size=source.size):
                 break
             if decoder.position - start > self._window + _LONGEST_WAIT:
                 break

@@ -5,6 +5,7 @@ NETSYNTH_FUZZ_FROM begins elsewhere. The captures of the shared folder are left 
 Every file is read from memory that ends at a forbidden page: a reader that looks behind the file kills the process.
 """
 
+import gzip
 import os
 import random
 import time
@@ -177,3 +178,13 @@ def test_a_section_header_longer_than_its_file_ends_the_reading() -> None:
     capture = fast(guarded(claims))
     assert capture is not None
     assert (capture.report.packets, capture.report.truncated) == (0, True)
+
+
+def test_windows_say_too_that_a_section_header_claims_more_than_its_file_has(tmp_path: Path) -> None:
+    for content in (made_captures()["pcapng"], made_captures()["pcapng"] * 2):
+        last = content.rindex(bytes.fromhex("0a0d0d0a"))
+        claims = content[: last + 4] + (1 << 20).to_bytes(4, "little") + content[last + 8 :]
+        capture = fast(guarded(claims))
+        assert capture is not None and capture.report.truncated
+        _same_in_windows(claims, capture, tmp_path, 1 << 12)
+        _same_in_windows(gzip.compress(claims), capture, tmp_path, 1 << 12)
