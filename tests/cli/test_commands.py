@@ -393,6 +393,20 @@ def test_generate_from_a_flow_table_forges_by_default_rules(made: Path, tmp_path
     assert answer["forge"]["account"] == "80 of 80 flows: 0 from automata, 80 by default rules; 0 left out."
 
 
+def test_generate_with_other_hosts(made: Path, tmp_path: Path) -> None:
+    plain, moved = (tmp_path / name for name in ("plain", "moved"))
+    ask("generate", made / "flows.csv", "-o", plain)
+    answer = ask("generate", made / "flows.csv", "--anonymise", "-o", moved)
+    assert "keyed by the seed" in answer["sample"]["notes"][0]
+    a, b = (read_flow_table(folder / "synthetic.csv").frame for folder in (plain, moved))
+    assert not set(a["src_ip"]) & set(b["src_ip"])
+    assert a["src_ip"].value_counts().tolist() == b["src_ip"].value_counts().tolist()
+    # compared before hosts are renamed
+    metrics = [json.loads((f / "report.json").read_text())["metrics"] for f in (plain, moved)]
+    assert metrics[0] == metrics[1]
+    assert (plain / "synthetic.pcap").read_bytes() != (moved / "synthetic.pcap").read_bytes()
+
+
 def test_generate_from_words_of_another_world_is_refused(tmp_path: Path) -> None:
     write_words(tmp_path / "w.txt", ping_words())
     refused = run("generate", tmp_path / "w.txt", "-o", tmp_path / "out")

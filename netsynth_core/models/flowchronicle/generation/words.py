@@ -1,0 +1,89 @@
+"""What generating has learnt, in sentences and figures for a page: starts, delays, followers, machines."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.models.flowchronicle.generation.chains import Link
+from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS, DelayLaw
+from netsynth_core.models.flowchronicle.generation.drawing import Drawer
+from netsynth_core.models.flowchronicle.generation.intensity import HOURS, SLOTS, Known
+from netsynth_core.units import format_duration
+
+if TYPE_CHECKING:
+    from netsynth_core.models.flowchronicle.model import FlowChronicle
+
+
+def start_profile(model: "FlowChronicle", id_: str) -> NDArray[np.float64]:
+    """Windows an hour of one pattern by hour of the week from Monday 00:00 UTC, shape (168,)."""
+    drawer = Drawer(model)
+    place = [p.id for p in drawer.sources].index(id_)
+    rates = drawer.intensities.week[drawer.pattern == place].sum(axis=0)
+    return np.asarray(rates.reshape(HOURS, SLOTS).mean(axis=1), np.float64)
+
+
+def start_words(model: "FlowChronicle", id_: str) -> str:
+    """When the windows of one pattern start, as far as the training span can tell."""
+    known = Drawer(model).intensities.known
+    if not known.hours:
+        return f"The hours are not known: the training flows span {format_duration(known.span)}."
+    profile = start_profile(model, id_)
+    law = next(p for p in (*model.patterns, model.empty) if p.id == id_).starts
+    by_hour = profile.reshape(7, 24).mean(axis=0)
+    words = [f"Most starts in the hour from {_busiest(by_hour):02d}:00 UTC, {_ratio(by_hour)}"]
+    if known.weekends:
+        days = profile.reshape(7, 24).mean(axis=1)
+        words.append(f"weekends have {days[5:].mean() / max(days[:5].mean(), 1e-12):.2g} times a working day's")
+    if law.cell is not None:
+        words.append(f"they depend on {model.columns[law.cell].name}")
+    return "; ".join(words) + _seen(known)
+
+
+def _busiest(by_hour: NDArray[np.float64]) -> int:
+    return int(np.argmax(by_hour))
+
+
+def _ratio(by_hour: NDArray[np.float64]) -> str:
+    return f"{by_hour.max() / max(by_hour.mean(), 1e-12):.2g} times the mean"
+
+
+def _seen(known: Known) -> str:
+    return "." if known.weekdays else "; weekdays are not told apart."
+
+
+def delay_words(law: DelayLaw, model: "FlowChronicle") -> str:
+    """The delays of one gap: median and quartiles, and what they depend on."""
+    low, middle, high = (format_duration(law.quantile(share)) for share in (0.25, 0.5, 0.75))
+    words = f"{middle} later (IQR {low} to {high})"
+    if law.cell is not None:
+        words += f", depending on {model.columns[law.cell[1]].name} of flow {law.cell[0] + 1}"
+    return words
+
+
+def links_of(model: "FlowChronicle", id_: str) -> tuple[Link, ...]:
+    """The links that begin at a pattern, the most frequent first."""
+    place = [p.id for p in (*model.patterns, model.empty)].index(id_)
+    return tuple(sorted((link for link in model.links if link.before == place), key=lambda link: -link.count))
+
+
+def link_words(link: Link, model: "FlowChronicle") -> str:
+    """One link in a sentence."""
+    ids = [p.id for p in (*model.patterns, model.empty)]
+    end = {"src_ip": "source", "dst_ip": "destination"}[model.columns[link.end].name]
+    middle = format_duration(int(link.knots[DELAY_KNOTS // 2]))
+    pair = f", {link.pair_share:.0%} of them towards its other end" if link.pair_share >= 0.05 else ""
+    return (
+        f"After flow {link.flow + 1} of {ids[link.before]} its {end} begins {ids[link.next]} {middle} later: "
+        f"{link.share:.0%} of the times, {link.count} seen{pair}."
+    )
+
+
+def machine_words(model: "FlowChronicle") -> tuple[str, ...]:
+    """Addresses that act as one machine, in pairs."""
+    hosts = model.hosts
+    return tuple(
+        f"{hosts[first]} and {hosts[second]} act as one machine."
+        for second, first in enumerate(model.machines.tolist())
+        if first != second
+    )
