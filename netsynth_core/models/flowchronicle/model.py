@@ -146,12 +146,39 @@ class FlowChronicle:
         if params.generalise:
             solution = generalised(solution, search.scorer, params.privacy_k)
         empty_total = search.scorer.empty().total
-        bare = cls(
+        bare = cls.unmined(
+            data,
+            columns,
+            index,
+            empty=_empty(solution, search.scorer, columns),
+            bits=Codelength(0.0, empty_total, empty_total),
+            parameters=params.model_dump(),
+            warnings=tuple(warnings),
+        )
+        ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
+        names = {placed.pattern: (f"p{rank}", "", 1.0) for rank, placed in enumerate(ranked, start=1)}
+        fitted = bare._with_solution(solution, names, search.scorer)
+        return replace(fitted, seconds=round(time.monotonic() - began, 3))
+
+    @classmethod
+    def unmined(
+        cls,
+        data: FlowTable,
+        columns: tuple[Column, ...],
+        index: FlowIndex,
+        *,
+        empty: LearntPattern,
+        bits: Codelength,
+        parameters: dict[str, Any],
+        warnings: tuple[str, ...] = (),
+    ) -> Self:
+        """A model of the empty pattern alone, with all that sampling needs beside the patterns."""
+        return cls(
             columns=columns,
             patterns=(),
             dropped=(),
-            empty=_empty(solution, search.scorer, columns),
-            bits=Codelength(0.0, empty_total, empty_total),
+            empty=empty,
+            bits=bits,
             rules=learn_rules(data),
             support=learn_support(index.codes, columns),
             source_ports=learn_source_ports(data),
@@ -165,14 +192,10 @@ class FlowChronicle:
             links=(),
             machines=learn_machines(index.codes[:, list(index.hosts)], index.ts, hosts_of(columns)),
             together=learn_together(index.codes[:, -index.numbers.shape[1] :], index.numbers),
-            parameters=params.model_dump(),
-            warnings=tuple(warnings),
+            parameters=parameters,
+            warnings=warnings,
             training=index,
         )
-        ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
-        names = {placed.pattern: (f"p{rank}", "", 1.0) for rank, placed in enumerate(ranked, start=1)}
-        fitted = bare._with_solution(solution, names, search.scorer)
-        return replace(fitted, seconds=round(time.monotonic() - began, 3))
 
     def _with_solution(
         self,
