@@ -295,7 +295,7 @@ class Intensities:
         length = max(self.last - self.first + 1, 1)
         if self.known.hours:
             return self.over(self.first, length)
-        edges = self.first + np.rint(np.linspace(0, length, COURSE + 1)).astype(np.int64)
+        edges = self.first + np.linspace(0, length, COURSE + 1).astype(np.int64)
         return edges, self.course * self.usage[:, None]
 
 
