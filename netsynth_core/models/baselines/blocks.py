@@ -217,9 +217,9 @@ class Sequential(_Blocks):
 def _limits(ts: Ints, windows: Ints) -> tuple[int, ...]:
     """For each gap, the smallest limit that lets every delay through."""
     if not len(windows):
-        return (0,) * (windows.shape[1] - 1)
+        return (0,) * int(windows.shape[1] - 1)
     longest: Ints = np.diff(ts[windows], axis=1).max(axis=0, initial=0) // 1000
-    return tuple(int(delay).bit_length() for delay in longest.tolist())
+    return tuple([int(delay).bit_length() for delay in longest])
 
 
 def _placed(pattern: Pattern, windows: Ints, scorer: Scorer) -> Placed:

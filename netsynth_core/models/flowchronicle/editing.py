@@ -200,8 +200,11 @@ def _with_gap(model: "FlowChronicle", edit: SetGap) -> Change:
 def _split(model: "FlowChronicle", edit: SplitPattern) -> Change:
     learnt = editable(model, edit.pattern)
     if edit.gap:
-        parts = cut(learnt.pattern, _gap_of(learnt, edit.gap) + 1)
-        return _made(model, [(part, "") for part in parts], learnt)
+        there = {p.pattern for p in model.patterns}
+        parts = [(part, "") for part in cut(learnt.pattern, _gap_of(learnt, edit.gap) + 1) if part not in there]
+        if not parts:
+            raise InvalidEdit("Both parts are there already.", hint=f"Drop {learnt.id} instead.")
+        return _made(model, parts, learnt)
     _flow_of(learnt, edit.flow)
     column = _column(model.columns, edit.column)
     if not isinstance(learnt.pattern.flows[edit.flow - 1].cell(column), Free):
