@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netsynth_core.errors import InvalidEdit
+from netsynth_core.flows.hosts import keeps_its_name, parsed
 from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
 from netsynth_core.models.flowchronicle.pattern import Fixed, Pattern, check_pattern
@@ -45,7 +46,7 @@ def exposure_of(learnt: LearntPattern, columns: Sequence[Column]) -> Exposure:
         columns[cell.column].values[cell.code]
         for flow in learnt.pattern.flows
         for cell in flow.fixed
-        if columns[cell.column].kind == "host"
+        if columns[cell.column].kind == "host" and not _shared(columns[cell.column].values[cell.code])
     }
     source = next(c for c, column in enumerate(columns) if column.name == "src_ip")
     hosts = 1 if learnt.usage else 0
@@ -53,6 +54,12 @@ def exposure_of(learnt: LearntPattern, columns: Sequence[Column]) -> Exposure:
         cells = learnt.pattern.free_cells(len(columns))
         hosts = len(learnt.network.variables[cells.index((0, source))].alphabet)
     return Exposure(learnt.id, tuple(sorted(fixed)), hosts, learnt.usage)
+
+
+def _shared(host: str) -> bool:
+    """Whether an address is no single host's, such as a multicast group's."""
+    address = parsed(host)
+    return address is not None and keeps_its_name(address) and not address.is_link_local
 
 
 def exposures(model: "FlowChronicle") -> tuple[Exposure, ...]:

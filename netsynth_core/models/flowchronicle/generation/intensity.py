@@ -273,12 +273,15 @@ class Intensities:
 
     @cached_property
     def course(self) -> Floats:
-        """Share of each pattern's windows in the parts of the training span, shape (patterns, `COURSE`)."""
+        """Share of each pattern's windows in the parts of the training span, shape (patterns, `COURSE`).
+
+        What is followed here is what happened, clumps and all: counts are not divided by their dispersion.
+        """
         flat = np.ones(COURSE)
         level = [np.arange(COURSE)]
         everything = np.sum([c.course for c in self.counts], axis=0)
-        common, _ = _refined(flat, everything, flat, level, self._clumped)
-        shares = np.stack([_averaged(common, c.course, flat, level, c.dispersion) for c in self.counts])
+        common, _ = _refined(flat, everything, flat, level, 1.0)
+        shares = np.stack([_averaged(common, c.course, flat, level, 1.0) for c in self.counts])
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
     def over(self, begin: int, length: int) -> tuple[Ints, Floats]:
