@@ -202,14 +202,26 @@ def _read_edits(path: Path) -> list[tuple[int, Any]]:
 
 @click.command("export", epilog="Example: netsynth export http.json --format svg -o http.svg")
 @model_argument
-@click.option("--format", "form", type=click.Choice(["dot", "svg", "json"]), default="dot", show_default=True)
+@click.option("--format", "form", type=click.Choice(["dot", "svg", "json", "fosr"]), default="dot", show_default=True)
 @output_option("FILE", "Where to write the drawing.")
 @common_options
 def export_command(out: Output, model_path: Path, form: str, output: Path) -> None:
-    """Draw an automaton, or the patterns of a model."""
-    from netsynth_core.files import write_text
+    """Draw an automaton, or the patterns of a model; or write patterns in the JSON layout of Fos-R (fosr)."""
+    from netsynth_core.files import dump_json, write_text
     from netsynth_core.workspace.drawings import drawing
 
     output_file(output)
+    if form == "fosr":
+        from netsynth_core.models.document import read_document
+        from netsynth_core.models.flowchronicle.fosr import fosr_patterns
+
+        model: Any = read_model(model_path)
+        _require_method(model, "describe_pattern", model_path, "patterns")
+        made = fosr_patterns(model, input_file=model_path.name, created=read_document(model_path).created)
+        write_text(output, dump_json(made.document))
+        notes = out.note(made.notes)
+        summary = {"file": str(output), "format": form, "bytes": output.stat().st_size}
+        out.result({**summary, "patterns": len(made.document["patterns"])} | ({"notes": notes} if out.as_json else {}))
+        return
     write_text(output, drawing(read_model(model_path), form))
     out.result({"file": str(output), "format": form, "bytes": output.stat().st_size})
