@@ -24,18 +24,24 @@ class FlowChronicleParams(Params):
         "default",
         "What the search minimises: the default codelength, or the one of the publication (with its ten columns and 40 "
         "bins, whatever bins says) to compare results.",
+        title="Score the search goes by",
         advanced=True,
     )
     budget: str = parameter(
         "", "Time after which the search ends with the best so far, such as 120s or 5m; empty for no limit."
     )
-
     privacy_k: int = parameter(
-        5, "Patterns that rest on fewer hosts than this are named in the card.", unit="hosts", ge=1, le=100_000
+        5,
+        "Patterns that rest on fewer hosts than this are named in the card.",
+        unit="hosts",
+        ge=1,
+        le=100_000,
+        title="Hosts a pattern should rest on",
     )
     generalise: bool = parameter(
         False,
         "Free every fixed address and leave out patterns that rest on fewer than privacy_k hosts; longer descriptions.",
+        title="Learn without fixed addresses and rare patterns",
         advanced=True,
     )
 
