@@ -72,7 +72,7 @@ class Decoder:
     def __init__(
         self, head: bytes, path: str | Path, *, tunnels: bool = False, file: int = 0, monitor: Monitor = SILENT
     ) -> None:
-        from netsynth_core.capture._kernels import fragments, layout
+        from netsynth_core.capture._kernels import layout
 
         self._path, self._file, self._monitor = str(path), file, monitor
         self._tunnels = tunnels
@@ -100,10 +100,10 @@ class Decoder:
         self._protocols = np.zeros(256, np.int64)
         self._room = tuple(np.zeros(layout.FIELDS, np.int64) for _ in range(2))
         self._fragments = (
-            np.zeros((fragments.SLOTS, fragments.KEYS), np.uint64),
-            np.zeros((fragments.SLOTS, fragments.FACTS), np.int64),
-            np.zeros((fragments.SLOTS, fragments.WAITING, 2), np.int64),
-            np.zeros(fragments.KEYS, np.uint64),
+            np.zeros((layout.SLOTS, layout.KEYS), np.uint64),
+            np.zeros((layout.SLOTS, layout.FACTS), np.int64),
+            np.zeros((layout.SLOTS, layout.WAITING, 2), np.int64),
+            np.zeros(layout.KEYS, np.uint64),
         )
         self._state = np.zeros(layout.STATE, np.int64)
         # frames, instant of the last one, earliest and latest instant and sum of the true lengths of the rows
@@ -161,12 +161,12 @@ class Decoder:
 
     def take(self, data: NDArray[np.uint8]) -> PacketTable:
         """The rows read since the last call; `data` is what they point into."""
-        from netsynth_core.capture._kernels import fragments, layout
+        from netsynth_core.capture._kernels import layout
 
         rows = self._rows
         if self._totals[0] < self._state[layout.WAITS_UNTIL]:
             # the table ends before what waits for a first fragment found it; its rows are out of reach from now on
-            self._fragments[1][:, fragments.WAIT] = 0
+            self._fragments[1][:, layout.WAIT] = 0
         columns: dict[str, Any] = {name: column[:rows] for name, column in self._columns.items()}
         # zeros that nobody reads cost no memory
         columns["file"] = np.full(rows, self._file, np.uint16) if self._file else np.zeros(rows, np.uint16)
@@ -215,7 +215,7 @@ class Decoder:
 
     def _decode(self, data: NDArray[np.uint8], base: int, pause: int, *, final: bool) -> int:
         """Run the kernel from `position` on; returns why it came back."""
-        from netsynth_core.capture._kernels.loop import LOOPS
+        from netsynth_core.capture._kernels import LOOPS
 
         section, header = self._section, self._header
         rare = self._tunnels or section.has_radio()
@@ -339,16 +339,7 @@ def kernels_cached(path: str | Path | None = None) -> bool:
     path
         The capture; None for a classic pcap file.
     """
-    from netsynth_core.capture._kernels.loop import LOOPS
+    from netsynth_core.capture._kernels import LOOPS
 
     classic = path is None or read_head(Path(path), 4) != pcapng.MAGIC
-    loop = LOOPS[int(classic), 0]
-    if loop.signatures:
-        return True
-    try:
-        # numba tells nobody what its index holds; the key of a kernel is (signature, machine, hashes of the code)
-        kept = loop._cache._cache_file._load_index()
-        wanted = loop._cache._index_key(None, loop.targetctx.codegen())[1:]
-    except (AttributeError, TypeError, OSError):
-        return True
-    return any(key[1:] == wanted for key in kept)
+    return bool(LOOPS[int(classic), 0].is_kept())

@@ -15,7 +15,7 @@ from netsynth_core.cli.inputs import (
 )
 from netsynth_core.cli.output import Output, common_options, figure_lines
 from netsynth_core.errors import InvalidParameter, NotEnoughData
-from netsynth_core.quickstart import without_blas, without_plugins
+from netsynth_core.quickstart import without_plugins
 
 if TYPE_CHECKING:
     from netsynth_core.flows.logs import Mapping
@@ -77,7 +77,6 @@ def flows_command(
     output_file(output, (*TABLE_ENDINGS, ".log", ".log.gz"))
     mapping = _read_mapping(mapping_path)
     params, options = MeterParams.from_settings(settings), ReadOptions(tunnels=tunnels)
-    without_blas()
     out.announce_compiling(inputs)
     with out.monitor() as monitor:
         source = read_flows(list(inputs), params, options=options, keep_packets=False, mapping=mapping, monitor=monitor)

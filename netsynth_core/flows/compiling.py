@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -19,8 +18,7 @@ def is_compiled() -> bool:
     """Whether an earlier run left the compiled loops where this one finds them."""
     from netsynth_core.flows._meter_kernels import meter
 
-    folder = meter.stats.cache_path
-    return folder is not None and any(Path(folder).glob("loop.meter-*.nbc"))
+    return meter.is_kept()
 
 
 @contextmanager

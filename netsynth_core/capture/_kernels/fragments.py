@@ -7,22 +7,26 @@ oldest of a group gives way. What is remembered is forgotten after `TIMEOUT` of 
 
 import numpy as np
 
-from netsynth_core.capture._kernels.layout import DESTINATION, FIRST, FRAGMENT, IDENT, IP, PROTO, SOURCE, VERSION
+from netsynth_core.capture._kernels.layout import (
+    DESTINATION,
+    FIRST,
+    FRAGMENT,
+    IDENT,
+    IP,
+    KEYS,
+    PORTS,
+    PROTO,
+    PROTOCOL,
+    REACH,
+    SOURCE,
+    TIMEOUT,
+    TS,
+    VERSION,
+    WAIT,
+    WAITING,
+    WAYS,
+)
 from netsynth_core.capture._kernels.words import bare32, be64, inner, least
-
-SLOTS, WAYS = 1 << 14, 4
-TIMEOUT = 60 * 10**9
-"""ns for which fragments belong together (RFC 8200 section 4.5)."""
-
-REACH = 64
-"""A later fragment that comes before its first one waits for it so many frames."""
-
-WAITING = 16
-"""Later fragments of one datagram that can wait for their first."""
-
-# per place: instant of the last fragment, protocol and ports of the first fragment (-1 unknown), how many rows wait
-TS, PROTOCOL, PORTS, WAIT, FACTS = range(5)
-KEYS = 5
 
 
 @inner

@@ -6,9 +6,8 @@ An interface is a column of a table; the fields of a packet are what the readers
 import numpy as np
 
 # what the kernel counts besides frames and rows
-UNDATED, WAITS_UNTIL, STAMP, STATE = range(4)
-"""Frames without an instant; the frame until which later fragments wait for a first one; which sources the kernel was
-compiled from."""
+UNDATED, WAITS_UNTIL, STATE = range(3)
+"""Frames without an instant; the frame until which later fragments wait for a first one."""
 
 # an interface: a column of a (INTERFACE, n) table
 LINK, WAY, LINK_SIZE, TYPE_AT, EXPONENT, BINARY, OFFSET, SNAPLEN, MULTIPLIER, LIMIT, FRAMES, INTERFACE = range(12)
@@ -36,3 +35,18 @@ NO_INSTANT = np.iinfo(np.int64).min
 
 WHOLE, FIRST, LATER = range(3)
 """Values of the column `fragment`: a whole packet, a first fragment, a later one."""
+
+# the table of fragments (`_kernels.fragments`): places, in groups
+SLOTS, WAYS = 1 << 14, 4
+TIMEOUT = 60 * 10**9
+"""ns for which fragments belong together (RFC 8200 section 4.5)."""
+
+REACH = 64
+"""A later fragment that comes before its first one waits for it so many frames."""
+
+WAITING = 16
+"""Later fragments of one datagram that can wait for their first."""
+
+# per place: instant of the last fragment, protocol and ports of the first fragment (-1 unknown), how many rows wait
+TS, PROTOCOL, PORTS, WAIT, FACTS = range(5)
+KEYS = 5

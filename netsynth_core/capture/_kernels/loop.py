@@ -7,7 +7,6 @@ and fro for every packet.
 """
 
 import numpy as np
-from numba import njit
 
 from netsynth_core.capture._kernels.fragments import attribute
 from netsynth_core.capture._kernels.layout import (
@@ -29,7 +28,6 @@ from netsynth_core.capture._kernels.layout import (
     SEQ,
     SIZE,
     SOURCE,
-    STAMP,
     STOP,
     TYPE_AT,
     VERSION,
@@ -47,9 +45,9 @@ from netsynth_core.capture._kernels.words import (
     be32,
     be64,
     byte,
+    inner,
     least,
     most,
-    sources_stamp,
 )
 from netsynth_core.capture.reasons import BAD_INSTANT, NO_INTERFACE, OK
 
@@ -57,13 +55,13 @@ _MAPPED = np.uint64(0xFFFF00000000)
 _LONGEST = 0x7FFFFFFF
 
 
-def _build(classic, rare, stamp):
+def _build(classic, rare):
     """The loop over records of classic pcap or of pcapng, with or without what `rare` reads.
 
     What a loop does not need is not compiled: numba prunes branches on numbers it closes over.
     """
 
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @inner
     def decode(
         data, final, pause, big, header, fraction, swapped, tunnels, interfaces, known, state, counts, firsts,
         protocols, fields, inside, keys, facts, waiting, key, at, row, frame, last, earliest, latest, total,
@@ -108,7 +106,6 @@ def _build(classic, rare, stamp):
         tuple
             Why it came back, as `layout` says, then `at` ... `total` as they are now.
         """
-        state[STAMP] = stamp
         capacity = len(o_ts)
         status = FULL
         while row < capacity:
@@ -249,7 +246,5 @@ def _build(classic, rare, stamp):
     return decode
 
 
-STAMP_OF_SOURCES = sources_stamp()
-
-LOOPS = {(classic, rare): _build(classic, rare, STAMP_OF_SOURCES) for classic in (0, 1) for rare in (0, 1)}
-"""The loop by whether it is for classic pcap, and whether with what `rare` reads; compiled when first called."""
+decode_pcap, decode_any_pcap = _build(1, 0), _build(1, 1)
+decode_pcapng, decode_any_pcapng = _build(0, 0), _build(0, 1)

@@ -4,28 +4,16 @@ A load does not look at the end of its array: who calls it has compared ``at`` w
 """
 
 import sys
-import zlib
-from pathlib import Path
 
 from llvmlite import ir
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
-"""Decorator of kernels that only other kernels call; they need no way in from Python."""
+from netsynth_core.machine import OPTIONS
 
-
-def sources_stamp() -> int:
-    """A number that changes with any file of this package.
-
-    The cache of a compiled kernel looks at the kernel's own file and its closure alone; a kernel that closes over this
-    number is compiled anew when another file of the package changes.
-    """
-    stamp = 0
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        stamp = zlib.crc32(path.read_bytes(), stamp)
-    return stamp
+inner = njit(**OPTIONS)  # type: ignore[call-overload]
+"""Decorator of kernels."""
 
 
 def _loader(bits, big, unsigned=False):

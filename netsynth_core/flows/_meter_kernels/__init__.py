@@ -5,9 +5,13 @@ first packet), so that a packet touches one place of each. A plain twin is in te
 history letters are in `netsynth_core.flows.states`, those for marks in `netsynth_core.flows.metering`.
 """
 
-from netsynth_core.flows._meter_kernels.csv import write_rows
-from netsynth_core.flows._meter_kernels.heads import first_bytes
-from netsynth_core.flows._meter_kernels.loop import lay_out, meter, rehash
 from netsynth_core.flows._meter_kernels.records import FLOW, SIDE
+from netsynth_core.machine import Loop
+
+meter = Loop(f"{__name__}.loop", "meter", results=1)
+rehash = Loop(f"{__name__}.loop", "rehash", results=0)
+lay_out = Loop(f"{__name__}.loop", "lay_out", results=0)
+first_bytes = Loop(f"{__name__}.heads", "first_bytes", results=0)
+write_rows = Loop(f"{__name__}.csv", "write_rows", results=1)
 
 __all__ = ["FLOW", "SIDE", "first_bytes", "lay_out", "meter", "rehash", "write_rows"]

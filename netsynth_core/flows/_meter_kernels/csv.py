@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from netsynth_core.flows._meter_kernels.records import kernel, part
+from netsynth_core.flows._meter_kernels.compiled import part
 
 _COMMA, _DOT, _MINUS, _COLON, _NEWLINE = np.frombuffer(b",.-:\n", np.uint8)
 _SECOND = 1_000_000_000
@@ -81,7 +81,7 @@ def _put_address(out, at, hi, lo):
     return at
 
 
-@kernel
+@part
 def write_rows(
     begin, end, ts, duration, addresses, ports, counts, texts, pool, starts, history, letters, told, name, out
 ):  # fmt: skip

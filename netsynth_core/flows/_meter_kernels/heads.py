@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from netsynth_core.flows._meter_kernels.records import kernel, part
+from netsynth_core.flows._meter_kernels.compiled import part
 
 
 @part
@@ -60,7 +60,7 @@ def _host_field(data, at, stop):
     return np.int64(-1), np.int64(0)
 
 
-@kernel
+@part
 def first_bytes(data, payload_offset, payload_captured, rows, heads, spans):
     """Copy the first bytes of payloads, and find the name of the server that those of clients ask for.
 

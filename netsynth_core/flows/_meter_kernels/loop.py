@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from netsynth_core.flows._meter_kernels.records import kernel, part
+from netsynth_core.flows._meter_kernels.compiled import part
 from netsynth_core.flows._meter_kernels.tcp import DUPLICATE, TURNED, append, is_over, tcp_options, tcp_packet
 
 _SYN, _ACK = np.array([2, 16])
@@ -51,7 +51,7 @@ def _begun_by_other(proto, bits, sport, dport, dst_lo, server):
     return proto == 17 and server[1, sport] != 0 and server[1, dport] == 0
 
 
-@kernel
+@part
 def rehash(table, flows, count):
     """Fill a table with the newest flow of each key; entries are the high half of the hash and the flow + 1."""
     mask = len(table) - 1
@@ -74,7 +74,7 @@ def rehash(table, flows, count):
         table[slot] = entry
 
 
-@kernel
+@part
 def meter(
     begin, order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, ack, window,
     ip_length, ip_id, payload_offset, payload_length, payload_captured, header_length, fragment, data,
@@ -198,7 +198,7 @@ def meter(
     return n
 
 
-@kernel
+@part
 def lay_out(order, flow, direction, rank, turned, base, place, rows, ways):
     """Lay the packets of a window out conversation by conversation.
 

@@ -1,16 +1,6 @@
-"""What is known of a flow and of each of its sides, as records; and how loops are compiled."""
+"""What is known of a flow and of each of its sides, as records."""
 
 import numpy as np
-from numba import njit
-
-kernel = njit(  # type: ignore[call-overload]
-    cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True
-)
-part = njit(  # type: ignore[call-overload]
-    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
-"""A function that is compiled into the kernels that call it, and cached with them. Numba compiles one more of it for
-each literal or width of its arguments: it is called from few places, with variables."""
 
 FLOW = np.dtype(
     [

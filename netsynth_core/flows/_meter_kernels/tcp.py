@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from netsynth_core.flows._meter_kernels.records import part
+from netsynth_core.flows._meter_kernels.compiled import part
 
 KEPT_LETTERS = 36
 
