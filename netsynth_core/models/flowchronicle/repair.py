@@ -18,7 +18,7 @@ ICMP = ("ICMP", "ICMPv6")
 ECHO_REQUEST = {"ICMP": 8, "ICMPv6": 128}
 NO_FLAGS = "......"
 MOST_SOURCE_PORTS = 16
-LEAST_FLAGGED = 20
+LEAST_FLAGGED = 3
 """Flows that the bytes a packet of some flags are learnt from."""
 LEAST_SHARE = 0.05
 MOST_REDRAWS = 20

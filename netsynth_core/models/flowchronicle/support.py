@@ -16,6 +16,8 @@ GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("proto", "dst_port"), ()),
     (("proto", "service"), ()),
     (("proto", "state", "flags"), ("fwd_packets", "bwd_packets")),
+    # groups never answer, and what is down does not
+    (("dst_ip",), ("bwd_packets",)),
 )
 """Columns whose values are possible only in a combination that was seen; of the second part only whether it is zero."""
 ROUNDS = 30

@@ -143,3 +143,22 @@ def test_a_document_holds_all_that_generating_needs(learnt: FlowChronicle) -> No
     times = {"duration": DAY, "start": BEGIN}
     once, twice = (draw(m, 400, **times)[0] for m in (learnt, again))
     assert once.equals(twice)
+
+
+def test_groups_that_never_answer_never_do(fitted: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(6)
+    group = rng.random(400) < 0.3
+    frame = pd.DataFrame(
+        {
+            "ts": np.sort(rng.integers(0, 400 * S, 400)),
+            "proto": "UDP",
+            "src_ip": rng.choice(["10.0.0.1", "10.0.0.2", "10.0.0.3"], 400),
+            "dst_ip": np.where(group, "224.0.0.251", "10.0.0.9"),
+            "dst_port": 5353,
+            "fwd_packets": rng.integers(1, 5, 400),
+            "bwd_packets": np.where(group | (rng.random(400) < 0.4), 0, rng.integers(1, 5, 400)),
+        }
+    )
+    made = fitted(FlowTable.from_columns(frame)).sample(3000, rng=rng).frame
+    assert (made["bwd_packets"][made["dst_ip"] == "224.0.0.251"] == 0).all()
+    assert (made["bwd_packets"][made["dst_ip"] == "10.0.0.9"] > 0).any()
