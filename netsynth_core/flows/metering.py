@@ -185,7 +185,8 @@ class FlowMeter:
         self._table = np.zeros(1 << 15, np.uint64)
         self._flows = np.zeros(1 << 14, kernels.FLOW)
         self._sides = np.zeros(1 << 15, kernels.SIDE)
-        self._counts = np.zeros(3, np.int64)
+        self._counts = np.zeros(5, np.int64)
+        self._free = np.zeros(1, np.int32)
         self._heads = _Heads()
         self._windows: list[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]] = []
         self._marks: list[NDArray[np.uint8]] = []
@@ -217,7 +218,7 @@ class FlowMeter:
                 packets.ip_length, packets.ip_id, packets.payload_offset, packets.payload_length,
                 packets.payload_captured, packets.header_length, packets.fragment, packets.data,
                 self._servers, self._answers, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
-                self._table, self._flows, self._sides, self._counts, flow, direction, marks, heads,
+                self._table, self._flows, self._sides, self._free, self._counts, flow, direction, marks, heads,
             )  # fmt: skip
             if done == n:
                 break
@@ -263,7 +264,7 @@ class FlowMeter:
                 setattr(self, name, wider)
         if 2 * self._counts[1] > len(self._table):
             self._table = np.zeros(4 * len(self._table), np.uint64)
-            self._kernels.rehash(self._table, self._flows, self.flow_count)
+            self._kernels.rehash(self._table, self._flows, self._sides, self.flow_count)
 
     def _note_disorder(self, ts: NDArray[np.int64]) -> None:
         if ts.min() < self._latest:

@@ -192,7 +192,7 @@ def twin(
         if flow is not None:
             me = flow.sides[way]
             doubled = bool(p.ip_id and not p.fragment and me.packets and me.print == echo and p.at - me.last < S // 10)
-            if is_old(flow, p, params) or (p.proto == 6 and p.fragment != 2 and is_over(flow, p, way, params, doubled)):
+            if is_old(flow, p, params) or (p.proto == 6 and is_over(flow, p, params, doubled)):
                 flow = None
         if flow is None:
             flow, way, doubled = TwinFlow(p), 0, False
@@ -225,14 +225,14 @@ def is_old(flow: TwinFlow, p: P, params: MeterParams) -> bool:
     return p.at - flow.last > idle * S or p.at - flow.start > params.active_timeout * S
 
 
-def is_over(flow: TwinFlow, p: P, way: int, params: MeterParams, doubled: bool) -> bool:
+def is_over(flow: TwinFlow, p: P, params: MeterParams, doubled: bool) -> bool:
     orig, resp = flow.sides[flow.turned], flow.sides[not flow.turned]
     states = {orig.state, resp.state}
     if p.at - flow.last > params.linger * S and (
         "reset" in states or states == {"closed"} or states == {"closed", "inactive"}
     ):
         return True
-    if not p.flags & SYN or doubled:
+    if not p.flags & SYN or doubled or p.fragment == 2:
         return False
     if p.flags & ACK:
         if orig.state != "inactive":

@@ -9,9 +9,10 @@ from netsynth_core.flows._meter_kernels.records import FLOW, SIDE
 from netsynth_core.machine import Loop
 
 meter = Loop(f"{__name__}.loop", "meter", results=1)
-rehash = Loop(f"{__name__}.loop", "rehash", results=0)
+rehash = Loop(f"{__name__}.loop", "rehash", results=1)
+ended = Loop(f"{__name__}.loop", "ended", results=1)
 lay_out = Loop(f"{__name__}.loop", "lay_out", results=0)
 first_bytes = Loop(f"{__name__}.heads", "first_bytes", results=0)
 write_rows = Loop(f"{__name__}.csv", "write_rows", results=1)
 
-__all__ = ["FLOW", "SIDE", "first_bytes", "lay_out", "meter", "rehash", "write_rows"]
+__all__ = ["FLOW", "SIDE", "ended", "first_bytes", "lay_out", "meter", "rehash", "write_rows"]

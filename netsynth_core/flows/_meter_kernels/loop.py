@@ -3,12 +3,12 @@
 import numpy as np
 
 from netsynth_core.flows._meter_kernels.compiled import part
-from netsynth_core.flows._meter_kernels.tcp import DUPLICATE, TURNED, append, is_over, tcp_options, tcp_packet
+from netsynth_core.flows._meter_kernels.tcp import DUPLICATE, TURNED, append, has_ended, reopens, tcp_options, tcp_packet
 
 _SYN, _ACK = np.array([2, 16])
 _ACTIVE = np.uint8(7)
 _LETTER_D = np.int64(4)
-_HEAD = np.uint8(64)
+_HEAD, _OVER = np.array([64, 128], np.uint8)
 _AGAIN = 100_000_000
 _BROADCAST = 0x0000FFFFFFFFFFFF
 
@@ -52,40 +52,59 @@ def _begun_by_other(proto, bits, sport, dport, dst_lo, server):
 
 
 @part
-def rehash(table, flows, count):
-    """Fill a table with the newest flow of each key; entries are the high half of the hash and the flow + 1."""
+def rehash(table, flows, sides, count):
+    """Fill a table with the open flows of the first `count` records; returns how many they are.
+
+    Entries are the high half of the hash and the flow + 1.
+    """
     mask = len(table) - 1
+    keys = 0
     for f in range(count):
         w = flows[f]
+        if w.serial == 0 or sides[2 * f].notes & _OVER:
+            continue
         h = _hash(w.src_hi, w.src_lo, w.dst_hi, w.dst_lo, w.sport, w.dport, w.proto)
         slot = np.int64(h & np.uint64(mask))
-        entry = (h & np.uint64(0xFFFFFFFF00000000)) | np.uint64(f + 1)
         while table[slot] != 0:
-            if (table[slot] ^ entry) >> np.uint64(32) == 0:
-                j = np.int64(table[slot] & np.uint64(0xFFFFFFFF)) - 1
-                o = flows[j]
-                same = o.src_lo == w.src_lo and o.dst_lo == w.dst_lo and o.src_hi == w.src_hi and o.dst_hi == w.dst_hi
-                same = same and o.sport == w.sport and o.dport == w.dport
-                back = o.src_lo == w.dst_lo and o.dst_lo == w.src_lo and o.src_hi == w.dst_hi and o.dst_hi == w.src_hi
-                back = back and o.sport == w.dport and o.dport == w.sport
-                if o.proto == w.proto and (same or back):
-                    break
             slot = (slot + 1) & mask
-        table[slot] = entry
+        table[slot] = (h & np.uint64(0xFFFFFFFF00000000)) | np.uint64(f + 1)
+        keys += 1
+    return keys
+
+
+@part
+def ended(flows, sides, count, idle, active, linger, clock, found):
+    """List the flows that no packet from `clock` on can belong to; returns how many they are.
+
+    They are those that another flow of their key took over from, and those whose timeouts have passed.
+    """
+    n = 0
+    for f in range(count):
+        w = flows[f]
+        if w.serial == 0:
+            continue
+        one = sides[2 * f]
+        gap = clock - w.last
+        over = one.notes & _OVER != 0 or gap > idle[w.proto] or clock - w.first > active
+        if over or (w.proto == 6 and has_ended(one, sides[2 * f + 1], gap, linger)):
+            found[n] = f
+            n += 1
+    return n
 
 
 @part
 def meter(
     begin, order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, ack, window,
     ip_length, ip_id, payload_offset, payload_length, payload_captured, header_length, fragment, data,
-    server, answers, idle, active, linger, table, flows, sides, counts, flow, direction, marks, heads,
+    server, answers, idle, active, linger, table, flows, sides, free, counts, flow, direction, marks, heads,
 ):  # fmt: skip
     """Give each packet its flow, side and marks, and move the state of its flow on.
 
     Parameters: `begin` position in `order` to start at; `order` rows in order of time, empty for the order they have;
     `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `answers` the ICMP type that answers each type (-1 =
     none) per protocol number; `idle` ns per IP protocol number; `active` and `linger` ns. State: `table` of keys (a
-    power of two long), `flows` and `sides` records, zero where unused, `counts` (flows, keys, heads).
+    power of two long), `flows` and `sides` records, zero where unused, `free` a stack of records to
+    use again, `counts` (records used or free, keys, heads, free ones, flows so far).
     Filled per packet: `flow`, `direction` (the side), `marks`; `heads` lists the packets that are the first with
     payload of their side. Returns the position it came to: less than the number of packets when `flows` or `table`
     need more room.
@@ -94,7 +113,7 @@ def meter(
     mask = len(table) - 1
     for at in range(begin, n):
         i = order[at] if len(order) else at
-        if counts[0] == len(flows) or counts[1] * 2 > len(table):
+        if (counts[0] == len(flows) and counts[3] == 0) or counts[1] * 2 > len(table):
             return at
         p = np.int64(proto[i])
         bits = np.int64(flags[i])
@@ -140,20 +159,28 @@ def meter(
                 ip_id[i] != 0 and fragment[i] == 0 and me.print == echo and me.packets > 0 and now - me.last < _AGAIN
             )
             fresh = gap > idle[p] or now - w.first > active
-            if not fresh and tcp:
+            if not fresh and p == 6:
                 peer = sides[2 * f + 1 - way]
-                if way == w.turned:
-                    fresh = is_over(w, me, peer, bits, number, gap, linger, doubled)
-                else:
-                    fresh = is_over(w, peer, me, bits, number, gap, linger, doubled)
+                fresh = has_ended(me, peer, gap, linger)
+                if not fresh and tcp and bits & _SYN and not doubled:
+                    fresh = reopens(w, me, peer, way, bits, number)
         if fresh:
-            counts[1] += way < 0
-            f = counts[0]
-            counts[0] += 1
+            if way < 0:
+                counts[1] += 1
+            else:
+                sides[2 * f].notes |= _OVER
+            if counts[3] > 0:
+                counts[3] -= 1
+                f = np.int64(free[counts[3]])
+            else:
+                f = counts[0]
+                counts[0] += 1
+            counts[4] += 1
             way = np.int64(0)
             doubled = False
             table[slot] = (h & np.uint64(0xFFFFFFFF00000000)) | np.uint64(f + 1)
             w = flows[f]
+            w.serial = counts[4]
             w.src_hi = s_hi
             w.src_lo = s_lo
             w.dst_hi = d_hi

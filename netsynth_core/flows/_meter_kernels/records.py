@@ -19,10 +19,12 @@ FLOW = np.dtype(
         ("syn_at", "i8"),
         ("rtt", "i8"),
         ("history", "u8", (3,)),
+        ("serial", "i8"),
     ],
     align=True,
 )
-"""One flow: key as in its first packet, instants (ns), whether the originator is side 1, flags union, history."""
+"""One flow: key as in its first packet, instants (ns), whether the originator is side 1, flags union, history;
+which flow it is in order of their first packets, 0 for a record that is not used."""
 
 SIDE = np.dtype(
     [

@@ -362,30 +362,32 @@ def tcp_packet(flow, me, peer, way, bits, seq, ack, window, length, ts, doubled)
 
 
 @part
-def is_over(flow, me, peer, bits, seq, gap, linger, doubled):
-    """Whether a TCP packet opens a new flow: it is a SYN that begins another connection, or comes after the end."""
-    closed = me.state == _CLOSED or me.state == _RESET
-    peer_closed = peer.state == _CLOSED or peer.state == _RESET
-    if gap > linger:
-        if (closed and peer_closed) or me.state == _RESET or peer.state == _RESET:
-            return True
-        if (closed and peer.state == _INACTIVE) or (peer_closed and me.state == _INACTIVE):
-            return True
-    if not bits & _SYN or doubled:
+def has_ended(me, peer, gap, linger):
+    """Whether a TCP flow had come to its end longer than `linger` ago, its last packet being `gap` old."""
+    if gap <= linger:
         return False
-    return _reopens(me, peer, bits, seq, closed or peer_closed)
+    if me.state == _RESET or peer.state == _RESET:
+        return True
+    if me.state == _CLOSED:
+        return peer.state == _CLOSED or peer.state == _INACTIVE
+    return peer.state == _CLOSED and me.state == _INACTIVE
 
 
 @part
-def _reopens(orig, resp, bits, seq, closed):
+def reopens(flow, me, peer, way, bits, seq):
     """Whether a SYN begins another connection on the same addresses and ports."""
-    base = orig
+    orig_state, resp_state = me.state, peer.state
+    orig_start, resp_start = me.start, peer.start
+    if way != flow.turned:
+        orig_state, resp_state = peer.state, me.state
+        orig_start, resp_start = peer.start, me.start
+    base = orig_start
     if bits & _ACK:
-        if orig.state != _INACTIVE:
+        if orig_state != _INACTIVE:
             return False
-        base = resp
-    if closed:
+        base = resp_start
+    if orig_state == _CLOSED or orig_state == _RESET or resp_state == _CLOSED or resp_state == _RESET:
         return True
-    if seq == base.start:
+    if seq == base:
         return False
-    return not (not bits & _ACK and base.state == _SYN_ACK_SENT and resp.state == _INACTIVE and seq == resp.start)
+    return not (not bits & _ACK and orig_state == _SYN_ACK_SENT and resp_state == _INACTIVE and seq == resp_start)
