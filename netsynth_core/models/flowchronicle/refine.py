@@ -37,11 +37,9 @@ def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
     """Variants of one pattern: a reuse introduced, a gap limit moved, a cell freed, an end flow dropped."""
     pattern = placed.pattern
     yield from reuses(placed, scorer)
-    for gap, within in enumerate(pattern.within):
-        for other in dict.fromkeys((*gap_limits(placed, scorer, gap), within - 1, within + 1, within + 3)):
-            if 0 <= other < WITHIN_STEPS and other != within:
-                limits = (*pattern.within[:gap], other, *pattern.within[gap + 1 :])
-                yield replace(pattern, within=limits)
+    for gap in range(len(pattern.within)):
+        for other in gap_limits(placed, scorer, gap):
+            yield replace(pattern, within=(*pattern.within[:gap], other, *pattern.within[gap + 1 :]))
     for j, flow in enumerate(pattern.flows):
         for cell in flow.cells:
             if pattern.covered > 1:
@@ -51,11 +49,16 @@ def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
 
 
 def gap_limits(placed: Placed, scorer: Scorer, gap: int) -> list[int]:
-    """Limits that would let through half, nine tenths, 99 % and all of the delays of a gap."""
-    ts, windows = scorer.index.ts, placed.windows
+    """Limits worth trying for a gap: those that let through half, nine tenths and 99 % of its delays, half the
+    longest delay, and wider ones than now. One that lets all through and is no wider changes no window."""
+    ts, windows, within = scorer.index.ts, placed.windows, placed.pattern.within[gap]
     delays = np.sort(ts[windows[:, gap + 1]] - ts[windows[:, gap]]) // 1000
-    places = (np.array([0.5, 0.9, 0.99, 1.0]) * (len(delays) - 1)).astype(np.int64)
-    return [int(d).bit_length() for d in delays[places]] if len(delays) else []
+    narrower: list[int] = []
+    if len(delays):
+        places = (np.array([0.5, 0.9, 0.99]) * (len(delays) - 1)).astype(np.int64)
+        most = int(delays[-1]).bit_length()
+        narrower = [w for w in (*(int(d).bit_length() for d in delays[places]), most - 1) if 0 <= w < most]
+    return [w for w in dict.fromkeys((*narrower, within + 1, within + 3)) if w < WITHIN_STEPS]
 
 
 def specialisations(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
