@@ -7,13 +7,14 @@ with; anything else is compiled anew.
 """
 
 import ctypes
+import gc
 import hashlib
 import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -125,7 +126,8 @@ class Loop:
             types.Array(from_dtype(arg.dtype), arg.ndim, "C") if isinstance(arg, np.ndarray) else types.int64
             for arg in args
         )
-        dispatcher.compile(signature)
+        with _uncollected():
+            dispatcher.compile(signature)
         compiled = dispatcher.overloads[signature]
         numbers: Any = types.UniTuple
         returned = (
@@ -139,6 +141,18 @@ class Loop:
             _keep(path, name.encode(), library._get_compiled_object())
         _HELD.append(library)
         return int(library.get_pointer_to_function(name))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: compiling makes many objects that stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 _HELD: Final = list[Any]()

@@ -1,13 +1,15 @@
 """The compiled loops of metering: whether an earlier run left them, and compiling them beside other work.
 
-Compiling takes seconds of one core, once per machine. The loops that read captures are compiled by whoever reads first;
-those here can be compiled at the same time by another process, which leaves them where this one finds them.
+Compiling takes seconds of one core, once per machine. The loops that read captures are compiled by whoever reads first,
+then the one that writes flows; those of metering, about as much work, at the same time by another process, which leaves
+them where this one finds them.
 """
 
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +30,8 @@ def compiling_beside() -> Iterator[Callable[[], None]]:
     Yields
     ------
     Callable[[], None]
-        Waits until they are. When the other process fails, the loops are compiled when they are first called.
+        Waits until they are, and compiles the loop that writes flows meanwhile. When the other process fails, the
+        loops are compiled when they are first called.
     """
     helper = None
     if sys.executable and not getattr(sys, "frozen", False) and not is_compiled():
@@ -40,6 +43,7 @@ def compiling_beside() -> Iterator[Callable[[], None]]:
 
     def wait() -> None:
         if helper is not None:
+            compile_writing()
             helper.wait()
 
     try:
@@ -51,16 +55,29 @@ def compiling_beside() -> Iterator[Callable[[], None]]:
 
 
 def compile_loops() -> None:
-    """Compile the loops by metering one packet and writing its flow."""
-    from netsynth_core.flows.columns import FlowColumns
-    from netsynth_core.flows.fast_csv import csv_parts
+    """Compile the loops by metering one packet, and making room for no flow."""
+    from netsynth_core.flows import _meter_kernels as kernels
     from netsynth_core.flows.metering import FlowMeter
 
     meter = FlowMeter(keep_packets=False)
     meter.feed(_one_packet())
-    flows = meter.finish().source
-    if isinstance(flows, FlowColumns):
-        list(csv_parts(flows))
+    kernels.rehash(np.zeros(2, np.uint64), np.zeros(1, kernels.FLOW), np.zeros(2, kernels.SIDE), 0)
+
+
+def compile_writing() -> None:
+    """Compile the loop that writes flows by writing one."""
+    from netsynth_core.flows.columns import HISTORY_WORDS, FlowColumns
+    from netsynth_core.flows.fast_csv import csv_parts
+
+    dtypes = {
+        "ts": np.int64, "duration": np.int64, "proto": np.uint8, "src_hi": np.uint64, "src_lo": np.uint64,
+        "dst_hi": np.uint64, "dst_lo": np.uint64, "src_port": np.int32, "dst_port": np.int32, "fwd_packets": np.int64,
+        "bwd_packets": np.int64, "fwd_bytes": np.int64, "bwd_bytes": np.int64, "flags": np.uint8, "state": np.uint8,
+        "service": np.int32,
+    }  # fmt: skip
+    columns: dict[str, Any] = {name: np.zeros(1, dtype) for name, dtype in dtypes.items()}
+    history, names = np.zeros((1, HISTORY_WORDS), np.uint64), np.full(1, "", object)
+    list(csv_parts(FlowColumns(**columns, history=history, services=("",), server_name=names)))
 
 
 def _one_packet() -> PacketTable:

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from netsynth_core.flows import _meter_kernels as kernels
-from netsynth_core.flows.compiling import compile_loops, compiling_beside, is_compiled
+from netsynth_core.flows.compiling import compile_loops, compile_writing, compiling_beside, is_compiled
 from netsynth_core.flows.fast_csv import write_columns
 from netsynth_core.flows.source import read_flows
 from tests.capture.traffic import mixed, pcap
 
-LOOPS = (kernels.meter, kernels.first_bytes, kernels.write_rows)
+LOOPS = (kernels.meter, kernels.rehash, kernels.first_bytes, kernels.write_rows)
 
 
 def test_what_is_compiled_ahead_fits_what_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(pcap(mixed()))
     compile_loops()
+    compile_writing()
     ahead = [loop.kinds for loop in LOOPS]
     write_columns(tmp_path / "a.csv", read_flows(tmp_path / "a.pcap", keep_packets=False).held)
     assert [loop.kinds for loop in LOOPS] == ahead
