@@ -3,21 +3,19 @@
 import pandas as pd
 import streamlit as st
 
-from netsynth_core.models.flowchronicle import (
-    DropPattern,
-    EditCell,
-    FlowChronicle,
-    FlowChronicleParams,
-    RenamePattern,
-    RestorePattern,
-)
-from netsynth_core.models.flowchronicle.learnt import LearntPattern
-from netsynth_core.units import format_bits, format_duration
+from netsynth_core.models.flowchronicle import FlowChronicle, RestorePattern
+from netsynth_core.models.flowchronicle.describe import delay_words
+from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern
+from netsynth_core.models.flowchronicle.privacy import pattern_privacy, privacy_notes
+from netsynth_core.models.flowchronicle.tables import cell_names, node_table
+from netsynth_core.models.generator import Level
+from netsynth_core.models.registry import get_kind, kinds
+from netsynth_core.units import format_bits
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import ModelState, open_model
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
-from pages.parts import editing, figures, flow_columns, frame, jobs, reads, state
+from pages.parts import editing, figures, flow_columns, frame, jobs, pattern_edits, reads, state
 from pages.parts import pattern_view as view
 from pages.parts.feedback import empty, readable_errors
 from pages.parts.forms import params_form
@@ -43,18 +41,33 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
             )
             return
         source = pick("Of the flows", tables, workspace=workspace, name="flows", stale=reads.stale_ids(workspace))
+        names = [kind.name for kind in kinds() if kind.level is Level.FLOW]
+        chosen = st.segmented_control(
+            "Generator",
+            names,
+            default=names[0],
+            required=True,
+            key="generator",
+            help="The others are baselines to compare with: they have no patterns to look at, and generate flows.",
+        )
+        kind = get_kind(chosen or names[0])
+        st.caption(f"{kind.summary} Source: {kind.source}.")
+        mining = kind.name == FlowChronicle.kind
         with st.form("mine", border=False):
-            values = params_form(FlowChronicleParams, key="flowchronicle")
-            pressed = st.form_submit_button("Mine patterns", type="primary", icon=":material/model_training:")
+            schema = kind.params_class()
+            values = params_form(schema, key=kind.name)
+            pressed = st.form_submit_button(
+                "Mine patterns" if mining else "Learn it", type="primary", icon=":material/model_training:"
+            )
         if pressed:
             with readable_errors():
-                FlowChronicleParams.checked(values)
-                parameters = {"kind": "flowchronicle", "settings": values}
-                name = f"patterns of {workspace.label(source.id).name}"
+                schema.checked(values)
+                parameters = {"kind": kind.name, "settings": values}
+                name = f"{'patterns' if mining else kind.name} of {workspace.label(source.id).name}"
                 jobs.start(workspace, Recipe(step=Step.FIT, inputs=(source.id,), parameters=parameters, name=name))
 
 
-def figures_of(model: FlowChronicle) -> None:
+def figures_of(model: FlowChronicle, k: int) -> None:
     """What the pattern set explains, in one line of figures."""
     size, bits = model.describe().size, model.bits
     rows = int(model.trained_on["rows"])
@@ -71,7 +84,7 @@ def figures_of(model: FlowChronicle) -> None:
         help=f"{format_bits(bits.total)} (model {format_bits(bits.model)}, data {format_bits(bits.data)}) "
         f"instead of {format_bits(bits.empty)}.",
     )
-    for warning in model.warnings:
+    for warning in (*model.warnings, *privacy_notes(model, k)):
         st.warning(md(warning, limit=500), icon=":material/warning:")
 
 
@@ -84,13 +97,12 @@ def steady_order(ranked: list[LearntPattern], artefact: Artefact) -> list[Learnt
     return shown
 
 
-def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | None:
-    """The patterns, those that save most first; returns the chosen one."""
-    shown = steady_order(view.ranked(model), artefact)
-    if not shown:
+def pattern_table(model: FlowChronicle, artefact: Artefact, k: int) -> LearntPattern:
+    """The patterns, those that save most first, and the flows in no window last; returns the chosen one."""
+    patterns = view.ranked(model)
+    if not patterns:
         st.info("No pattern shortens the description of these flows: they look independent.", icon=":material/info:")
-        return None
-    dropped = {learnt.id for learnt in model.dropped}
+    shown = [*steady_order(patterns, artefact), model.empty]
     key = f"pattern_table_{artefact.id}"
     order = [learnt.id for learnt in shown]
     wanted = state.recall("pattern")
@@ -102,16 +114,17 @@ def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | N
     table = pd.DataFrame(
         {
             "id": [p.id for p in shown],
-            "state": ["✕ dropped" if p.id in dropped else "✓ kept" for p in shown],
+            "state": [view.state_of(model, p) for p in shown],
             "flows": [len(p.pattern) for p in shown],
             "windows": [p.usage for p in shown],
             "bits saved": [p.saved_bits for p in shown],
             "name": [plain(p.name, limit=80) for p in shown],
-            "what": [plain(model.sentence(p), limit=300) for p in shown],
+            "privacy": [view.privacy_mark(model, p, k) for p in shown],
+            "what": [plain(model.sentence(p), limit=400) for p in shown],
         }
     )
     event = st.dataframe(
-        table if table["name"].any() else table.drop(columns="name"),
+        table.drop(columns=[name for name in ("name", "privacy") if not table[name].any()]),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row-required",
@@ -125,6 +138,7 @@ def pattern_table(model: FlowChronicle, artefact: Artefact) -> LearntPattern | N
             "windows": st.column_config.NumberColumn(width=78, help="Times it occurs in the data."),
             "bits saved": st.column_config.NumberColumn(format="%.0f", width=84),
             "name": st.column_config.TextColumn(width=130),
+            "privacy": st.column_config.TextColumn(width=110, help="Raw addresses in its cells, or too few hosts."),
             "what": st.column_config.TextColumn(width=900),
         },
         alt="Patterns, those that saved most first",
@@ -147,12 +161,15 @@ def clicked_cell(model: FlowChronicle, learnt: LearntPattern, key: str) -> tuple
     return flow, column
 
 
-def one_pattern(workspace: Workspace, held: ModelState, model: FlowChronicle, learnt: LearntPattern) -> None:
-    """The chosen pattern as a grid, with what may be done to it."""
+def one_pattern(workspace: Workspace, held: ModelState, model: FlowChronicle, learnt: LearntPattern, k: int) -> None:
+    """The chosen pattern as a sentence and a grid, with what may be done to it."""
     key = f"{GRID_KEY}_{held.id}_{learnt.id}"
     cell = clicked_cell(model, learnt, key)
     st.markdown(f"**{learnt.id}** {md(learnt.name)}")
-    st.text(plain(model.sentence(learnt), limit=600))
+    st.text(plain(model.whole_sentence(learnt), limit=800) + ".")
+    privacy = "" if learnt.id == EMPTY_ID else pattern_privacy(learnt, model.columns, k)
+    if privacy:
+        st.badge(plain(privacy, limit=300), icon=":material/shield_person:", color="orange")
     waiting = editing.review(workspace, held)
     pattern_grid(
         view.column_order(model),
@@ -166,85 +183,29 @@ def one_pattern(workspace: Workspace, held: ModelState, model: FlowChronicle, le
     if any(p.id == learnt.id for p in model.dropped):
         st.markdown("**This pattern was dropped.**")
         if st.button("Restore it…", icon=":material/restore:", key="restore"):
-            propose(held, RestorePattern(pattern=learnt.id))
+            pattern_edits.propose(held, RestorePattern(pattern=learnt.id))
         return
-    left, right = st.columns([3, 1], gap="large")
-    with left:
-        cell_form(held, model, learnt, cell)
-    with right:
-        with st.form(f"rename_{learnt.id}", border=False):
-            name = st.text_input("Name", value=learnt.name, max_chars=80, key=f"pattern_name_{learnt.id}")
-            if st.form_submit_button("Rename…", icon=":material/edit:", width="stretch") and name != learnt.name:
-                propose(held, RenamePattern(pattern=learnt.id, name=name.strip()))
-        if st.button("Drop this pattern…", icon=":material/delete:", key="drop", width="stretch"):
-            propose(held, DropPattern(pattern=learnt.id))
-
-
-def propose(held: ModelState, edit: DropPattern | RestorePattern | EditCell | RenamePattern) -> None:
-    """Put an edit before the analyst."""
-    editing.prepare(held.id, edit)
-    st.rerun()
-
-
-def cell_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern, cell: tuple[int, str] | None) -> None:
-    """Make a cell fixed, free or reused."""
-    names = view.column_order(model)
-    flows = list(range(1, len(learnt.pattern) + 1))
-    gone = "cell_column" not in st.session_state
-    if cell is not None and (gone or st.session_state.get("_cell_shown") != (learnt.id, cell)):
-        st.session_state["_cell_shown"] = (learnt.id, cell)
-        st.session_state["cell_flow"], st.session_state["cell_column"] = cell
-    if st.session_state.get("cell_flow") not in flows:
-        st.session_state["cell_flow"] = 1
-    columns = [*st.columns([2, 3, 4], vertical_alignment="bottom"), *st.columns([5, 4], vertical_alignment="bottom")]
-    flow = columns[0].selectbox("Cell of flow", flows, key="cell_flow")
-    column = columns[1].selectbox("Field", names, key="cell_column")
-    choices = ["fixed", "free"] + (["reused"] if flow > 1 and column in view.HOSTS else [])
-    kind = columns[2].segmented_control(
-        "It becomes", choices, default=choices[0], required=True, key=f"cell_kind_{column}"
-    )
-    made = {"pattern": learnt.id, "flow": flow, "column": column, "cell": kind}
-    if kind == "fixed":
-        options = view.value_options(model, learnt, flow, column)
-        value = columns[3].selectbox(
-            "Value",
-            options,
-            key=f"cell_value_{column}_{flow}",
-            accept_new_options=True,
-            format_func=lambda text: plain(text, limit=60) or "none",
-            help="Those seen in this cell come first. For numbers, any value of the bin (duration in seconds).",
-        )
-        made["value"] = str(value or "")
-    elif kind == "reused":
-        sources = [(earlier, name) for earlier in range(flow - 1, 0, -1) for name in view.HOSTS]
-        source = columns[3].selectbox(
-            "Equal to", sources, key="cell_source", format_func=lambda pair: f"{pair[1]} of flow {pair[0]}"
-        )
-        made["from_flow"], made["from_column"] = source
-    if columns[4].button("Change the cell…", icon=":material/edit:", key="change_cell", width="stretch"):
-        with readable_errors():
-            propose(held, EditCell.model_validate(made))
+    pattern_edits.editing_bar(held, model, learnt, cell)
 
 
 def windows_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle, learnt: LearntPattern) -> None:
     """Where the pattern occurs: a strip over time, then the flows of its windows."""
     from netsynth_core.plots import window_strip
 
+    if model.training is None:
+        st.markdown("The model came without its training flows.")
+        return
     cover = model.cover
-    found = cover.windows.get(learnt.id)
-    if found is None or not len(found) or model.training is None:
+    found = cover.uncovered[:, None] if learnt.id == EMPTY_ID else cover.windows.get(learnt.id)
+    if found is None or not len(found):
         st.markdown("It has no window in the data now.")
         return
     ts = model.training.ts
     figures.show(
         window_strip({learnt.id: (ts[found[:, 0]], ts[found[:, -1]])}, theme=figures.page_theme()), key="strip"
     )
-    for place, law in enumerate(learnt.delays):
-        middle, most = law.quantile(0.5), law.quantile(0.9)
-        st.caption(
-            f"Flow {place + 2} comes {format_duration(middle)} after flow {place + 1} in the middle, "
-            f"nine of ten within {format_duration(most)}."
-        )
+    for place in range(len(learnt.delays)):
+        st.caption(f"Flow {place + 2} comes {delay_words(learnt, place)} than flow {place + 1}.")
     table = reads.flow_view(str(workspace.folder), artefact.inputs[0].id)
     rows = found[:SHOWN_WINDOWS].reshape(-1)
     part = table.iloc[rows].copy()
@@ -265,23 +226,51 @@ def windows_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle, 
 
 
 def network_tab(model: FlowChronicle, learnt: LearntPattern) -> None:
-    """What the free cells depend on."""
-    edges = view.network_edges(model, learnt)
-    if not edges:
-        st.markdown("Its free cells do not depend on one another.")
+    """What the free cells depend on, and the table of a chosen one."""
+    cells = cell_names(learnt, model.columns)
+    if not cells:
+        st.markdown("It has no free cell, or no window to count.")
         return
+    edges = view.network_edges(model, learnt)
     left, right = st.columns([3, 2])
     with left:
-        st.graphviz_chart(
-            view.network_dot(edges, colour=figures.page_theme().text),
-            alt="The Bayesian network; the table beside it says the same",
-        )
+        if edges:
+            st.graphviz_chart(
+                view.network_dot(edges, colour=figures.page_theme().text),
+                alt="The Bayesian network; the table beside it says the same",
+            )
+        else:
+            st.markdown("Its free cells do not depend on one another.")
     with right:
         st.dataframe(
             pd.DataFrame(edges, columns=["this cell", "depends on"]),
             hide_index=True,
             key=f"network_{learnt.id}",
             alt="Edges of the Bayesian network",
+        )
+    children = [child for child, _ in edges]
+    node = st.selectbox(
+        "Table of the cell",
+        cells,
+        index=cells.index(children[0]) if children else 0,
+        key=f"node_{learnt.id}",
+        help="How often each value is drawn, given the cells it depends on; the most frequent ones.",
+    )
+    table = node_table(learnt, model.columns, cells.index(node))
+    shown = view.table_columns(table)
+    percent = list(shown)[len(table.parents) + 1 :]
+    st.dataframe(
+        pd.DataFrame(shown),
+        hide_index=True,
+        key=f"cpt_{learnt.id}_{node}",
+        height=min(38 + 35 * len(table.rows), 320),
+        column_config={name: st.column_config.NumberColumn(format="%.3g %%") for name in percent},
+        alt=f"Conditional probabilities of {node}",
+    )
+    if table.all_rows > len(table.rows) or table.all_values > len(table.values):
+        st.caption(
+            f"{number(len(table.rows))} of {count(table.all_rows, 'configuration')} and "
+            f"{number(len(table.values))} of {count(table.all_values, 'value')}, the most frequent first."
         )
 
 
@@ -316,7 +305,7 @@ def whole_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle) ->
 
 def look(workspace: Workspace, models: list[Artefact]) -> None:
     """The chosen pattern set."""
-    top = st.columns([5, 5], vertical_alignment="bottom")
+    top = st.columns([5, 4, 1.4], vertical_alignment="bottom")
     with top[0]:
         artefact = pick(
             "Pattern set",
@@ -330,12 +319,20 @@ def look(workspace: Workspace, models: list[Artefact]) -> None:
     model: FlowChronicle = held.model
     with top[1]:
         editing.undo_redo(workspace, held)
-    figures_of(model)
-    learnt = pattern_table(model, artefact)
-    if learnt is None:
-        editing.review(workspace, held)
-        return
-    one_pattern(workspace, held, model, learnt)
+    k = int(
+        top[2].number_input(
+            "Fewest hosts",
+            min_value=1,
+            max_value=100_000,
+            value=int(model.parameters["privacy_k"]),
+            key=f"privacy_k_{artefact.id}",
+            help="Patterns that rest on fewer hosts than this tell what single hosts do.",
+        )
+    )
+    figures_of(model, k)
+    learnt = pattern_table(model, artefact, k)
+    one_pattern(workspace, held, model, learnt, k)
+    pattern_edits.add_form(held, model, learnt)
     windows, network, whole = st.tabs(["Windows in the data", "Bayesian network", "All patterns"])
     with windows, readable_errors():
         windows_tab(workspace, artefact, model, learnt)

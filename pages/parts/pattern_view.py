@@ -3,8 +3,11 @@
 from typing import Any
 
 from netsynth_core.models.flowchronicle import FlowChronicle
-from netsynth_core.models.flowchronicle.learnt import LearntPattern
-from netsynth_core.units import format_duration
+from netsynth_core.models.flowchronicle.describe import delay_words
+from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern
+from netsynth_core.models.flowchronicle.privacy import exposure_of
+from netsynth_core.models.flowchronicle.tables import NodeTable, cell_names
+from netsynth_core.models.flowchronicle.written import value_text
 from pages.parts.text import plain
 
 SPOKEN = {
@@ -22,6 +25,49 @@ def ranked(model: FlowChronicle) -> list[LearntPattern]:
     return [*kept, *sorted(model.dropped, key=lambda p: int(p.id[1:]))]
 
 
+def state_of(model: FlowChronicle, learnt: LearntPattern) -> str:
+    """Kept, dropped or the rest, with a weight set by hand."""
+    if any(p.id == learnt.id for p in model.dropped):
+        return "✕ dropped"
+    words = "◌ the rest" if learnt.id == EMPTY_ID else "✓ kept"
+    return words if learnt.weight == 1 else f"{words}, x {learnt.weight:g}"
+
+
+def privacy_mark(model: FlowChronicle, learnt: LearntPattern, k: int) -> str:
+    """What it tells about single hosts, in a word or two."""
+    if learnt.id == EMPTY_ID:
+        return ""
+    told = exposure_of(learnt, model.columns)
+    marks = (["⚠ addresses"] if told.addresses else []) + (["⚠ few hosts"] if told.windows and told.hosts < k else [])
+    return ", ".join(marks)
+
+
+def earlier_cells(flow: int, column: str) -> list[tuple[int, str]]:
+    """Address cells (flow from 1, column) that a cell may reuse: the nearest flow first, then its own."""
+    if column not in HOSTS:
+        return []
+    before = [(earlier, name) for earlier in range(flow - 1, 0, -1) for name in HOSTS]
+    return before + ([(flow, "src_ip")] if column == "dst_ip" else [])
+
+
+def splittable(model: FlowChronicle, learnt: LearntPattern) -> list[tuple[int, str]]:
+    """Free cells (flow from 1, column) that nothing reuses, those with few values first."""
+    sources = learnt.pattern.sources()
+    cells = learnt.pattern.free_cells(len(model.columns))
+    sizes = [len(v.alphabet) for v in learnt.network.variables] or [0] * len(cells)
+    found = [(n, cell) for n, cell in zip(sizes, cells, strict=True) if cell not in sources and n != 1]
+    return [(flow + 1, model.columns[column].name) for _, (flow, column) in sorted(found)]
+
+
+def bonds(model: FlowChronicle, first: LearntPattern, second: LearntPattern) -> list[tuple[int, str, int, str]]:
+    """Addresses two patterns may share: (flow and column of the second, flow and column of the first), from 1."""
+    ends = []
+    for learnt in (second, first):
+        free = learnt.pattern.free_cells(len(model.columns))
+        ends.append([(f + 1, model.columns[c].name) for f, c in free if model.columns[c].name in HOSTS])
+    return [(*target, *source) for target in ends[0] for source in ends[1]]
+
+
 def column_order(model: FlowChronicle) -> list[str]:
     """The columns as shown: the addresses first, since what is reused ties the flows together."""
     names = [column.name for column in model.columns]
@@ -34,7 +80,7 @@ def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any
     for place, cells in enumerate(model.describe_pattern(learnt)):
         head = ""
         if place:
-            head = f"within {format_duration(learnt.delays[place - 1].quantile(0.9))}"
+            head = delay_words(learnt, place - 1)
         made = []
         place_of = {cell.column: cell for cell in cells}
         for cell in (place_of[name] for name in column_order(model)):
@@ -60,30 +106,35 @@ def value_options(model: FlowChronicle, learnt: LearntPattern, flow: int, column
     if (flow - 1, place) in cells and learnt.network.variables:
         seen = [int(code) for code in learnt.network.variables[cells.index((flow - 1, place))].alphabet]
     if held.kind == "number":
-        return [_number_text(held, code) for code in (seen or range(held.size))]
+        return [value_text(held, code) for code in (seen or range(held.size))]
     first = [held.values[code] for code in seen if code < held.size]
     rest = [value for value in held.values if value not in set(first)]
     return (first + rest)[:MOST_OPTIONS]
 
 
-def _number_text(column: Any, code: int) -> str:
-    """A value inside a number column's bin, as the edit takes it."""
-    if code == 0 or code > len(column.knots):
-        return "0"
-    middle = int(column.knots[code - 1][len(column.knots[code - 1]) // 2])
-    return f"{middle / 1e9:.9g}" if column.name == "duration" else str(middle)
-
-
 def network_edges(model: FlowChronicle, learnt: LearntPattern) -> list[tuple[str, str]]:
     """(cell, the cell it depends on), named ``1.dst_port``: flow, field."""
-    cells = [
-        f"{flow + 1}.{model.columns[column].name}" for flow, column in learnt.pattern.free_cells(len(model.columns))
-    ]
+    cells = cell_names(learnt, model.columns)
     return [
         (cells[child], cells[parent])
         for child, variable in enumerate(learnt.network.variables)
         for parent in variable.parents
     ]
+
+
+def table_columns(table: NodeTable) -> dict[str, list[Any]]:
+    """The table of a cell, column by column: what is given, how often, and the share of each value in percent."""
+    columns: dict[str, list[Any]] = {
+        f"given {name}": [plain(row.given[place], limit=60) for row in table.rows]
+        for place, name in enumerate(table.parents)
+    }
+    columns["windows"] = [row.count for row in table.rows]
+    for place, value in enumerate(table.values):
+        name = plain(value, limit=40)
+        # two bins may read alike when rounded
+        name = name if name not in columns else f"{name} ({place + 1})"
+        columns[name] = [100 * row.probabilities[place] for row in table.rows]
+    return columns
 
 
 def network_dot(edges: list[tuple[str, str]], *, colour: str) -> str:
