@@ -48,11 +48,13 @@ from netsynth_core.capture._kernels.words import (
     inner,
     least,
     most,
+    prefetch,
 )
 from netsynth_core.capture.reasons import BAD_INSTANT, NO_INTERFACE, OK
 
 _MAPPED = np.uint64(0xFFFF00000000)
 _LONGEST = 0x7FFFFFFF
+_AHEAD, _FETCHED, _LINE = np.array([4096, 65536, 64])
 
 
 def _build(classic, rare):
@@ -122,6 +124,9 @@ def _build(classic, rare):
                 )
             if status != FULL:
                 break
+            # where the next record starts is known only once this one is here: the processor cannot look ahead itself
+            for ahead in range(at + _AHEAD, at + _AHEAD + least(size, _FETCHED), _LINE):
+                prefetch(data, ahead)
             at += size
             if start == 0:
                 continue

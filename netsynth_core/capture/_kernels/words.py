@@ -42,6 +42,24 @@ def _loader(bits, big, unsigned=False):
 byte = _loader(8, True)
 
 
+@intrinsic
+def prefetch(typing_context, data, at):
+    """Fetch the line of bytes around `at` into the cache; any place is allowed, one that is not mapped does nothing."""
+    signature = types.void(data, at)
+
+    def build(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [context.cast(builder, arguments[1], signature.args[1], types.intp)])
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        # to read, into all levels, as data
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(function, [pointer, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return signature, build
+
+
 def _chooser(comparison):
     """An intrinsic that picks one of two int64, cheaper to compile than the builtin and never a branch."""
 
