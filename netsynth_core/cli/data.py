@@ -97,10 +97,10 @@ def _read_mapping(path: Path | None) -> "Mapping | None":
 
 def _write(output: Path, source: "FlowSource", form: str | None) -> None:
     """Write flows in the form asked for; those of captures straight from their columns where it is CSV."""
-    from netsynth_core.flows.columns import FlowColumns
+    from netsynth_core.flows.columns import MeteredFlows
 
     plain = form in (None, "csv") and output.name.lower().endswith((".csv", ".csv.gz"))
-    if plain and isinstance(source.held, FlowColumns):
+    if plain and isinstance(source.held, MeteredFlows):
         from netsynth_core.flows.fast_csv import write_columns
 
         write_columns(output, source.held)

@@ -3,6 +3,8 @@
 Nothing here needs pandas until a `FlowTable` is asked for. Rows are in order of the flows' first packets.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,8 +32,37 @@ HISTORY_WORDS: Final = 3
 """64-bit words of a history; each holds twelve letters of five bits, from the low bits up, 0 = none."""
 
 
+class MeteredFlows(ABC):
+    """Metered flows in order of their first packets, in memory or in a file."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def has_history(self) -> bool:
+        """Whether any flow has a history."""
+
+    @property
+    @abstractmethod
+    def has_server_names(self) -> bool:
+        """Whether any flow has a server name."""
+
+    @abstractmethod
+    def service_counts(self) -> dict[str, int]:
+        """Flows per service, ``""`` for unknown ones."""
+
+    @abstractmethod
+    def parts(self) -> "Iterator[FlowColumns]":
+        """The flows in parts that fit into memory."""
+
+    @abstractmethod
+    def table(self) -> "FlowTable":
+        """All of them as one table."""
+
+
 @dataclass(frozen=True, eq=False)
-class FlowColumns:
+class FlowColumns(MeteredFlows):
     """One value per flow and column; addresses and the originator as in `FlowTable`."""
 
     ts: NDArray[np.int64]
@@ -62,6 +93,20 @@ class FlowColumns:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    @property
+    def has_history(self) -> bool:
+        """Whether any flow has a history."""
+        return bool(self.history.any())
+
+    @property
+    def has_server_names(self) -> bool:
+        """Whether any flow has a server name."""
+        return any(self.server_name.tolist())
+
+    def parts(self) -> "Iterator[FlowColumns]":
+        """These flows at once."""
+        yield self
 
     def service_counts(self) -> dict[str, int]:
         """Flows per service, ``""`` for unknown ones."""

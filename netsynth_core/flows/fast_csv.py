@@ -1,6 +1,6 @@
 """The CSV of metered flows straight from their columns: the same bytes as the flow table's writer, without pandas."""
 
-import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.files import atomic_path
-from netsynth_core.flows.columns import FLAG_TEXTS, PROTO_TEXTS, FlowColumns
+from netsynth_core.flows.columns import FLAG_TEXTS, PROTO_TEXTS, FlowColumns, MeteredFlows
 from netsynth_core.flows.states import HISTORY_LETTERS, STATES
 
 NAMES: Final = (
@@ -23,24 +23,33 @@ _NUMBERS: Final = 400
 """Most bytes of the numbers, addresses and separators of a line."""
 
 
-def write_columns(path: str | Path, flows: FlowColumns) -> None:
+def write_columns(path: str | Path, flows: MeteredFlows) -> None:
     """Write flows as CSV, gzip for ``.gz``; whole or not at all."""
     target = Path(path)
-    with atomic_path(target) as temporary:
-        if target.suffix == ".gz":
-            temporary.write_bytes(gzip.compress(b"".join(csv_parts(flows)), compresslevel=6, mtime=0))
-            return
-        with temporary.open("wb") as handle:
+    with atomic_path(target) as temporary, temporary.open("wb") as handle:
+        if target.suffix != ".gz":
             for part in csv_parts(flows):
                 handle.write(part)
+            return
+        # gzip without a time in its header: equal flows give equal bytes
+        packer = zlib.compressobj(6, wbits=31)
+        for part in csv_parts(flows):
+            handle.write(packer.compress(part))
+        handle.write(packer.flush())
 
 
-def csv_parts(flows: FlowColumns) -> Iterator[bytes]:
+def csv_parts(flows: MeteredFlows) -> Iterator[bytes]:
     """The CSV of flows in parts: the header, then lines."""
+    told, named = flows.has_history, flows.has_server_names
+    yield (",".join((*NAMES, *(["history"] if told else []), *(["server_name"] if named else []))) + "\n").encode()
+    for part in flows.parts():
+        yield from _lines(part, told=told, named=named)
+
+
+def _lines(flows: FlowColumns, *, told: bool, named: bool) -> Iterator[bytes]:
+    """The lines of some flows; whether they tell histories and server names."""
     from netsynth_core.flows._meter_kernels import write_rows
 
-    told, named = bool(flows.history.any()), any(flows.server_name.tolist())
-    yield (",".join((*NAMES, *(["history"] if told else []), *(["server_name"] if named else []))) + "\n").encode()
     texts, codes = _pool(flows)
     encoded = [_cell(text).encode() for text in texts]
     starts = np.cumsum([0, *map(len, encoded)]).astype(np.int64)

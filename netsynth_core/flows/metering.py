@@ -8,6 +8,7 @@ in any number of windows: the flows are the same.
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from netsynth_core.capture.packets import PROTO_TCP, PROTO_UDP, PacketTable
 from netsynth_core.errors import NotEnoughData
 from netsynth_core.flows.columns import ICMP_PAIRS as ICMP_PAIRS
-from netsynth_core.flows.columns import FlowColumns
+from netsynth_core.flows.columns import FlowColumns, MeteredFlows
 from netsynth_core.flows.conversations import Conversations
+from netsynth_core.flows.heads import FirstPayloads, Heads
+from netsynth_core.flows.retired import HELD, RetiredFlows
 from netsynth_core.flows.states import state_codes
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.params import Params, parameter
@@ -25,6 +28,12 @@ from netsynth_core.units import NS_PER_S, count
 
 if TYPE_CHECKING:
     from netsynth_core.flows.table import FlowTable
+
+OPEN: Final = 1 << 20
+"""Flows that are open at once where memory is bounded."""
+
+_AT_ONCE: Final = 1 << 16
+"""Flows that are labelled at once."""
 
 _SYN_LETTERS: Final = (1, 2, 13, 14)
 
@@ -93,7 +102,7 @@ class TcpOptions:
 class Metered:
     """The flows of a packet table and their packets."""
 
-    source: "FlowTable | FlowColumns"
+    source: "FlowTable | MeteredFlows"
     """The flows, as metering left them or as a file held them."""
     kept: Conversations | None
     """Which packets belong to each flow; None when they were not kept."""
@@ -106,7 +115,7 @@ class Metered:
     @cached_property
     def flows(self) -> "FlowTable":
         """The flow table, made when it is first asked for."""
-        return self.source.table() if isinstance(self.source, FlowColumns) else self.source
+        return self.source.table() if isinstance(self.source, MeteredFlows) else self.source
 
     @property
     def conversations(self) -> Conversations:
@@ -157,7 +166,16 @@ class FlowMeter:
     params
         Timeouts.
     keep_packets
-        Whether to remember which packet belongs to which flow. Without, memory grows with the flows only.
+        Whether to remember which packet belongs to which flow. Without, memory is bounded: a flow that is over leaves
+        a compact row, and rows that are too many go to a file. What remains is the text of each distinct server name.
+    folder
+        Where that file is made (`netsynth_core.flows.retired`).
+    most_open
+        How many flows can be open at once where memory is bounded, 328 bytes each and 112 for the first payload of
+        each side. When they are more, the half of them that was silent the longest ends before its timeout; the notes
+        tell how many, and how long they had been silent.
+    held
+        Rows of flows that are over that stay in memory.
 
     Examples
     --------
@@ -166,7 +184,15 @@ class FlowMeter:
     0
     """
 
-    def __init__(self, params: MeterParams | None = None, *, keep_packets: bool = True) -> None:
+    def __init__(
+        self,
+        params: MeterParams | None = None,
+        *,
+        keep_packets: bool = True,
+        folder: Path | None = None,
+        most_open: int = OPEN,
+        held: int = HELD,
+    ) -> None:
         from netsynth_core.flows import _meter_kernels as kernels
         from netsynth_core.flows.services import server_ports
 
@@ -182,12 +208,17 @@ class FlowMeter:
         self._answers = np.full((256, 256), -1, np.int16)
         for proto, request, answer in ICMP_PAIRS:
             self._answers[proto, request], self._answers[proto, answer] = answer, request
+        self._retired = None if keep_packets else RetiredFlows(folder, held)
+        self._most = np.iinfo(np.int32).max if keep_packets else max(most_open, 2)
+        room = min(1 << 14, self._most)
         self._table = np.zeros(1 << 15, np.uint64)
-        self._flows = np.zeros(1 << 14, kernels.FLOW)
-        self._sides = np.zeros(1 << 15, kernels.SIDE)
+        self._flows = np.zeros(room, kernels.FLOW)
+        self._sides = np.zeros(2 * room, kernels.SIDE)
+        # records used or free, keys, heads, free ones, flows so far
         self._counts = np.zeros(5, np.int64)
-        self._free = np.zeros(1, np.int32)
-        self._heads = _Heads()
+        self._free = np.zeros(room, np.int32)
+        self._heads = Heads()
+        self._hurried, self._patience = 0, np.iinfo(np.int64).max
         self._windows: list[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]] = []
         self._marks: list[NDArray[np.uint8]] = []
         self._rows = 0
@@ -197,7 +228,7 @@ class FlowMeter:
     @property
     def flow_count(self) -> int:
         """Flows so far."""
-        return int(self._counts[0])
+        return int(self._counts[4])
 
     def feed(self, packets: PacketTable) -> None:
         """Meter the packets of one window; those of later windows should not be older."""
@@ -220,11 +251,12 @@ class FlowMeter:
                 self._servers, self._answers, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
                 self._table, self._flows, self._sides, self._free, self._counts, flow, direction, marks, heads,
             )  # fmt: skip
+            rows = heads[: self._counts[2]]
+            self._heads.add(packets, rows, 2 * flow[rows].astype(np.int64) + direction[rows])
+            self._counts[2] = 0
             if done == n:
                 break
-            self._grow()
-        rows = heads[: self._counts[2]]
-        self._heads.add(packets, rows, 2 * flow[rows].astype(np.int64) + direction[rows])
+            self.make_room(int(packets.ts[order[done] if len(order) else done]))
         if self.keep_packets:
             self._windows.append((order, flow, direction))
             self._marks.append(marks)
@@ -232,10 +264,13 @@ class FlowMeter:
 
     def finish(self) -> Metered:
         """The flows of all windows; nothing can be fed after it."""
+        if self._retired is not None:
+            self._retire(np.flatnonzero(self._flows["serial"][: self._counts[0]]))
+            return Metered(self._retired.flows(), None, np.zeros(0, np.uint8), TcpOptions.unset(0), self._notes())
         flows, sides = self._flows[: self.flow_count], self._sides[: 2 * self.flow_count].reshape(-1, 2)
         first = flows["first"]
         rank = np.zeros(0, np.int64)
-        kept = self._heads.arranged(self.flow_count)
+        kept = self._heads.draw(np.arange(self.flow_count), self.flow_count)
         if len(first) > 1 and bool(np.any(first[1:] < first[:-1])):
             order = np.argsort(first, kind="stable")
             rank = np.empty(len(order), np.int64)
@@ -243,7 +278,7 @@ class FlowMeter:
             flows, sides, kept = flows[order], sides[order], kept.take(order)
         ends = _orient(flows["turned"], sides)
         columns = _columns(flows, ends, kept)
-        conversations = self._lay_out(rank, ends["packets"].sum(axis=1)) if self.keep_packets else None
+        conversations = self._lay_out(rank, ends["packets"].sum(axis=1))
         marks = np.concatenate(self._marks) if self._marks else np.zeros(0, np.uint8)
         options = TcpOptions(
             np.where(ends["mss"] == 0, np.int32(-1), ends["mss"]).astype(np.int32),
@@ -253,18 +288,51 @@ class FlowMeter:
         )
         return Metered(columns, conversations, marks, options, self._notes())
 
-    def _grow(self) -> None:
-        """Room for more flows, and a table at most half full."""
-        if self._counts[0] == len(self._flows):
-            more = 2 * self.flow_count
-            for name, size in (("_flows", more), ("_sides", 2 * more)):
-                held = getattr(self, name)
-                wider = np.zeros(size, held.dtype)
-                wider[: len(held)] = held
-                setattr(self, name, wider)
-        if 2 * self._counts[1] > len(self._table):
-            self._table = np.zeros(4 * len(self._table), np.uint64)
-            self._kernels.rehash(self._table, self._flows, self._sides, self.flow_count)
+    def make_room(self, clock: int) -> None:
+        """Room for more flows, and a table at most half full; no packet before `clock` (ns) comes any more."""
+        used, room = int(self._counts[0]), len(self._flows)
+        if self._retired is not None:
+            found = np.empty(max(used, 1), np.int64)
+            n = self._kernels.ended(
+                self._flows, self._sides, used, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
+                clock, found,
+            )  # fmt: skip
+            if 4 * n < used and room == self._most:
+                self._retire(self._hurry(clock))
+            else:
+                self._retire(found[:n])
+        if self._counts[0] == room and 4 * self._counts[3] < room:
+            self._flows = _wider(self._flows, min(2 * room, self._most))
+            self._sides = _wider(self._sides, 2 * len(self._flows))
+            self._free = _wider(self._free, len(self._flows))
+        size = len(self._table)
+        while 4 * (self._counts[0] - self._counts[3]) > size:
+            size *= 2
+        self._table = np.zeros(size, np.uint64)
+        self._counts[1] = self._kernels.rehash(self._table, self._flows, self._sides, int(self._counts[0]))
+
+    def _hurry(self, clock: int) -> NDArray[np.int64]:
+        """The half of the open flows that was silent the longest: they end although none of their timeouts passed."""
+        last = self._flows["last"][: self._counts[0]]
+        silent = np.argpartition(last, len(last) // 2)[: len(last) // 2 + 1]
+        self._hurried += len(silent)
+        self._patience = min(self._patience, clock - int(last[silent].max()))
+        return np.sort(silent)
+
+    def _retire(self, records: NDArray[np.int64]) -> None:
+        """Tell flows that are over, and free their records."""
+        if self._retired is None or not len(records):
+            return
+        for some in np.array_split(records, -(-len(records) // _AT_ONCE)):
+            flows, sides = self._flows[some], self._sides.reshape(-1, 2)[some]
+            kept = self._heads.draw(some, int(self._counts[0]))
+            self._retired.add(_columns(flows, _orient(flows["turned"], sides), kept), flows["serial"])
+        self._flows[records] = np.zeros(1, self._flows.dtype)
+        self._sides.reshape(-1, 2)[records] = np.zeros(1, self._sides.dtype)
+        free = int(self._counts[3])
+        # the lowest record is used first
+        self._free[free : free + len(records)] = records[::-1]
+        self._counts[3] += len(records)
 
     def _note_disorder(self, ts: NDArray[np.int64]) -> None:
         if ts.min() < self._latest:
@@ -272,9 +340,18 @@ class FlowMeter:
         self._latest = max(self._latest, int(ts.max()))
 
     def _notes(self) -> tuple[str, ...]:
-        if not self._late:
-            return ()
-        return (f"{count(self._late, 'packet')} came far too late and was taken in the order of the file.",)
+        notes = []
+        if self._late:
+            notes.append(
+                f"{count(self._late, 'packet')} came far too late and was taken in the order of the file: "
+                "its flow may be another than in order of time."
+            )
+        if self._hurried:
+            notes.append(
+                f"More than {count(self._most, 'flow')} were open at once; {count(self._hurried, 'flow')} that had "
+                f"been silent for at least {max(self._patience, 0) / NS_PER_S:.3g} s ended before their idle timeout."
+            )
+        return tuple(notes)
 
     def _lay_out(self, rank: NDArray[np.int64], sizes: NDArray[Any]) -> Conversations:
         offsets = np.zeros(len(sizes) + 1, np.int64)
@@ -288,71 +365,15 @@ class FlowMeter:
         return Conversations(offsets, rows, ways)
 
 
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    """First payload bytes, their true sizes and the name asked for, of both sides of flows."""
-
-    heads: NDArray[np.uint8]
-    sizes: NDArray[np.int64]
-    names: NDArray[np.object_]
-
-    def take(self, rows: NDArray[np.int64]) -> "_Kept":
-        return _Kept(self.heads[rows], self.sizes[rows], self.names[rows])
-
-
-class _Heads:
-    """The first payload bytes of each side, copied out of the windows."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]] = []
-        self.names: dict[int, str] = {}
-        self.known: dict[bytes, str] = {}
-
-    def add(self, packets: PacketTable, rows: NDArray[np.int32], keys: NDArray[np.int64]) -> None:
-        """Keep the heads of packets that are the first with payload of their side (key = 2 * flow + side)."""
-        from netsynth_core.flows import _meter_kernels
-        from netsynth_core.flows.services import WIDTH
-
-        heads, spans = np.empty((len(rows), WIDTH), np.uint8), np.empty((len(rows), 2), np.int64)
-        _meter_kernels.first_bytes(packets.data, packets.payload_offset, packets.payload_captured, rows, heads, spans)
-        self.parts.append((keys, heads, packets.payload_length[rows].astype(np.int64)))
-        asked = np.flatnonzero((spans[:, 0] != 0) & (packets.proto[rows] == PROTO_TCP))
-        data = packets.data
-        for key, row, (first, stop) in zip(
-            keys[asked].tolist(), rows[asked].tolist(), spans[asked].tolist(), strict=True
-        ):
-            name = self._name(packets, row, data[first:stop].tobytes() if first > 0 else None)
-            if name:
-                self.names[key] = name
-
-    def _name(self, packets: PacketTable, row: int, raw: bytes | None) -> str:
-        """The server a packet asks for; what stands in the same bytes is looked at once."""
-        from netsynth_core.flows.services import server_name
-
-        if raw is None:
-            return server_name(packets.payload(row))
-        name = self.known.get(raw)
-        if name is None:
-            name = self.known[raw] = server_name(packets.payload(row))
-        return name
-
-    def arranged(self, flows: int) -> _Kept:
-        """All heads, one row per flow."""
-        from netsynth_core.flows.services import WIDTH
-
-        heads = np.zeros((2 * flows, WIDTH), np.uint8)
-        sizes = np.zeros(2 * flows, np.int64)
-        while self.parts:
-            keys, part, lengths = self.parts.pop()
-            heads[keys], sizes[keys] = part, lengths
-        names = np.full(2 * flows, "", dtype=object)
-        if self.names:
-            names[list(self.names)] = list(self.names.values())
-        return _Kept(heads.reshape(flows, 2, WIDTH), sizes.reshape(flows, 2), names.reshape(flows, 2))
-
-
 def _ns(seconds: float) -> int:
     return round(seconds * NS_PER_S)
+
+
+def _wider(held: NDArray[Any], size: int) -> NDArray[Any]:
+    """Records with room for more."""
+    wider = np.zeros(size, held.dtype)
+    wider[: len(held)] = held
+    return wider
 
 
 def _orient(turned: NDArray[np.uint8], sides: NDArray[Any]) -> NDArray[Any]:
@@ -362,7 +383,7 @@ def _orient(turned: NDArray[np.uint8], sides: NDArray[Any]) -> NDArray[Any]:
     return sides
 
 
-def _columns(flows: NDArray[Any], ends: NDArray[Any], kept: _Kept) -> FlowColumns:
+def _columns(flows: NDArray[Any], ends: NDArray[Any], kept: FirstPayloads) -> FlowColumns:
     """The columns of flows from their records; `ends` has the originator first."""
     from netsynth_core.flows.services import label_heads
 

@@ -14,7 +14,7 @@ from netsynth_core.capture.records import is_capture, read_head, unknown_format
 from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
-from netsynth_core.flows.columns import FlowColumns
+from netsynth_core.flows.columns import MeteredFlows
 from netsynth_core.flows.compiling import compiling_beside
 from netsynth_core.flows.metering import FlowMeter, Metered, MeterParams, meter_flows
 from netsynth_core.flows.table import FlowTable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class FlowSource:
     """Flows and, where they come from captures, what is beneath them."""
 
-    held: FlowTable | FlowColumns
+    held: FlowTable | MeteredFlows
     """The flows, as metering left them or as a file held them."""
     reports: list[ReadReport]
     """One per capture; empty for flow tables and logs."""
@@ -42,7 +42,7 @@ class FlowSource:
     @cached_property
     def flows(self) -> FlowTable:
         """The flow table, made when it is first asked for."""
-        return self.held.table() if isinstance(self.held, FlowColumns) else self.held
+        return self.held.table() if isinstance(self.held, MeteredFlows) else self.held
 
 
 def read_flows(

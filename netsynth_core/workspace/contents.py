@@ -128,7 +128,7 @@ def write_flows(folder: Path, source: "FlowSource") -> dict[str, Any]:
 
 def flow_facts(source: "FlowSource") -> dict[str, Any]:
     """Figures of a flow source: packets, bytes, flows, conversations, services, skipped frames by reason."""
-    from netsynth_core.flows.columns import FlowColumns
+    from netsynth_core.flows.columns import MeteredFlows
 
     skipped: dict[str, int] = {}
     first: dict[str, int] = {}
@@ -141,7 +141,7 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
             skipped[reason] = skipped.get(reason, 0) + count
             first.setdefault(reason, log.first_skipped.get(reason, 0))
     held = source.held
-    services = held.service_counts() if isinstance(held, FlowColumns) else Counter(held.frame["service"].tolist())
+    services = held.service_counts() if isinstance(held, MeteredFlows) else Counter(held.frame["service"].tolist())
     return {
         "packets": sum(r.packets for r in source.reports) if source.reports else packet_total(source.flows),
         "bytes": sum(r.bytes for r in source.reports) if source.reports else byte_total(source.flows),

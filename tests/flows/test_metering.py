@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from netsynth_core.capture import PacketTable, join_packets, read_capture
 from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.flows.columns import FlowColumns, MeteredFlows
+from netsynth_core.flows.fast_csv import csv_parts
 from netsynth_core.flows.metering import FlowMeter, Mark, Metered, MeterParams, meter_flows
 from netsynth_core.flows.services import server_name
 from netsynth_core.flows.states import STATES
@@ -140,6 +142,48 @@ def test_any_cutting_into_windows_gives_the_same_flows(packets: list[P], cuts: l
     assert parts.marks.tolist() == once.marks.tolist()
     assert parts.options.mss.tolist() == once.options.mss.tolist()
     assert slim.finish().flows.frame.equals(once.flows.frame)
+
+
+@given(st.lists(PACKETS, max_size=60) | CONNECTION, st.integers(1, 7))
+def test_bounded_memory_gives_the_same_flows(packets: list[P], held: int) -> None:
+    whole = table(sorted(packets))
+    meter = FlowMeter(PARAMS, keep_packets=False, held=held)
+    for row in range(len(whole)):
+        if row % 3 == 0:
+            meter.make_room(int(whole.ts[row]))
+        meter.feed(cut(whole, row, row + 1))
+    flows = meter.finish().source
+    once = meter_flows(whole, PARAMS)
+    assert isinstance(flows, MeteredFlows) and isinstance(once.source, FlowColumns)
+    assert len(flows) == len(once.source)
+    assert flows.service_counts() == once.source.service_counts()
+    assert (flows.has_history, flows.has_server_names) == (once.source.has_history, once.source.has_server_names)
+    assert b"".join(csv_parts(flows)) == b"".join(csv_parts(once.source))
+    if len(flows):
+        assert flows.table().frame.equals(once.flows.frame)
+
+
+def test_flows_that_are_over_leave_their_records() -> None:
+    meter = FlowMeter(keep_packets=False, most_open=64, held=100)
+    packets = [P(START + k * 5 * S, A, 1024 + k % 5000, B, 9999, proto=17) for k in range(3000)]
+    for first in range(0, len(packets), 500):
+        meter.feed(table(packets[first : first + 500]))
+    metered = meter.finish()
+    assert metered.notes == () and meter.flow_count == 3000
+    assert metered.flows.frame.equals(meter_flows(table(packets)).flows.frame)
+
+
+def test_more_open_flows_than_there_is_room_for_end_early_and_it_is_said() -> None:
+    meter = FlowMeter(keep_packets=False, most_open=64)
+    scan = [P(START + k * S // 1000, A, 1024 + k, B, 80, SYN) for k in range(1000)]
+    talk = [P(START + k * S // 1000 + 1, A, 1000, B, 80, ACK, length=1, seq=k, ack=1) for k in range(0, 1000, 9)]
+    meter.feed(table(sorted(scan + talk)))
+    metered = meter.finish()
+    frame = metered.flows.frame
+    # what goes on is not what ends early
+    assert len(frame) == 1001 and int(frame["fwd_packets"].max()) == len(talk)
+    assert len(metered.notes) == 1 and "64 flows were open at once" in metered.notes[0]
+    assert "had been silent for at least 0.0" in metered.notes[0]
 
 
 def test_without_its_packets_a_metering_has_no_conversations() -> None:

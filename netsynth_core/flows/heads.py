@@ -1,0 +1,101 @@
+"""First payloads of flows: their bytes, their true sizes, and the server that is asked for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netsynth_core.capture.packets import PROTO_TCP, PacketTable
+
+_KNOWN: Final = 1 << 14
+"""Requests whose server names are remembered, so that equal ones are looked at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPayloads:
+    """First payload bytes, their true sizes and the name asked for, of both sides of flows."""
+
+    heads: NDArray[np.uint8]
+    """(n, 2, WIDTH), zero behind the end."""
+    sizes: NDArray[np.int64]
+    names: NDArray[np.object_]
+
+    def take(self, rows: NDArray[np.int64]) -> "FirstPayloads":
+        """Those of some flows."""
+        return FirstPayloads(self.heads[rows], self.sizes[rows], self.names[rows])
+
+
+class Heads:
+    """The first payload bytes of each side, copied out of the windows."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]] = []
+        self._names: dict[int, str] = {}
+        self._known: dict[bytes, str] = {}
+
+    def add(self, packets: PacketTable, rows: NDArray[np.int32], keys: NDArray[np.int64]) -> None:
+        """Keep the heads of packets that are the first with payload of their side (key = 2 * flow + side)."""
+        from netsynth_core.flows import _meter_kernels
+        from netsynth_core.flows.services import WIDTH
+
+        if not len(rows):
+            return
+        heads, spans = np.empty((len(rows), WIDTH), np.uint8), np.empty((len(rows), 2), np.int64)
+        _meter_kernels.first_bytes(packets.data, packets.payload_offset, packets.payload_captured, rows, heads, spans)
+        self._parts.append((keys, heads, packets.payload_length[rows].astype(np.int64)))
+        asked = np.flatnonzero((spans[:, 0] != 0) & (packets.proto[rows] == PROTO_TCP))
+        data = packets.data
+        for key, row, (first, stop) in zip(
+            keys[asked].tolist(), rows[asked].tolist(), spans[asked].tolist(), strict=True
+        ):
+            name = self._name(packets, row, data[first:stop].tobytes() if first > 0 else None)
+            if name:
+                self._names[key] = name
+
+    def _name(self, packets: PacketTable, row: int, raw: bytes | None) -> str:
+        """The server a packet asks for; what stands in the same bytes is looked at once."""
+        from netsynth_core.flows.services import server_name
+
+        if raw is None:
+            return server_name(packets.payload(row))
+        name = self._known.get(raw)
+        if name is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            name = self._known[raw] = server_name(packets.payload(row))
+        return name
+
+    def draw(self, flows: NDArray[np.int64], records: int) -> FirstPayloads:
+        """Hand out the heads of some of so many records, in the order given, and forget them."""
+        from netsynth_core.flows.services import WIDTH
+
+        place = np.full(records, -1, np.int64)
+        place[flows] = np.arange(len(flows))
+        heads = np.zeros((2 * len(flows), WIDTH), np.uint8)
+        sizes = np.zeros(2 * len(flows), np.int64)
+        left = []
+        while self._parts:
+            keys, part, lengths = self._parts.pop()
+            at = place[keys >> 1]
+            mine = at >= 0
+            if mine.all():
+                to = 2 * at + (keys & 1)
+                heads[to], sizes[to] = part, lengths
+                continue
+            to = 2 * at[mine] + (keys[mine] & 1)
+            heads[to], sizes[to] = part[mine], lengths[mine]
+            left.append((keys[~mine], part[~mine], lengths[~mine]))
+        if left:
+            keys, part, lengths = (np.concatenate(columns) for columns in zip(*left, strict=True))
+            self._parts.append((keys, part, lengths))
+        return FirstPayloads(
+            heads.reshape(len(flows), 2, WIDTH), sizes.reshape(len(flows), 2), self._drawn_names(place, len(flows))
+        )
+
+    def _drawn_names(self, place: NDArray[np.int64], flows: int) -> NDArray[np.object_]:
+        names = np.full((flows, 2), "", dtype=object)
+        keys = np.fromiter(self._names, np.int64, len(self._names))
+        for key in keys[place[keys >> 1] >= 0].tolist():
+            names[place[key >> 1], key & 1] = self._names.pop(key)
+        return names
