@@ -4,12 +4,12 @@ Two addresses that share their first k bits share the first k bits of their new 
 or not by a keyed hash (BLAKE2b, RFC 7693, in the place of their cipher) of the i bits before it. One key gives one
 renaming, always; without the key it cannot be told from any other.
 
-Special ranges stay what they are: no bit is flipped on the way to them, so private addresses become private ones of the
-same range, public ones stay public, and multicast, broadcast, loopback and unspecified addresses keep their names. The
-price is told: an address near a special range shares the bits up to it with its new name. In the last byte of an
-IPv4 address the way to 255 is kept too, so that directed broadcasts of /24 networks and shorter ones stay broadcasts.
-Link-local addresses keep their first 64 bits (IPv4: 16); addresses that hold an IPv4 address (RFC 4291, 2.5.5.2; RFC
-6052) hold its new name. A name that is no address becomes ``host-`` and ten digits of its keyed hash.
+Special ranges stay what they are: no bit is flipped on the way to them, so private addresses become private ones of
+the same range, public ones stay public, and multicast, broadcast, loopback and unspecified addresses keep their
+names. The price is told: an address near a special range shares the bits up to it with its new name. In the last byte
+of an IPv4 address the way to 255 is kept too, so that directed broadcasts of /24 networks and shorter ones stay
+broadcasts. Link-local addresses keep their first 64 bits (IPv4: 16); addresses that hold an IPv4 address (RFC 4291,
+2.5.5.2; RFC 6052) hold its new name. A name that is no address becomes ``host-`` and ten digits of its keyed hash.
 
 What this does not do: traffic that is recognised by its volume, times or roles is recognised still (Brekne et al. 2005).
 """
