@@ -13,6 +13,11 @@ def without_plugins() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
+def without_threads() -> None:
+    """Keep NumPy's linear algebra, unneeded here, from starting threads; call it before NumPy is imported."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def without_blas() -> None:
     """Keep numba from importing scipy.linalg when it loads its first kernel: it only looks whether there is one.
 

@@ -15,7 +15,7 @@ from netsynth_core.cli.inputs import (
 )
 from netsynth_core.cli.output import Output, common_options, figure_lines
 from netsynth_core.errors import InvalidParameter, NotEnoughData
-from netsynth_core.quickstart import without_plugins
+from netsynth_core.quickstart import without_plugins, without_threads
 
 if TYPE_CHECKING:
     from netsynth_core.flows.logs import Mapping
@@ -67,6 +67,7 @@ def flows_command(
         _show_mapping(out, inputs[0])
         return
     without_plugins()
+    without_threads()
     from netsynth_core.capture.options import ReadOptions
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows

@@ -5,8 +5,12 @@ What they do is tested through words, in tests/flows/test_extraction.py.
 
 from numba import njit
 
+from netsynth_core.machine import OPTIONS
 
-@njit(cache=True, nogil=True)
+_kernel = njit(**OPTIONS)  # type: ignore[call-overload]
+
+
+@_kernel
 def turns(offsets, rows, ways, payload_length, begins):
     """Mark the positions whose payload begins a turn: the payload before it went the other way, or there was none."""
     for f in range(len(offsets) - 1):
@@ -19,12 +23,12 @@ def turns(offsets, rows, ways, payload_length, begins):
                 begins[at] = False
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def _is_space(c):
     return c == 32 or c == 9 or c == 10 or c == 13
 
 
-@njit(cache=True, nogil=True)
+@_kernel
 def first_words(data, payload_offset, payload_captured, rows, out):
     """The first words of some payloads. `out` is (rows, words, bytes), zero behind a word; longer words are cut."""
     for k in range(len(rows)):

@@ -7,8 +7,10 @@ indices that count from the end.
 import numpy as np
 from numba import njit
 
-_inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""Decorator of what only kernels call: without a way in from Python it is compiled in half the time."""
+from netsynth_core.flows.payloads import BROKEN, CLOSED
+from netsynth_core.machine import OPTIONS
+
+_kernel = njit(**OPTIONS)  # type: ignore[call-overload]
 
 _ONE = np.uint64(1)
 _TWO = np.uint64(2)
@@ -17,26 +19,21 @@ _LANES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _EIGHT = np.uint64(8)
 _BYTE = np.uint64(255)
 _NIBBLE = np.uint64(15)
-CLOSED = 4
-"""The state of a head that an empty line has closed, and the last of those that are text."""
-BROKEN = 5
-"""The state of what is no text; behind it those that wait for the rest of a character."""
 
 _BLOCK = np.uint64(32)
 _MANY = np.uint64(240)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def classify_payloads(
-    data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, moves, classes
+    data, payload_offset, payload_captured, payload_length, prefix, least, skip, bound, moves, counts, classes
 ):  # fmt: skip
     """Class of each payload: 0 empty, 1 text, 2 random, 3 replay.
 
     `prefix` most bytes looked at, `least` fewest bytes judged for randomness, `skip` bytes before the ciphertext of a
     TLS record, `bound` most deviation from uniform nibbles that counts as random, by number of bytes judged;
-    `moves` the states of text (`netsynth_core.flows.payloads.text_moves`).
+    `moves` the states of text (`netsynth_core.flows.payloads.text_moves`), `counts` room for 32 numbers.
     """
-    counts = np.zeros(32, np.int64)
     for i in range(len(payload_offset)):
         if payload_length[i] == 0:
             classes[i] = 0
@@ -59,7 +56,7 @@ def classify_payloads(
             classes[i] = 2
 
 
-@_inner
+@_kernel
 def _squares(data, start, stop, counts):
     """Sum of the squared counts of high and of low nibbles.
 
@@ -95,7 +92,7 @@ def _squares(data, start, stop, counts):
     return total
 
 
-@_inner
+@_kernel
 def _is_text(data, start, stop, cut, moves):
     """Whether bytes are printable UTF-8 with tabs and line ends, all of them or a head that an empty line closes.
 
@@ -122,7 +119,7 @@ def _is_text(data, start, stop, cut, moves):
     return True
 
 
-@_inner
+@_kernel
 def _is_text_slowly(data, start, stop, cut, moves):
     """The same byte by byte, through the states of `moves`."""
     state = np.uint8(0)

@@ -18,12 +18,14 @@ nonce (RFC 5288 section 3), which would outweigh a short ciphertext.
 """
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PacketTable
+from netsynth_core.machine import Loop
 
 EMPTY, TEXT, RANDOM, REPLAY = range(4)
 CLASS_NAMES: Final = ("Empty", "Text", "Random", "Replay")
@@ -36,6 +38,15 @@ TLS_SKIP: Final = 13
 """Bytes of a TLS application record before its ciphertext."""
 BOUNDS: Final = ((0, 60.0), (64, 75.0), (256, 85.0))
 """From how many bytes on, the largest sum of the two chi-squares that counts as random."""
+
+CLOSED: Final = 4
+"""The state of a head that an empty line has closed, and the last of those that are text."""
+BROKEN: Final = 5
+"""The state of what is no text; behind it those that wait for the rest of a character."""
+
+_CLASSIFY: Final = Loop(
+    "netsynth_core.flows._payload_kernels", "classify_payloads", results=0, others=(Path(__file__),)
+)
 
 
 def classify(packets: PacketTable) -> NDArray[np.uint8]:
@@ -63,10 +74,8 @@ def classify_columns(
     NDArray[np.uint8]
         Positions in `CLASS_NAMES`.
     """
-    from netsynth_core.flows import _payload_kernels
-
     classes = np.empty(len(payload_offset), np.uint8)
-    _payload_kernels.classify_payloads(
+    _CLASSIFY(
         data,
         payload_offset,
         payload_captured,
@@ -76,6 +85,7 @@ def classify_columns(
         TLS_SKIP,
         random_bounds(),
         text_moves(),
+        np.empty(32, np.int64),
         classes,
     )
     return classes
@@ -88,8 +98,6 @@ def text_moves() -> NDArray[np.uint8]:
     0 plain, 1 to 3 the beginnings of an empty line (CR, CR LF, CR LF CR), 4 a head that one has closed, 5 no text, 6 to
     8 one to three bytes of a UTF-8 character missing (RFC 3629 section 4, without the rules on its second byte).
     """
-    from netsynth_core.flows._payload_kernels import BROKEN, CLOSED
-
     moves = np.full((9, 256), BROKEN, np.uint8)
     plain = np.full(256, BROKEN, np.uint8)
     plain[[9, 10, *range(32, 127)]] = 0

@@ -23,6 +23,10 @@ from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PacketTable
 from netsynth_core.flows.conversations import Conversations
+from netsynth_core.machine import Loop
+
+_TURNS: Final = Loop("netsynth_core.flows._kernels", "turns", results=0)
+_FIRST_WORDS: Final = Loop("netsynth_core.flows._kernels", "first_words", results=0)
 
 LONGEST: Final = 10
 """Most characters of a token; a longer first word is none."""
@@ -94,18 +98,12 @@ def text_tokens(
     tuple
         A code per position and the tokens they stand for; code 0 is no token.
     """
-    from netsynth_core.flows import _kernels
-
     begins = np.empty(len(is_text), np.bool_)
-    _kernels.turns(
-        conversations.offsets, conversations.packets, conversations.direction, packets.payload_length, begins
-    )
+    _TURNS(conversations.offsets, conversations.packets, conversations.direction, packets.payload_length, begins)
     where = np.flatnonzero(is_text & begins)
     flow = conversations.flow_of()[where]
     words = np.empty((len(where), _WORDS, _WIDTH), np.uint8)
-    _kernels.first_words(
-        packets.data, packets.payload_offset, packets.payload_captured, conversations.packets[where], words
-    )
+    _FIRST_WORDS(packets.data, packets.payload_offset, packets.payload_captured, conversations.packets[where], words)
     out = np.zeros(len(is_text), np.int64)
     names: list[str] = [""]
     place = {"": 0}
