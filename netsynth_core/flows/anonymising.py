@@ -11,7 +11,7 @@ of an IPv4 address the way to 255 is kept too, so that directed broadcasts of /2
 broadcasts. Link-local addresses keep their first 64 bits (IPv4: 16); addresses that hold an IPv4 address (RFC 4291,
 2.5.5.2; RFC 6052) hold its new name. A name that is no address becomes ``host-`` and ten digits of its keyed hash.
 
-What this does not do: traffic that is recognised by its volume, times or roles is recognised still (Brekne et al. 2005).
+What this does not do: traffic that is known by its volume, times or roles is recognised still (Brekne et al. 2005).
 """
 
 import hashlib
