@@ -84,8 +84,13 @@ def figures_of(model: FlowChronicle, k: int) -> None:
         help=f"{format_bits(bits.total)} (model {format_bits(bits.model)}, data {format_bits(bits.data)}) "
         f"instead of {format_bits(bits.empty)}.",
     )
-    for warning in (*model.warnings, *privacy_notes(model, k)):
+    for warning in model.warnings:
         st.warning(md(warning, limit=500), icon=":material/warning:")
+    told = privacy_notes(model, k)
+    if told:
+        with st.expander("Privacy: some patterns tell what single hosts do", icon=":material/shield_person:"):
+            for note in told:
+                st.markdown(f":material/warning: {md(note, limit=500)}")
 
 
 def steady_order(ranked: list[LearntPattern], artefact: Artefact) -> list[LearntPattern]:
@@ -138,7 +143,7 @@ def pattern_table(model: FlowChronicle, artefact: Artefact, k: int) -> LearntPat
             "windows": st.column_config.NumberColumn(width=78, help="Times it occurs in the data."),
             "bits saved": st.column_config.NumberColumn(format="%.0f", width=84),
             "name": st.column_config.TextColumn(width=130),
-            "privacy": st.column_config.TextColumn(width=110, help="Raw addresses in its cells, or too few hosts."),
+            "privacy": st.column_config.TextColumn(width=175, help="Raw addresses in its cells, or too few hosts."),
             "what": st.column_config.TextColumn(width=900),
         },
         alt="Patterns, those that saved most first",

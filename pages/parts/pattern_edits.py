@@ -151,7 +151,8 @@ def split_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern) ->
 
 def merge_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern) -> None:
     """With another pattern after it, or what both have in common."""
-    others = [p.id for p in view.ranked(model) if p in model.patterns]
+    kept = [p.id for p in view.ranked(model) if p in model.patterns]
+    others = [id for id in kept if id != learnt.id] + [learnt.id]
     columns = st.columns([4, 4], vertical_alignment="bottom")
     second = columns[0].selectbox(
         "With",

@@ -114,15 +114,13 @@ NAMED = 0.1
 """Least share of a service that a sentence names."""
 
 
-def contact_words(fixed: Mapping[str, str], shares: Sequence[tuple[str, float]] = ()) -> str:
+def contact_words(fixed: Mapping[str, str]) -> str:
     """What the source of a flow does to its destination, such as ``opens HTTPS to``.
 
     Parameters
     ----------
     fixed
         Values in words of the columns that have but one.
-    shares
-        Services of the flow with their shares, where it has several.
     """
     proto, port, service = fixed.get("proto"), fixed.get("dst_port"), fixed.get("service")
     name = service if service and service != "none" else PORT_NAMES.get((proto or "", port or ""), "")
@@ -130,9 +128,7 @@ def contact_words(fixed: Mapping[str, str], shares: Sequence[tuple[str, float]] 
         return VERBS[name]
     if name:
         return f"opens {OPENED.get(name, name)} to" if proto != "UDP" else f"sends {name} to"
-    several = [f"{service} {100 * share:.0f} %" for service, share in shares if share >= NAMED][:2]
     words = "opens TCP" if proto == "TCP" else f"sends {proto}" if proto else "contacts"
-    words += f" ({', '.join(several)})" if several else ""
     if port and proto in ("TCP", "UDP", None):
         return f"{words} {'to ' if proto else ''}port {port} of"
     return f"{words} to" if proto else words
@@ -148,14 +144,18 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
     before = ""
     for j in range(len(learnt.pattern)):
         source, target = (_end_words(learnt, columns, j, name, known[j]) for name in END_NAMES)
-        words = f"{contact_words(known[j], _services(learnt, columns, j))} {target}"
+        words = f"{contact_words(known[j])} {target}"
+        several = [f"{name} {100 * share:.0f} %" for name, share in _services(learnt, columns, j) if share >= NAMED]
+        if len(several) > 1 or (several and "service" not in known[j]):
+            words += f" ({', '.join(several[:2])})"
         if j == 0:
             parts.append(f"{source} {words}")
         else:
             parts.append(f"and {delay_words(learnt, j - 1)} {words if source == before else f'{source} {words}'}")
         before = source
     sentence = ", ".join(parts)
-    return sentence[0].upper() + sentence[1:]
+    # An address keeps its case.
+    return sentence[0].upper() + sentence[1:] if sentence.startswith(("one of ", "a host ")) else sentence
 
 
 def delay_words(learnt: LearntPattern, gap: int) -> str:
