@@ -11,6 +11,7 @@ import gc
 import hashlib
 import os
 import platform
+import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +25,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.errors import StorageError
-from netsynth_core.files import atomic_path
 from netsynth_core.quickstart import without_blas
 
 OPTIONS: Final = {
@@ -137,7 +136,7 @@ class Loop:
             raise TypeError(f"The loop {self._name} returns {compiled.signature.return_type}, not {returned}.")
         name, library = compiled.fndesc.llvm_func_name, compiled.library
         # nothing can be kept on a disk that is full or read-only
-        with suppress(OSError, StorageError):
+        with suppress(OSError):
             _keep(path, name.encode(), library._get_compiled_object())
         _HELD.append(library)
         return int(library.get_pointer_to_function(name))
@@ -171,8 +170,13 @@ def _keep(path: Path, name: bytes, code: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f"{path.name.split('-')[0]}-*-{path.name.split('-')[2]}"):
         old.unlink(missing_ok=True)
-    with atomic_path(path) as temporary:
+    # not forced to the disk, unlike files of a user: a digest tells whether it is whole
+    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    try:
         temporary.write_bytes(_MAGIC + hashlib.blake2b(code, digest_size=16).digest() + name + b"\n" + code)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _link_kept(path: Path) -> int:
