@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from netsynth_core.capture.packets import PROTO_TCP, PacketTable
 
 _KNOWN: Final = 1 << 14
-"""Requests whose server names are remembered, so that equal ones are looked at once."""
+"""Requests whose server names are remembered, so that equal ones are looked at once; those of a window may be more."""
+_LONGEST: Final = 64
+"""Bytes of a name that is compared with those known; longer ones are looked at each time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,34 +39,33 @@ class Heads:
     def add(self, packets: PacketTable, rows: NDArray[np.int32], keys: NDArray[np.int64]) -> None:
         """Keep the heads of packets that are the first with payload of their side (key = 2 * flow + side)."""
         from netsynth_core.flows import _meter_kernels
-        from netsynth_core.flows.services import WIDTH
+        from netsynth_core.flows.services import WIDTH, server_name
 
         if not len(rows):
             return
-        heads, spans = np.empty((len(rows), WIDTH), np.uint8), np.empty((len(rows), 2), np.int64)
-        _meter_kernels.first_bytes(packets.data, packets.payload_offset, packets.payload_captured, rows, heads, spans)
+        n = len(rows)
+        heads, told, raw = np.empty((n, WIDTH), np.uint8), np.empty(n, np.uint8), np.empty((n, _LONGEST), np.uint8)
+        _meter_kernels.first_bytes(
+            packets.data, packets.payload_offset, packets.payload_captured, rows, heads, told, raw
+        )
         self._parts.append((keys, heads, packets.payload_length[rows].astype(np.int64)))
-        asked = np.flatnonzero((spans[:, 0] != 0) & (packets.proto[rows] == PROTO_TCP))
-        data = packets.data
-        for key, row, (first, stop) in zip(
-            keys[asked].tolist(), rows[asked].tolist(), spans[asked].tolist(), strict=True
-        ):
-            name = self._name(packets, row, data[first:stop].tobytes() if first > 0 else None)
-            if name:
-                self._names[key] = name
+        told[packets.proto[rows] != PROTO_TCP] = 0
+        for at in np.flatnonzero(told == 2).tolist():
+            self._name(int(keys[at]), server_name(packets.payload(int(rows[at]))))
+        clear = np.flatnonzero(told == 1)
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        # what stands in the same bytes is looked at once
+        asked = raw[clear].view(f"S{_LONGEST}")[:, 0].tolist()
+        for text, row in dict(zip(asked, rows[clear].tolist(), strict=True)).items():
+            if text not in self._known:
+                self._known[text] = server_name(packets.payload(row))
+        for key, text in zip(keys[clear].tolist(), asked, strict=True):
+            self._name(key, self._known[text])
 
-    def _name(self, packets: PacketTable, row: int, raw: bytes | None) -> str:
-        """The server a packet asks for; what stands in the same bytes is looked at once."""
-        from netsynth_core.flows.services import server_name
-
-        if raw is None:
-            return server_name(packets.payload(row))
-        name = self._known.get(raw)
-        if name is None:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            name = self._known[raw] = server_name(packets.payload(row))
-        return name
+    def _name(self, key: int, name: str) -> None:
+        if name:
+            self._names[key] = name
 
     def draw(self, flows: NDArray[np.int64], records: int) -> FirstPayloads:
         """Hand out the heads of some of so many records, in the order given, and forget them."""
@@ -96,6 +97,9 @@ class Heads:
     def _drawn_names(self, place: NDArray[np.int64], flows: int) -> NDArray[np.object_]:
         names = np.full((flows, 2), "", dtype=object)
         keys = np.fromiter(self._names, np.int64, len(self._names))
-        for key in keys[place[keys >> 1] >= 0].tolist():
-            names[place[key >> 1], key & 1] = self._names.pop(key)
+        texts = np.fromiter(self._names.values(), np.object_, len(keys))
+        at = place[keys >> 1]
+        mine = at >= 0
+        names[at[mine], keys[mine] & 1] = texts[mine]
+        self._names = dict(zip(keys[~mine].tolist(), texts[~mine].tolist(), strict=True))
         return names

@@ -61,11 +61,11 @@ def _host_field(data, at, stop):
 
 
 @part
-def first_bytes(data, payload_offset, payload_captured, rows, heads, spans):
-    """Copy the first bytes of payloads, and find the name of the server that those of clients ask for.
+def first_bytes(data, payload_offset, payload_captured, rows, heads, asked, names):
+    """Copy the first bytes of payloads, and the name of the server that those of clients ask for.
 
-    `rows` are packets with payload; `heads` (n, width) is zero behind a payload's end. `spans` (n, 2) are places in
-    `data`: 0 where nobody is asked for, first -1 where this loop cannot tell.
+    `rows` are packets with payload; `heads` (n, width) is zero behind a payload's end. `asked` (n) is 0 where nobody is
+    asked for, 1 where `names` (n, width, zero behind the end) is what stands there, 2 where this loop cannot tell.
     """
     for k in range(len(rows)):
         i = rows[k]
@@ -76,15 +76,23 @@ def first_bytes(data, payload_offset, payload_captured, rows, heads, spans):
             heads[k, at] = data[start + at]
         for at in range(size, heads.shape[1]):
             heads[k, at] = 0
-        spans[k, 0] = 0
-        spans[k, 1] = 0
+        asked[k] = 0
         if size < 6:
             continue
+        first = last = np.int64(0)
         if data[start] == 22 and data[start + 1] == 3:
-            spans[k, 0], spans[k, 1] = _hello_name(data, start, stop)
+            first, last = _hello_name(data, start, stop)
+        else:
+            at = start
+            while at < stop and at < start + 20 and (64 < data[at] < 91 or 96 < data[at] < 123 or data[at] in (45, 95)):
+                at += 1
+            if at < stop and at > start + 2 and data[at] == 32:
+                first, last = _host_field(data, at, stop)
+        if first == 0:
             continue
-        at = start
-        while at < stop and at < start + 20 and (64 < data[at] < 91 or 96 < data[at] < 123 or data[at] in (45, 95)):
-            at += 1
-        if at < stop and at > start + 2 and data[at] == 32:
-            spans[k, 0], spans[k, 1] = _host_field(data, at, stop)
+        told = first > 0 and last > first and last - first <= names.shape[1]
+        for at in range(names.shape[1]):
+            letter = data[first + at] if told and at < last - first else 0
+            told = told and (letter != 0 or at >= last - first)
+            names[k, at] = letter
+        asked[k] = 1 if told else 2
