@@ -80,7 +80,15 @@ def flows_command(
     params, options = MeterParams.from_settings(settings), ReadOptions(tunnels=tunnels)
     out.announce_compiling(inputs)
     with out.monitor() as monitor:
-        source = read_flows(list(inputs), params, options=options, keep_packets=False, mapping=mapping, monitor=monitor)
+        source = read_flows(
+            list(inputs),
+            params,
+            options=options,
+            keep_packets=False,
+            folder=output.absolute().parent,
+            mapping=mapping,
+            monitor=monitor,
+        )
         _write(output, source, form)
     facts = flow_facts(source)
     answer = {**facts, "notes": out.note(facts["notes"]), "file": str(output), "seconds": out.seconds()}

@@ -29,7 +29,7 @@ from netsynth_core.units import NS_PER_S, count
 if TYPE_CHECKING:
     from netsynth_core.flows.table import FlowTable
 
-OPEN: Final = 1 << 20
+OPEN: Final = 1 << 19
 """Flows that are open at once where memory is bounded."""
 
 _AT_ONCE: Final = 1 << 16

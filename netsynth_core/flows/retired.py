@@ -47,10 +47,10 @@ ROW: Final = np.dtype(
 )
 """One flow; `serial` counts flows in order of their first packets, the texts are numbers of their first appearance."""
 
-HELD: Final = 1 << 19
+HELD: Final = 1 << 17
 """Rows held in memory before they go to the file."""
 
-_MERGED: Final = 1 << 18
+_MERGED: Final = 1 << 17
 """Rows of all runs that are in memory while runs are merged."""
 
 
@@ -124,12 +124,12 @@ class _Scratch:
     """Rows in a file without a name, closed when nobody holds it any more."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._handle = tempfile.TemporaryFile(dir=folder)
+        self._handle = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         weakref.finalize(self, self._handle.close)
 
     def append(self, rows: NDArray[Any]) -> None:
         self._handle.seek(0, os.SEEK_END)
-        self._handle.write(rows.tobytes())
+        self._handle.write(rows.view(np.uint8).data)
         self._handle.flush()
 
     def read(self, at: int, count: int) -> NDArray[Any]:

@@ -5,23 +5,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from netsynth_core.capture.options import ReadOptions
 from netsynth_core.capture.packets import PacketTable, ReadReport
 from netsynth_core.capture.reading import read_captures
 from netsynth_core.capture.records import is_capture, read_head, unknown_format
-from netsynth_core.capture.windows import CaptureWindows
+from netsynth_core.capture.windows import WINDOW, CaptureWindows
 from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.flows.columns import MeteredFlows
 from netsynth_core.flows.compiling import compiling_beside
 from netsynth_core.flows.metering import FlowMeter, Metered, MeterParams, meter_flows
+from netsynth_core.flows.ordering import HOLD, in_order, merged
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.monitor import SILENT, Monitor
 
 if TYPE_CHECKING:
     from netsynth_core.flows.logs import LogReport, Mapping
+
+_LEAST: Final = 1 << 20
+"""Bytes of a window at least, however many captures are read together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +57,7 @@ def read_flows(
     *,
     options: ReadOptions | None = None,
     keep_packets: bool = True,
+    folder: Path | None = None,
     mapping: "Mapping | None" = None,
     monitor: Monitor = SILENT,
 ) -> FlowSource:
@@ -63,8 +70,12 @@ def read_flows(
     options
         How captures are read.
     keep_packets
-        Whether the packets of captures are wanted. Without, one capture of any size is read in bounded memory, window
-        by window; its packets are taken in the order of the file where a window holds older ones than that before it.
+        Whether the packets of captures are wanted. Without, captures of any size are read in bounded memory, window by
+        window, several by time; a packet is taken in the order of its file where it is a second older than the window
+        before it, which the notes tell.
+    folder
+        Where flows wait that are too many for memory (`netsynth_core.flows.retired`); None = where the system has
+        temporary files.
     mapping
         How to read the tables, when they are neither flow tables nor logs of a known kind.
 
@@ -93,30 +104,44 @@ def read_flows(
             hint="Turn the capture into a flow table first (netsynth flows), or give the files one kind at a time.",
         )
     if capture is not None:
-        if not keep_packets and len(names) == 1:
-            metered, report = _meter_windows(names[0], params, options, monitor)
-            return FlowSource(metered.source, [report], None, metered, metered.notes)
+        if not keep_packets:
+            metered, reports = _meter_windows(names, params, options, folder, monitor)
+            return FlowSource(metered.source, reports, None, metered, metered.notes)
         packets, reports = read_captures(names, options, monitor=monitor)
         metered = meter_flows(packets, params, monitor=monitor)
-        return FlowSource(metered.source, reports, packets if keep_packets else None, metered, metered.notes)
+        return FlowSource(metered.source, reports, packets, metered, metered.notes)
     return _from_tables(names, kinds, mapping, monitor)
 
 
 def _meter_windows(
-    name: str | Path, params: MeterParams | None, options: ReadOptions | None, monitor: Monitor
-) -> tuple[Metered, ReadReport]:
-    """Meter a capture window by window; while one is metered, the next is read."""
-    windows = CaptureWindows(name, options, monitor=monitor)
-    tables = iter(windows)
+    names: Sequence[str | Path],
+    params: MeterParams | None,
+    options: ReadOptions | None,
+    folder: Path | None,
+    monitor: Monitor,
+) -> tuple[Metered, list[ReadReport]]:
+    """Meter captures window by window; while one is metered, the next is read."""
+    size = max(WINDOW // len(names), _LEAST)
+    captures = [
+        CaptureWindows(name, options, window_bytes=size, file=k, monitor=monitor) for k, name in enumerate(names)
+    ]
+    ordered = [in_order(capture) for capture in captures]
+    tables = ordered[0] if len(names) == 1 else merged(ordered, [_start(name, options) for name in names])
     with ThreadPoolExecutor(1) as reader, compiling_beside() as wait_for_loops:
         coming = reader.submit(next, tables, None)
-        meter = FlowMeter(params, keep_packets=False)
+        meter = FlowMeter(params, keep_packets=False, folder=folder)
         wait_for_loops()
         while (packets := coming.result()) is not None:
             coming = reader.submit(next, tables, None)
             meter.feed(packets)
             del packets
-    return meter.finish(), windows.report
+    return meter.finish(), [capture.report for capture in captures]
+
+
+def _start(name: str | Path, options: ReadOptions | None) -> int:
+    """An instant before the first packets of a capture, ns."""
+    first = next(iter(CaptureWindows(name, options, window_bytes=1 << 16)), None)
+    return np.iinfo(np.int64).min if first is None else int(first.ts.min()) - HOLD
 
 
 def _from_tables(

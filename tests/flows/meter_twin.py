@@ -351,7 +351,7 @@ def tcp(flow: TwinFlow, me: TwinSide, peer: TwinSide, p: P, way: int) -> int:
     if ack and peer.state != "inactive":
         for _ in range(gaps(me, peer, p.ack)):
             flow.count(peer, "G", 1 - way)
-    if p.length and not rst:
+    if (p.length or fin) and not rst:
         me.receive((p.seq + syn) % 2**32, (end - fin) % 2**32, before)
     me.ack, me.window, me.heard = p.ack, p.window, True
     return int(found)

@@ -3,7 +3,15 @@
 import numpy as np
 
 from netsynth_core.flows._meter_kernels.compiled import part
-from netsynth_core.flows._meter_kernels.tcp import DUPLICATE, TURNED, append, has_ended, reopens, tcp_options, tcp_packet
+from netsynth_core.flows._meter_kernels.tcp import (
+    DUPLICATE,
+    TURNED,
+    append,
+    has_ended,
+    reopens,
+    tcp_options,
+    tcp_packet,
+)
 
 _SYN, _ACK = np.array([2, 16])
 _ACTIVE = np.uint8(7)

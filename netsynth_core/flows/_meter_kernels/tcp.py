@@ -353,7 +353,7 @@ def tcp_packet(flow, me, peer, way, bits, seq, ack, window, length, ts, doubled)
             peer.gaps += 1
             if _is_round(peer.gaps):
                 append(flow, _LETTER_G, 1 - way)
-    if length and not bits & _RST:
+    if (length or bits & _FIN) and not bits & _RST:
         _receive(me, np.uint32(seq + 1) if bits & _SYN else seq, np.uint32(end - (1 if bits & _FIN else 0)), before)
     me.ack = ack
     me.window = window
@@ -386,7 +386,8 @@ def reopens(flow, me, peer, way, bits, seq):
         if orig_state != _INACTIVE:
             return False
         base = resp_start
-    if orig_state == _CLOSED or orig_state == _RESET or resp_state == _CLOSED or resp_state == _RESET:
+    # closed or reset
+    if orig_state >= _CLOSED or resp_state >= _CLOSED:
         return True
     if seq == base:
         return False
