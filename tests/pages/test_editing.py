@@ -230,3 +230,119 @@ def test_an_edit_moves_no_row_of_the_pattern_table(filled: Workspace, open_page:
     after = app.dataframe[0].value
     assert after["id"].tolist() == before["id"].tolist()
     assert after["state"].iloc[0] == "✕ dropped"
+
+
+def start_editing(app: AppTest, kind: str) -> AppTest:
+    """Choose what to change in the editing bar."""
+    app.session_state["edit_kind"] = kind
+    return app.run()
+
+
+def apply_waiting(app: AppTest) -> None:
+    """The edit that waits is shown with its bits, then applied."""
+    assert "Before you apply it" in words(app) and "Codelength" in words(app)
+    button(app, "Apply").click().run()
+    assert not app.exception and not app.error
+
+
+def test_a_delay_is_bounded(filled: Workspace, open_page: Opener) -> None:
+    patterns = models(filled, "flowchronicle")[0]
+    app = start_editing(open_page(filled, "patterns"), "Delay")
+    before = open_model(filled, patterns.id).model.pattern("p1").pattern.within
+    app.text_input(key="within_p1").set_value("soon")
+    button(app, "Change the delay…").click().run()
+    assert "soon" in app.error[0].value
+    app.text_input(key="within_p1").set_value("30s")
+    button(app, "Change the delay…").click().run()
+    apply_waiting(app)
+    after = open_model(filled, patterns.id).model.pattern("p1").pattern.within
+    assert after[0] == 25 and after != before
+
+
+def test_a_pattern_is_cut_merged_again_and_undone(filled: Workspace, open_page: Opener) -> None:
+    patterns = models(filled, "flowchronicle")[0]
+    app = start_editing(open_page(filled, "patterns"), "Split")
+    app.session_state["split_way"] = "at a gap"
+    app.run()
+    button(app, "Split it…").click().run()
+    apply_waiting(app)
+    model = open_model(filled, patterns.id).model
+    assert [p.id for p in model.dropped] == ["p1"] and len(model.patterns) >= 1
+    button(app, "Undo").click().run()
+    assert [p.id for p in open_model(filled, patterns.id).model.patterns] == ["p1"]
+
+
+def test_a_pattern_is_split_by_a_value(filled: Workspace, open_page: Opener) -> None:
+    patterns = models(filled, "flowchronicle")[0]
+    # every cell has one value but the client, which the second flow reuses until it is freed
+    assert "no free cell to split by" in words(start_editing(open_page(filled, "patterns"), "Split"))
+    apply_edit(filled, patterns.id, EditCell(pattern="p1", flow=2, column="src_ip", cell="free"))
+    app = start_editing(open_page(filled, "patterns"), "Split")
+    button(app, "Split it…").click().run()
+    apply_waiting(app)
+    assert {p.id for p in open_model(filled, patterns.id).model.patterns} == {"p1", "p2"}
+    start_editing(app, "Merge")
+    app.session_state["merge_how"] = "what both have in common"
+    app.run()
+    button(app, "Merge them…").click().run()
+    apply_waiting(app)
+    model = open_model(filled, patterns.id).model
+    assert {p.id for p in model.dropped} == {"p1", "p2"} and [p.id for p in model.patterns] == ["p3"]
+
+
+def test_a_weight_is_set_and_shown(filled: Workspace, open_page: Opener) -> None:
+    patterns = models(filled, "flowchronicle")[0]
+    app = start_editing(open_page(filled, "patterns"), "Weight")
+    app.number_input(key="weight_p1").set_value(2.5)
+    button(app, "Set the weight…").click().run()
+    assert "Of the flows that are generated" in words(app)
+    apply_waiting(app)
+    assert open_model(filled, patterns.id).model.pattern("p1").weight == 2.5
+    assert app.dataframe[0].value["state"].iloc[0] == "✓ kept, x 2.5"
+
+
+def test_a_pattern_is_written_by_hand(filled: Workspace, open_page: Opener) -> None:
+    patterns = models(filled, "flowchronicle")[0]
+    app = open_page(filled, "patterns")
+    box = next(area for area in app.text_area if area.label == "One flow a line")
+    text = box.value
+    assert "\nwithin=" in text and "=@1." in text
+    first = text.splitlines()[0]
+    box.set_value(f"{first}\nproto")
+    button(app, "Add it…").click().run()
+    assert "no cell" in app.error[0].value
+    next(area for area in app.text_area if area.label == "One flow a line").set_value(first)
+    button(app, "Add it…").click().run()
+    apply_waiting(app)
+    model = open_model(filled, patterns.id).model
+    assert [len(p.pattern) for p in model.patterns] == [2, 1]
+    next(area for area in app.text_area if area.label == "One flow a line").set_value(first)
+    button(app, "Add it…").click().run()
+    assert "has these cells already" in app.error[0].value
+
+
+def test_privacy_and_the_rest_are_shown(filled: Workspace, open_page: Opener) -> None:
+    patterns = models(filled, "flowchronicle")[0]
+    app = open_page(filled, "patterns")
+    table = app.dataframe[0].value
+    assert table["id"].iloc[-1] == "empty" and table["state"].iloc[-1] == "◌ the rest"
+    app.number_input(key=f"privacy_k_{patterns.id}").set_value(1000).run()
+    assert "few hosts" in app.dataframe[0].value["privacy"].iloc[0]
+    assert "fewer than 1000 hosts" in words(app)
+    rest = open_page(filled, "patterns", pattern="empty")
+    assert not rest.exception
+    rest.session_state[f"pattern_table_{patterns.id}"] = {
+        "selection": {"rows": [len(table) - 1], "columns": [], "cells": []}
+    }
+    rest.run()
+    assert not rest.exception
+    assert "Single flows that no pattern explains" in words(rest)
+
+
+def test_baselines_can_be_learnt_beside_patterns(filled: Workspace, open_page: Opener) -> None:
+    app = open_page(filled, "patterns")
+    app.session_state["generator"] = "sequence"
+    app.run()
+    assert not app.exception
+    assert "SequenceBN" in words(app)
+    assert any(field.label.startswith("Flows of a block") for field in app.number_input)

@@ -173,7 +173,8 @@ def delay_words(learnt: LearntPattern, gap: int) -> str:
 def worth_words(learnt: LearntPattern, rows: int) -> str:
     """How often it occurs and what it is worth: ``812 times, 19 % of all flows, saves 14,210 bits``."""
     share = 100 * learnt.usage * len(learnt.pattern) / max(rows, 1)
-    words = f"{learnt.usage:,} time{'' if learnt.usage == 1 else 's'}, {share:.2g} % of all flows"
+    shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
+    words = f"{learnt.usage:,} time{'' if learnt.usage == 1 else 's'}, {shown} % of all flows"
     return f"{words}, saves {learnt.saved_bits:,.0f} bits" if learnt.pattern.covered else words
 
 

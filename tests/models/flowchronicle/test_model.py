@@ -223,7 +223,8 @@ def test_a_pattern_is_shown_as_cells_and_as_a_sentence(model: FlowChronicle) -> 
     assert model.sentence(model.empty).startswith("Single flows that no pattern explains")
     for learnt in model.patterns:
         share = 100 * learnt.usage * len(learnt.pattern) / model.trained_on["rows"]
-        worth = f"; {learnt.usage:,} times, {share:.2g} % of all flows, saves {learnt.saved_bits:,.0f} bits"
+        shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
+        worth = f"; {learnt.usage:,} times, {shown} % of all flows, saves {learnt.saved_bits:,.0f} bits"
         assert model.whole_sentence(learnt) == model.sentence(learnt) + worth
     for learnt in model.multi_flow_patterns:
         grid = model.describe_pattern(learnt)
