@@ -55,13 +55,12 @@ def compiling_beside() -> Iterator[Callable[[], None]]:
 
 
 def compile_loops() -> None:
-    """Compile the loops by metering one packet, and making room for no flow."""
-    from netsynth_core.flows import _meter_kernels as kernels
+    """Compile the loops by metering one packet and making room for more."""
     from netsynth_core.flows.metering import FlowMeter
 
     meter = FlowMeter(keep_packets=False)
     meter.feed(_one_packet())
-    kernels.rehash(np.zeros(2, np.uint64), np.zeros(1, kernels.FLOW), np.zeros(2, kernels.SIDE), 0)
+    meter.make_room(0)
 
 
 def compile_writing() -> None:

@@ -12,7 +12,7 @@ from netsynth_core.flows.fast_csv import write_columns
 from netsynth_core.flows.source import read_flows
 from tests.capture.traffic import mixed, pcap
 
-LOOPS = (kernels.meter, kernels.rehash, kernels.first_bytes, kernels.write_rows)
+LOOPS = (kernels.meter, kernels.rehash, kernels.ended, kernels.first_bytes, kernels.write_rows)
 
 
 def test_what_is_compiled_ahead_fits_what_is_read(tmp_path: Path) -> None:
