@@ -128,52 +128,66 @@ def align_command(out: Output, model_path: Path, words_path: Path, output: Path)
 @click.command("edit", epilog="Example: netsynth edit http.json edits.jsonl -o http-edited.json")
 @model_argument
 @click.argument("edits_path", metavar="EDITS.jsonl", type=PATH)
-@output_option("NEW.json", "Where to write the edited model.")
+@click.option("-o", "--output", metavar="NEW.json", type=PATH, help="Where to write the edited model.")
+@click.option("--preview", is_flag=True, help="Say what each edit would cost and change; write nothing.")
 @common_options
-def edit_command(out: Output, model_path: Path, edits_path: Path, output: Path) -> None:
+def edit_command(out: Output, model_path: Path, edits_path: Path, output: Path | None, preview: bool) -> None:
     """Apply edits to a model, one JSON object a line: {"op": ..., arguments}, or a record of the app's history.
 
-    Each is checked; when one does not fit, nothing is written.
+    Each is checked; when one does not fit, nothing is written. netsynth show lists the edits of a model.
     """
     from dataclasses import replace
 
     from netsynth_core.models.document import read_document, write_document
     from netsynth_core.models.registry import load_model
-    from netsynth_core.units import count, format_bits
+    from netsynth_core.units import count
 
-    output_file(output, (".json",))
+    if preview == (output is not None):
+        raise click.UsageError("Give -o NEW.json to write the edited model, or --preview to see what edits cost.")
+    if output is not None:
+        output_file(output, (".json",))
     document = read_document(model_path)
     model = load_model(document)
     done: list[dict[str, Any]] = []
+    lines: list[str] = []
     before = model.describe().codelength
     for number, raw in _read_edits(edits_path):
-        model, entry = _apply(model, raw, f"{edits_path} line {number}")
+        model, entry = _apply(model, raw, f"{edits_path} line {number}", preview=preview)
         done.append(entry)
+        lines += _edit_lines(entry)
+    payload = {"edits": done, "before": before.to_json(), "after": model.describe().codelength.to_json()}
+    if output is None:
+        out.result(payload, [*lines, f"{count(len(done), 'edit')}, not written"])
+        return
     edited = model.to_document()
     write_document(output, replace(edited, card={**document.card, **edited.card}))
-    after = model.describe().codelength
-    lines = [
-        f"{e['sentence']}: {format_bits(e['before']['total'])} -> {format_bits(e['after']['total'])}" for e in done
-    ]
-    payload = {"edits": done, "before": before.to_json(), "after": after.to_json(), "file": str(output)}
-    out.result(payload, [*lines, f"{count(len(done), 'edit')}, written to {output}"])
+    out.result({**payload, "file": str(output)}, [*lines, f"{count(len(done), 'edit')}, written to {output}"])
 
 
-def _apply(model: Any, raw: Any, where: str) -> tuple[Any, dict[str, Any]]:
+def _edit_lines(entry: dict[str, Any]) -> list[str]:
+    from netsynth_core.units import format_bits
+
+    bits = f"{format_bits(entry['before']['total'])} -> {format_bits(entry['after']['total'])}"
+    return [f"{entry['sentence']} {bits}", *(f"  {sentence}" for sentence in entry.get("sentences", ())[1:])]
+
+
+def _apply(model: Any, raw: Any, where: str, *, preview: bool) -> tuple[Any, dict[str, Any]]:
     from netsynth_core.models.edits import parse_edit
 
     try:
         edit = parse_edit(raw, model.edits)
+        effect = model.preview(edit) if preview else None
         changed = model.apply(edit)
     except InvalidEdit as error:
         raise InvalidEdit(f"{where}: {error.message}", hint=error.hint) from error
     before, after = model.describe().codelength, changed.describe().codelength
-    return changed, {
+    entry = {
         "op": edit.op,
         "sentence": edit.sentence(),
         "before": before.to_json(),
         "after": after.to_json(),
     }
+    return changed, entry if effect is None else {**entry, "sentences": list(effect.sentences)}
 
 
 def _read_edits(path: Path) -> list[tuple[int, Any]]:

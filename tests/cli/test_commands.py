@@ -151,7 +151,7 @@ def test_figures_for_people_are_rounded_and_grouped_and_notes_said_once(made: Pa
 
 def test_kinds(tmp_path: Path) -> None:
     listed = {entry["kind"]: entry for entry in ask("kinds")["kinds"]}
-    assert {"flowchronicle", "tadam"} <= set(listed)
+    assert {"flowchronicle", "independent", "sequence", "tadam"} <= set(listed)
     for entry in listed.values():
         assert entry["level"] in ("flow", "packet") and entry["source"] and "extra" in entry
     rounds = next(p for p in listed["tadam"]["parameters"] if p["name"] == "max_rounds")
@@ -162,7 +162,8 @@ def test_kinds(tmp_path: Path) -> None:
 def test_show_says_the_card_and_the_parts(made: Path) -> None:
     card = ask("show", made / "patterns.json")
     assert card["kind"] == "flowchronicle" and card["level"] == "flow" and card["seed"] == 0
-    assert len(card["parts"]) == card["size"]["patterns"] and "drop_pattern" in card["edits"]
+    assert len(card["parts"]) == card["size"]["patterns"] + 1 and "drop_pattern" in card["edits"]
+    assert card["parts"][-1].startswith("empty: Single flows that no pattern explains")
     automaton = ask("show", made / "http.json")
     assert len(automaton["parts"]) == automaton["size"]["transitions"]
     assert "codelength" in run("show", made / "http.json").output
@@ -231,6 +232,42 @@ def test_edit_applies_checked_edits_and_says_their_bits(made: Path, tmp_path: Pa
     refused = run("edit", made / "patterns.json", tmp_path / "bad.jsonl", "-o", tmp_path / "new.json")
     assert refused.exit_code == 2 and "bad.jsonl line 1" in refused.stderr and "p99" in refused.stderr
     assert (tmp_path / "new.json").read_bytes() == before
+
+
+def test_edit_prices_without_writing(made: Path, tmp_path: Path) -> None:
+    edits = [{"op": "split_pattern", "pattern": "p1", "gap": 1}, {"op": "set_weight", "pattern": "p2", "weight": 2}]
+    (tmp_path / "e.jsonl").write_text("\n".join(map(json.dumps, edits)) + "\n")
+    answer = ask("edit", made / "patterns.json", tmp_path / "e.jsonl", "--preview")
+    first, second = answer["edits"]
+    assert first["after"]["total"] == second["before"]["total"] == second["after"]["total"]
+    assert any(sentence.startswith("New: p") for sentence in first["sentences"])
+    assert any("bits more" in sentence for sentence in second["sentences"])
+    assert "file" not in answer and [path.name for path in tmp_path.iterdir()] == ["e.jsonl"]
+    told = run("edit", made / "patterns.json", tmp_path / "e.jsonl", "--preview").stdout
+    assert "not written" in told and "New: p" in told
+    unsaid = run("edit", made / "patterns.json", tmp_path / "e.jsonl")
+    assert unsaid.exit_code == 2 and "-o" in unsaid.stderr
+
+
+def test_show_one_pattern(made: Path) -> None:
+    facts = ask("show", made / "patterns.json", "--pattern", "p1")
+    assert facts["id"] == "p1" and facts["sentence"] and facts["windows"] and len(facts["grid"]) >= 1
+    for table in facts["network"]:
+        assert all(len(row["probabilities"]) == len(table["values"]) for row in table["rows"])
+    told = run("show", made / "patterns.json", "--pattern", "p1").stdout
+    assert told.startswith("p1: ") and "flow 1: " in told and "rows of its first windows" in told
+    assert ask("show", made / "patterns.json", "--pattern", "empty")["id"] == "empty"
+    for model, name in (("patterns.json", "p99"), ("http.json", "p1")):
+        assert run("show", made / model, "--pattern", name).exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["independent", "sequence"])
+def test_baselines_are_learnt_shown_and_sampled(made: Path, tmp_path: Path, kind: str) -> None:
+    ask("fit", kind, made / "flows.csv", "-o", tmp_path / "m.json", "--set", "bins=12")
+    card = ask("show", tmp_path / "m.json")
+    assert card["kind"] == kind and card["parameters"]["bins"] == 12 and card["edits"] == []
+    ask("sample", tmp_path / "m.json", "-n", 40, "-o", tmp_path / "s.csv")
+    assert len(read_flow_table(tmp_path / "s.csv")) == 40
 
 
 def _exported(model: Path, folder: Path, form: str) -> str:
