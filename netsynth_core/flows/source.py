@@ -13,7 +13,7 @@ from netsynth_core.capture.options import ReadOptions
 from netsynth_core.capture.packets import PacketTable, ReadReport
 from netsynth_core.capture.reading import read_captures
 from netsynth_core.capture.records import is_capture, read_head, unknown_format
-from netsynth_core.capture.windows import WINDOW, CaptureWindows
+from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
 from netsynth_core.files import require_file
 from netsynth_core.flows.columns import MeteredFlows
@@ -25,6 +25,9 @@ from netsynth_core.monitor import SILENT, Monitor
 
 if TYPE_CHECKING:
     from netsynth_core.flows.logs import LogReport, Mapping
+
+_WINDOW: Final = 32 << 20
+"""Bytes of the windows of captures in memory, all together."""
 
 _LEAST: Final = 1 << 20
 """Bytes of a window at least, however many captures are read together."""
@@ -121,7 +124,7 @@ def _meter_windows(
     monitor: Monitor,
 ) -> tuple[Metered, list[ReadReport]]:
     """Meter captures window by window; while one is metered, the next is read."""
-    size = max(WINDOW // len(names), _LEAST)
+    size = max(_WINDOW // len(names), _LEAST)
     captures = [
         CaptureWindows(name, options, window_bytes=size, file=k, monitor=monitor) for k, name in enumerate(names)
     ]

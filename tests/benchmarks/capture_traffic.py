@@ -14,8 +14,9 @@ import numpy as np
 from capture_messages import TCP, TCP_MIX, UDP, UDP_MIX, Message, Words
 from numpy.typing import NDArray
 
-RETRANSMISSION, OUT_OF_ORDER, DUPLICATE_ACK, ZERO_WINDOW, FILLED = 1, 2, 4, 8, 16
-"""Bits of the truth; FILLED is a segment lost before the tap and seen once, when it is sent again."""
+RETRANSMISSION, OUT_OF_ORDER, DUPLICATE_ACK, ZERO_WINDOW, FILLED = 1, 2, 4, 8, 128
+"""Bits of the truth, those of `netsynth_core.flows.metering.Mark`, and FILLED: a segment lost before the tap and seen
+once, when it is sent again long after a round trip, which Wireshark and the meter call a retransmission."""
 START_US = 1_700_000_000_000_000
 SPAN = 1500.0
 REUSE_AFTER = 330.0
@@ -246,7 +247,8 @@ class _Stream:
                     break
             elif luck < 0.0095:
                 self.seq[way] += len(payload)
-            elif luck < 0.0125 and follows:
+            elif luck < 0.0125 and follows and index % 2 == 0:
+                # the next segment overtakes it, no acknowledgement does
                 late = self.now + 0.0015
                 self.send(way, flags, payload, mark=OUT_OF_ORDER, at=late)
             else:

@@ -110,7 +110,7 @@ def test_packets_that_come_far_too_late_are_told_to_the_user(tmp_path: Path, mon
     early = mixed()
     late = [frame._replace(ts=frame.ts + after * S) for after in (3600, 3700) for frame in web()]
     (tmp_path / "a.pcap").write_bytes(pcap(late + early))
-    monkeypatch.setattr("netsynth_core.flows.source.WINDOW", 1)
+    monkeypatch.setattr("netsynth_core.flows.source._WINDOW", 1)
     monkeypatch.setattr("netsynth_core.flows.source._LEAST", 1)
     source = read_flows(tmp_path / "a.pcap", keep_packets=False)
     assert any("came far too late" in note for note in source.notes)
