@@ -138,7 +138,10 @@ def _meter_windows(
             coming = reader.submit(next, tables, None)
             meter.feed(packets)
             del packets
-    return meter.finish(), [capture.report for capture in captures]
+    metered, reports = meter.finish(), [capture.report for capture in captures]
+    packets_read = sum(report.packets for report in reports)
+    monitor.step("metering flows", packets_read, packets_read, flows=meter.flow_count)
+    return metered, reports
 
 
 def _start(name: str | Path, options: ReadOptions | None) -> int:
