@@ -51,7 +51,9 @@ class Heads:
         self._parts.append((keys, heads, packets.payload_length[rows].astype(np.int64)))
         told[packets.proto[rows] != PROTO_TCP] = 0
         for at in np.flatnonzero(told == 2).tolist():
-            self._name(int(keys[at]), server_name(packets.payload(int(rows[at]))))
+            name = server_name(packets.payload(int(rows[at])))
+            if name:
+                self._names[int(keys[at])] = name
         clear = np.flatnonzero(told == 1)
         if len(self._known) >= _KNOWN:
             self._known.clear()
@@ -60,12 +62,8 @@ class Heads:
         for text, row in dict(zip(asked, rows[clear].tolist(), strict=True)).items():
             if text not in self._known:
                 self._known[text] = server_name(packets.payload(row))
-        for key, text in zip(keys[clear].tolist(), asked, strict=True):
-            self._name(key, self._known[text])
-
-    def _name(self, key: int, name: str) -> None:
-        if name:
-            self._names[key] = name
+        names = map(self._known.__getitem__, asked)
+        self._names.update((key, name) for key, name in zip(keys[clear].tolist(), names, strict=True) if name)
 
     def draw(self, flows: NDArray[np.int64], records: int) -> FirstPayloads:
         """Hand out the heads of some of so many records, in the order given, and forget them."""

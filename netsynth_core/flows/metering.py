@@ -324,11 +324,12 @@ class FlowMeter:
         if self._retired is None or not len(records):
             return
         for some in np.array_split(records, -(-len(records) // _AT_ONCE)):
-            flows, sides = self._flows[some], self._sides.reshape(-1, 2)[some]
+            flows = _words(self._flows)[some].view(self._flows.dtype)[:, 0]
+            sides = _words(self._sides, 2)[some].view(self._sides.dtype)
             kept = self._heads.draw(some, int(self._counts[0]))
             self._retired.add(_columns(flows, _orient(flows["turned"], sides), kept), flows["serial"])
-        self._flows[records] = np.zeros(1, self._flows.dtype)
-        self._sides.reshape(-1, 2)[records] = np.zeros(1, self._sides.dtype)
+        _words(self._flows)[records] = 0
+        _words(self._sides, 2)[records] = 0
         free = int(self._counts[3])
         # the lowest record is used first
         self._free[free : free + len(records)] = records[::-1]
@@ -363,6 +364,11 @@ class FlowMeter:
             self._kernels.lay_out(order, flow, direction, rank, turned, base, place, rows, ways)
             base += len(flow)
         return Conversations(offsets, rows, ways)
+
+
+def _words(records: NDArray[Any], side_by_side: int = 1) -> NDArray[np.uint64]:
+    """The same records as rows of words, so many records a row: NumPy copies and clears them many times faster."""
+    return records.view(np.uint64).reshape(len(records) // side_by_side, -1)
 
 
 def _ns(seconds: float) -> int:
