@@ -57,6 +57,11 @@ def require_file(path: str | os.PathLike[str]) -> Path:
         with target.open("rb"):
             pass
     except FileNotFoundError:
+        if str(target) == "-":
+            raise StorageError(
+                "Standard input cannot be read; inputs are read more than once.",
+                hint="Write it to a file first (... > capture.pcap), and name that.",
+            ) from None
         raise StorageError(f"{target} does not exist.", hint="Check the path for a typing error.") from None
     except StorageError:
         raise

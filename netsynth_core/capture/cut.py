@@ -5,9 +5,11 @@ descriptions and the chosen packet blocks with their options. The input is strea
 holds one record at a time. Frames have the numbers of `PacketTable.frame`.
 """
 
+import gzip
 import heapq
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from netsynth_core.capture.packets import PacketTable
 from netsynth_core.capture.records import unknown_format
 from netsynth_core.capture.unpack import Unpacker, packing_of
-from netsynth_core.errors import NotEnoughData
+from netsynth_core.errors import InvalidParameter, NotEnoughData
 from netsynth_core.files import atomic_path, require_file
 from netsynth_core.monitor import SILENT, Monitor
 
@@ -52,7 +54,7 @@ class CutReport:
     packets: int
     """Frames copied."""
     bytes: int
-    """Size of the file."""
+    """Size of the file, as packed."""
 
 
 def frames_of(packets: PacketTable, rows: NDArray[np.int64], *, files: int) -> list[NDArray[np.uint32]]:
@@ -78,7 +80,8 @@ def cut_capture(
         For each source the 0-based numbers of the frames to copy, in any order.
     target
         Where to write. Several pcap files of one header give one pcap, in order of time; several files of other
-        kinds give one pcapng with a section each (a pcap among them is described by a section of its own).
+        kinds, and any with a target that ends in ``.pcapng``, give one pcapng with a section each (a pcap among them is
+        described by a section of its own).
 
     Returns
     -------
@@ -90,6 +93,9 @@ def cut_capture(
     ------
     NotEnoughData
         When no frame was chosen, or a source does not hold one of them.
+    InvalidParameter
+        When the target is one of the sources, or its ending is not that of what is written (``.pcap`` or ``.cap``,
+        ``.pcapng``; with ``.gz`` or ``.zst`` behind it the capture is packed).
     UnknownFormat, StorageError
         When a source is no capture, or cannot be read, or the target cannot be written.
     """
@@ -100,8 +106,9 @@ def cut_capture(
         raise NotEnoughData("No frame was chosen.", hint="Choose at least one flow that has packets.")
     heads = [_file_head(path) for path, _ in used]
     packets, total = 0, sum(len(chosen) for _, chosen in used)
-    plain = all(head[:4] in _PCAP for head in heads) and len({(head[:4], head[20:24]) for head in heads}) == 1
-    with atomic_path(target) as temporary, temporary.open("wb") as out:
+    form, packing = _checked_target(Path(target), paths, _form(heads))
+    plain = form == "pcap"
+    with atomic_path(target) as temporary, _packed(temporary, packing) as out:
         pieces: Iterator[Piece]
         if plain:
             snaplens = [head[16:20] for head in heads]
@@ -115,9 +122,8 @@ def cut_capture(
             packets += piece[2]
             if packets % _EVERY == 0:
                 monitor.step("copying packets", packets, total)
-        size = out.tell()
     monitor.step("copying packets", packets, total)
-    return CutReport(str(target), "pcap" if plain else "pcapng", packets, size)
+    return CutReport(str(target), "pcap" if plain else "pcapng", packets, Path(target).stat().st_size)
 
 
 Piece = tuple[tuple[int, int], bytes, int]
@@ -236,6 +242,60 @@ def _missing(path: Path, held: int, frame: int) -> NotEnoughData:
         f"{path} holds {held} readable frames; frame {frame + 1} was asked for.",
         hint="The file may have changed since its flows were read: open it again.",
     )
+
+
+# -- target ----------------------------------------------------------------------------------------------------------
+
+ENDINGS: Final = {"pcap": (".pcap", ".cap"), "pcapng": (".pcapng",)}
+"""Endings of a cut of each format; `PACKINGS` may follow."""
+PACKINGS: Final = ("", ".gz", ".zst")
+
+
+def form_of(sources: Sequence[str | Path]) -> str:
+    """What a cut of captures is: ``pcap`` of pcap files with one header, otherwise ``pcapng``.
+
+    Raises
+    ------
+    UnknownFormat, StorageError
+        When one of them is no capture or cannot be read.
+    """
+    return _form([_file_head(require_file(source)) for source in sources])
+
+
+def _form(heads: Sequence[bytes]) -> str:
+    alike = all(head[:4] in _PCAP for head in heads) and len({(head[:4], head[20:24]) for head in heads}) == 1
+    return "pcap" if alike else "pcapng"
+
+
+def _checked_target(target: Path, sources: Sequence[Path], form: str) -> tuple[str, str]:
+    """The format to write and how it is packed, by the target's ending and what the sources allow."""
+    if target.exists() and any(source.samefile(target) for source in sources):
+        raise InvalidParameter(f"{target} is the capture that is read.", hint="Write the cut to another file.")
+    name = target.name.lower()
+    for packing in PACKINGS:
+        for possible in dict.fromkeys((form, "pcapng")):
+            if name.endswith(tuple(ending + packing for ending in ENDINGS[possible])):
+                return possible, packing
+    raise InvalidParameter(
+        f"The cut is a {form}, and {target} does not end in {' or '.join(ENDINGS[form])}.",
+        hint=f"Write to {target.name.split('.')[0]}{ENDINGS[form][0]}; .gz or .zst behind it packs.",
+    )
+
+
+@contextmanager
+def _packed(path: Path, packing: str) -> Iterator[BinaryIO]:
+    """A stream into a file; equal contents give equal bytes."""
+    with path.open("wb") as raw:
+        if packing == ".gz":
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as stream:
+                yield stream  # type: ignore[misc]
+        elif packing == ".zst":
+            import zstandard
+
+            with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as stream:
+                yield stream
+        else:
+            yield raw
 
 
 # -- streams ----------------------------------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ class NetsynthGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a command line and exit with its code."""
         extra["standalone_mode"] = False
+        args = list(sys.argv[1:] if args is None else args) or ["--help"]
         with _signals_interrupt():
             code = self._run(args, *rest, **extra)
         sys.exit(code)

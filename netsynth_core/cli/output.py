@@ -4,7 +4,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 import click
 
+from netsynth_core.errors import InvalidParameter
 from netsynth_core.files import dump_json, storage_error
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.units import format_number
 
 F = TypeVar("F", bound=Callable[..., Any])
 PLAIN_EVERY_S = 2.0
+_NOTHING: tuple[Any, ...] = ({}, [], (), None, "")
 
 
 def close_stdout() -> None:
@@ -105,12 +107,21 @@ def figure_lines(payload: dict[str, Any], indent: str = "") -> Iterator[str]:
         if isinstance(value, dict) and value:
             yield f"{indent}{name}:"
             yield from figure_lines(value, indent + "  ")
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
             for item in value:
-                yield f"{indent}{name}: " + ", ".join(f"{k} {_figure(v, k)}" for k, v in item.items())
-        elif value not in ({}, [], None, ""):
-            shown = ", ".join(_figure(item) for item in value) if isinstance(value, list) else _figure(value, name)
-            yield f"{indent}{name}: {shown}"
+                held = {k: v for k, v in item.items() if v not in _NOTHING}
+                yield f"{indent}{name}: " + ", ".join(f"{k} {_shown(v, k)}" for k, v in held.items())
+        elif value not in _NOTHING:
+            yield f"{indent}{name}: {_shown(value, name)}"
+
+
+def _shown(value: Any, name: str = "") -> str:
+    """A value in one line, as people write it."""
+    if isinstance(value, dict):
+        return "; ".join(f"{k} {_shown(v, k)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(item) for item in value)
+    return _figure(value, name)
 
 
 def _figure(value: Any, name: str = "") -> str:
@@ -153,13 +164,48 @@ def _bar() -> Iterator[Monitor]:
         yield Bar()
 
 
+def refuse_own_input(options: Mapping[str, Any]) -> None:
+    """See that a command does not write over a file that it reads.
+
+    Parameters
+    ----------
+    options
+        What the command was given; ``output`` is what it writes, every other path is an input.
+
+    Raises
+    ------
+    InvalidParameter
+        When both are one file, whatever its names.
+    """
+    output = options.get("output")
+    if not isinstance(output, Path):
+        return
+    if str(output) == "-":
+        raise InvalidParameter(
+            "Results are written to files, not to standard output.", hint="Name a file with -o; --json tells figures."
+        )
+    for name, value in options.items():
+        for path in value if isinstance(value, tuple) else (value,):
+            if name == "output" or not isinstance(path, Path):
+                continue
+            with suppress(OSError):
+                if path.is_file() and output.exists() and path.samefile(output):
+                    raise InvalidParameter(
+                        f"{output} is the file that is read; it would be lost.", hint="Write to another file with -o."
+                    )
+
+
 def common_options(function: F) -> F:
-    """Add ``--json`` and ``-v``; the command gets an `Output` as its first argument."""
+    """Add ``--json`` and ``-v``; the command gets an `Output` as its first argument.
+
+    A command whose ``output`` is one of the other files it names is refused before it begins.
+    """
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")
     @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is being done.")
     @wraps(function)
     def command(*args: Any, as_json: bool, verbose: bool, **options: Any) -> Any:
+        refuse_own_input(options)
         return function(Output(as_json, verbose), *args, **options)
 
     return command  # type: ignore[return-value]

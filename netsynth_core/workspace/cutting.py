@@ -1,10 +1,11 @@
 """The packets of chosen flows as a capture of their own: cut out of the captures behind a flows artefact."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netsynth_core.errors import InvalidParameter
+from netsynth_core.errors import InvalidParameter, NetsynthError
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.workspace import contents
 from netsynth_core.workspace.store import Workspace
@@ -56,6 +57,11 @@ def cut_flows(
 
 def cut_suffix(workspace: Workspace, id: str) -> str:
     """The ending that fits a cut of these flows: ``.pcapng`` where a source is one."""
+    from netsynth_core.capture.cut import form_of
+
+    # where a capture is gone, making the cut will say so
+    with suppress(NetsynthError):
+        return f".{form_of([contents.capture_path(workspace, ref.id) for ref in workspace.get(id).inputs])}"
     reports = contents.reports_of(workspace, id)
     return ".pcapng" if any(report.format.endswith("pcapng") for report in reports) else ".pcap"
 

@@ -12,9 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsynth_core.capture.cut import cut_capture, frames_of
+from netsynth_core.capture.cut import cut_capture, form_of, frames_of
 from netsynth_core.capture.reading import read_capture, read_captures
-from netsynth_core.errors import NotEnoughData, UnknownFormat
+from netsynth_core.errors import InvalidParameter, NotEnoughData, UnknownFormat
 from tests.capture.traffic import frames_in
 from tests.factories import START, office_pcap, write_pcap
 
@@ -171,8 +171,9 @@ def test_every_second_frame_of_real_captures(tmp_path: Path, folder: str) -> Non
             continue
         if len(whole) < 2:
             continue
-        report = cut_capture([path], [np.arange(0, len(whole), 2, dtype=np.uint32)], tmp_path / "cut")
-        cut = frame_bytes(tmp_path / "cut")
+        target = tmp_path / f"cut.{form_of([path])}"
+        report = cut_capture([path], [np.arange(0, len(whole), 2, dtype=np.uint32)], target)
+        cut = frame_bytes(target)
         # a simple packet block takes the instant of the packet before it, which may be one that was not chosen
         assert [frame for _, frame in cut] == [frame for _, frame in whole[::2]], path.name
         assert report.packets == len(cut)
@@ -208,3 +209,28 @@ def test_tshark_reads_the_cut_as_the_same_packets(tmp_path: Path, kind: str) -> 
     assert counted.stdout.split()[-1] == str(len(chosen))
     format = subprocess.run(["capinfos", "-t", str(tmp_path / f"b.{kind}")], check=True, capture_output=True, text=True)
     assert format.stdout.split()[-1] == kind
+
+
+@pytest.mark.parametrize("ending", ["pcap.gz", "pcap.zst", "pcapng", "pcapng.gz", "CAP"])
+def test_the_ending_says_what_is_written(tmp_path: Path, ending: str) -> None:
+    source = office_pcap(tmp_path / "a.pcap", sessions=1)
+    target = tmp_path / f"b.{ending}"
+    report = cut_capture([source], numbers(0, 3), target)
+    written = read_capture(target).report.format
+    packing = {"gz": "gzip ", "zst": "zstd "}.get(ending.rpartition(".")[2], "")
+    assert written == f"{packing}{report.format}"
+    assert report.format == ("pcapng" if "pcapng" in ending else "pcap")
+    assert report.bytes == target.stat().st_size
+    assert [frame for _, frame in frame_bytes(target)] == [frame for _, frame in frame_bytes(source)[0:4:3]]
+
+
+def test_an_ending_of_another_format_is_refused(tmp_path: Path) -> None:
+    source = pcapng(tmp_path / "a.pcapng")
+    for name in ("b.pcap", "b.csv", "b"):
+        with pytest.raises(InvalidParameter, match="pcapng"):
+            cut_capture([source], numbers(0), tmp_path / name)
+    before = source.read_bytes()
+    (tmp_path / "link.pcapng").symlink_to(source)
+    with pytest.raises(InvalidParameter, match="is read"):
+        cut_capture([source], numbers(0), tmp_path / "link.pcapng")
+    assert source.read_bytes() == before
