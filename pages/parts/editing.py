@@ -13,6 +13,8 @@ from netsynth_core.workspace.store import Workspace
 from pages.parts.feedback import flash, notice
 from pages.parts.text import md, plain
 
+SAID_IN_BITS = ("The description becomes ", "The description keeps ", "The description of the data keeps ")
+
 
 def sentence_of(raw: dict[str, Any], kinds: tuple[type[Edit], ...]) -> str:
     """An edit of the log in one sentence, also one that this version no longer knows."""
@@ -119,7 +121,7 @@ def effect_words(effect: EditEffect, *, said: str = "") -> None:
         verdict = f"{format_bits(-change)} shorter: the data are described better"
     share = f" ({100 * change / effect.before_bits:+.2g} %)" if effect.before_bits else ""
     st.text(f"Codelength {format_bits(effect.before_bits)} → {format_bits(effect.after_bits)}{share}: {verdict}.")
-    told = [s for s in effect.sentences if s.rstrip(".") != said.rstrip(".")]
+    told = [s for s in effect.sentences if s.rstrip(".") != said.rstrip(".") and not s.startswith(SAID_IN_BITS)]
     if told:
         st.text("\n".join(f"• {plain(sentence, limit=400)}" for sentence in told))
 

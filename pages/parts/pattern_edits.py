@@ -38,7 +38,11 @@ def editing_bar(held: ModelState, model: FlowChronicle, learnt: LearntPattern, c
         return
     choices = ["Cell"] + (["Delay"] if len(learnt.pattern) > 1 else []) + ["Split", "Merge", "Weight", "Name"]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.segmented_control("Change", choices, default="Cell", required=True, key="edit_kind")
+        # While an edit waits the bar is not drawn, and a widget forgets what it showed.
+        last = st.session_state.get("_edit_kind", "Cell")
+        shown = last if last in choices else "Cell"
+        chosen = st.segmented_control("Change", choices, default=shown, required=True, key=f"edit_kind_{len(choices)}")
+        st.session_state["_edit_kind"] = chosen
         if st.button("Drop this pattern…", icon=":material/delete:", key="drop"):
             propose(held, DropPattern(pattern=learnt.id))
     if chosen == "Delay":
@@ -221,7 +225,7 @@ def add_form(held: ModelState, model: FlowChronicle, learnt: LearntPattern | Non
                 "One flow a line",
                 value=written(learnt.pattern, model.columns) if learnt is not None and shown else "",
                 placeholder="proto=UDP dst_port=53\nwithin=2s proto=TCP dst_port=443 src_ip=@1.src_ip",
-                key=f"add_text_{learnt.id if learnt is not None else ''}",
+                key=f"add_text_{held.hash}_{learnt.id if learnt is not None else ''}",
                 help="column=value fixes a cell, column=@1.src_ip reuses an address of flow 1; what is not named is "
                 f"free. Columns: {', '.join(view.column_order(model))}.",
             )

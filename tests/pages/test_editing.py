@@ -233,8 +233,8 @@ def test_an_edit_moves_no_row_of_the_pattern_table(filled: Workspace, open_page:
 
 
 def start_editing(app: AppTest, kind: str) -> AppTest:
-    """Choose what to change in the editing bar."""
-    app.session_state["edit_kind"] = kind
+    """Choose what to change in the editing bar of a pattern of several flows, which has six choices."""
+    app.session_state["edit_kind_6"] = kind
     return app.run()
 
 

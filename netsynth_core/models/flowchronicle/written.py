@@ -10,6 +10,7 @@ longest delay after the flow before. Values with blanks stand in quotes.
 import re
 import shlex
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pydantic import ValidationError
 
@@ -67,7 +68,7 @@ def written(pattern: Pattern, columns: Sequence[Column]) -> str:
     """A pattern as text; `parse_flows` reads it back."""
     lines = []
     for place, flow in enumerate(pattern.flows):
-        words = [f"within={2 ** pattern.within[place - 1]}us"] if place else []
+        words = [f"within={_limit(pattern.within[place - 1])}"] if place else []
         for number, column in enumerate(columns):
             cell = flow.cell(number)
             if isinstance(cell, Fixed):
@@ -76,6 +77,13 @@ def written(pattern: Pattern, columns: Sequence[Column]) -> str:
                 words.append(f"{column.name}=@{cell.flow + 1}.{columns[cell.source].name}")
         lines.append(" ".join(words))
     return "\n".join(lines)
+
+
+def _limit(within: int) -> str:
+    """The limit 2**within microseconds, exactly."""
+    if within < 10:
+        return f"{2**within}us"
+    return f"{Decimal(2**within) / 10**6:f}s"
 
 
 def value_text(column: Column, code: int) -> str:
