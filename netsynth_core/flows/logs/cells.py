@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from netsynth_core.capture.addresses import format_address, parse_address
 from netsynth_core.flows.logs.ports import PORT_NAMES
 from netsynth_core.flows.table import UNSET_PORT
 from netsynth_core.flows.table_io import protocol_name
@@ -179,12 +180,32 @@ def protocols(texts: Any) -> tuple[Any, Mask]:
 
 
 def addresses(texts: Any) -> tuple[Any, Mask]:
-    """Addresses, and names that stand for them; what looks like IPv4 must be it."""
+    """Addresses, and names that stand for them; what looks like IPv4 must be it.
+
+    IPv6 is written as RFC 5952 does, without a zone, and IPv4 inside it (RFC 4291 section 2.5.5.2) as IPv4: one host
+    has one name.
+    """
     texts = trimmed(texts)
+    if pc.any(pc.match_substring(texts, ":")).as_py():
+        texts = mapped(texts, canonical)[0]
     dotted = mask_of(pc.match_substring_regex(texts, r"^\d+\.\d+\.\d+\.\d+$"))
     sound = mask_of(pc.match_substring_regex(texts, rf"^{_BYTE}(\.{_BYTE}){{3}}$"))
     size = np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False))
     return texts, ~is_blank(texts) & (~dotted | sound) & (size <= 255)
+
+
+def canonical(text: str) -> str:
+    """The one spelling of an IPv6 address; other texts as they are.
+
+    >>> canonical("FE80:0::1%eth0"), canonical("::ffff:10.0.0.1"), canonical("00:16:3e:11:22:33")
+    ('fe80::1', '10.0.0.1', '00:16:3e:11:22:33')
+    """
+    if ":" not in text:
+        return text
+    try:
+        return format_address(*parse_address(text.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        return text
 
 
 def flag_unions(texts: Any) -> Any:

@@ -1,12 +1,11 @@
 """Where the rows of a CSV stand: header line, data lines, and what comes after them."""
 
-import csv
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.flows.logs.text import Text
+from netsynth_core.flows.logs.text import Text, split_line
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 _LOOK: Final = 20
@@ -19,16 +18,13 @@ def delimiter_of(text: Text) -> str:
 
 def header_of(text: Text, delimiter: str = ",") -> tuple[int, list[str]]:
     """The number of the first line that is not blank, and its cells in lower case; -1 when there is none."""
-    for number in range(min(_LOOK, len(text.start))):
+    for number in range(min(_LOOK, len(text))):
         line = text.line(number)
         if line.strip():
-            cells = next(csv.reader([line], delimiter=delimiter), [])
-            return number, [cell.strip().lower() for cell in cells]
+            return number, [cell.strip().lower() for cell in split_line(line, delimiter)]
     return -1, []
 
 
 def rows_after(text: Text, header: int) -> NDArray[np.int64]:
-    """The lines behind the header that are not blank."""
-    rows = np.flatnonzero(text.firsts() != 0)
-    kept: NDArray[np.int64] = rows[rows > header].astype(np.int64)
-    return kept
+    """The lines behind the header."""
+    return np.arange(header + 1, len(text), dtype=np.int64)

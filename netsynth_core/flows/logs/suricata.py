@@ -50,13 +50,13 @@ _TEXTS: Final = ("event_type", "timestamp", "src_ip", "dest_ip", "proto", "app_p
 
 def is_suricata(text: Text) -> bool:
     """Whether some of the first lines are events of Suricata."""
-    lines = [text.line(k) for k in range(min(20, len(text.start)))]
+    lines = [text.line(k) for k in range(min(20, len(text)))]
     return any(line.startswith("{") and re.search(r'"event_type"\s*:', line) is not None for line in lines)
 
 
 def read_suricata(text: Text, tally: Tally) -> Draft:
     """Flows of an eve.json."""
-    lines = np.flatnonzero(text.firsts() != 0).astype(np.int64)
+    lines = np.arange(len(text))
     sheet = _parse(text, lines) or _parse_slowly(text, lines, tally)
     event = sheet.get("event_type")
     for kind in ("flow", "netflow"):
@@ -150,7 +150,7 @@ def _parse(text: Text, lines: NDArray[np.int64]) -> Sheet | None:
     for name, held in _NESTED.items():
         whole = table[name].combine_chunks()
         columns |= {f"{name}.{inner}": _texts(pc.struct_field(whole, inner)) for inner in held}
-    return Sheet(columns, lines + 1)
+    return Sheet(columns, text.places[lines])
 
 
 def _texts(column: Any) -> Any:
@@ -176,5 +176,5 @@ def _parse_slowly(text: Text, lines: NDArray[np.int64], tally: Tally) -> Sheet:
             if inner:
                 value = value.get(inner) if isinstance(value, dict) else None
             held[name].append(as_text(value))
-    tally.add(NO_RECORD, lines[~good] + 1)
-    return Sheet({name: pa.array(values, pa.large_string()) for name, values in held.items()}, lines[good] + 1)
+    tally.add(NO_RECORD, text.places[lines[~good]])
+    return Sheet({name: pa.array(values, pa.large_string()) for name, values in held.items()}, text.places[lines[good]])

@@ -3,7 +3,6 @@ type of service, packets, bytes, label. Records of one direction, merged. An ins
 duration.
 """
 
-import csv
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from netsynth_core.flows.logs.layout import header_of, rows_after
 from netsynth_core.flows.logs.onesided import ZONE_NOTE, merged, netflow_endpoints
 from netsynth_core.flows.logs.report import NO_COUNT, NO_DURATION, NO_TIME, Tally
 from netsynth_core.flows.logs.rows import Rows
-from netsynth_core.flows.logs.text import Text, read_sheet
+from netsynth_core.flows.logs.text import Text, read_sheet, split_line
 
 NAMES: Final = ("te", "td", "sa", "da", "sp", "dp", "pr", "flg", "fwd", "stos", "pkt", "byt", "label")
 
@@ -28,7 +27,7 @@ def is_ugr(text: Text) -> bool:
         return True
     if len(header) not in (12, 13):
         return False
-    first = [pa.array([cell.strip()], pa.large_string()) for cell in next(csv.reader([text.line(number)]), [])]
+    first = [pa.array([cell.strip()], pa.large_string()) for cell in split_line(text.line(number))]
     return bool(
         cells.instants(first[0])[1][0]
         and "-" in str(first[0][0])

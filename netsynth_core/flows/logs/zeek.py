@@ -97,10 +97,10 @@ def _read_tsv(text: Text, tally: Tally) -> tuple[Sheet, int]:
     """All cells; a file may hold several logs after one another, each with its own fields."""
     firsts = text.firsts()
     comments = np.flatnonzero(firsts == ord("#"))
-    rows = np.flatnonzero((firsts != ord("#")) & (firsts != 0)).astype(np.int64)
-    separator, fields = "\t", list[str]()
+    rows = np.flatnonzero(firsts != ord("#")).astype(np.int64)
+    separator = "\t"
     unset = set(_NOTHING)
-    sections: list[tuple[int, list[str], str]] = []
+    sections: list[tuple[int, str, str]] = []
     for number in comments.tolist():
         line = text.line(number)
         if line.startswith("#separator"):
@@ -110,22 +110,27 @@ def _read_tsv(text: Text, tally: Tally) -> tuple[Sheet, int]:
         if name in ("#unset_field", "#empty_field") and value:
             unset.add(value.strip())
         elif name == "#fields":
-            fields = value.split(separator)
-            sections.append((number, fields, separator))
+            sections.append((number, value, separator))
     if not sections:
         number, names = _plain_header(text)
         rows, mark = rows[rows > number], delimiter_of(text)
         part = read_sheet(text, rows, names, tally, delimiter=mark, quoted=mark != "\t", wanted=FIELDS)
         return _blanked(part, unset), len(rows)
+    begins = np.array([number for number, _, _ in sections])
+    # the same header is met again where a log was rotated
+    layouts = list(dict.fromkeys((fields, mark) for _, fields, mark in sections))
+    codes = {layout: code for code, layout in enumerate(layouts)}
+    layout_of = np.array([codes[fields, mark] for _, fields, mark in sections])
+    section = np.searchsorted(begins, rows) - 1
+    early, rows, section = rows[section < 0], rows[section >= 0], section[section >= 0]
+    tally.add(NO_RECORD, text.places[early])
+    mine = layout_of[section]
+    order = np.argsort(mine, kind="stable")
     parts = []
-    for k, (begin, names, mark) in enumerate(sections):
-        stop = sections[k + 1][0] if k + 1 < len(sections) else len(text.start)
-        own = rows[(rows > begin) & (rows < stop)]
-        part = read_sheet(text, own, names, tally, delimiter=mark, quoted=False, wanted=FIELDS)
-        parts.append(part)
-    early = rows[rows < sections[0][0]]
-    tally.add(NO_RECORD, early + 1)
-    return _blanked(_joined(parts), unset), len(rows)
+    for own in np.split(rows[order], np.flatnonzero(np.diff(mine[order])) + 1):
+        fields, mark = layouts[layout_of[np.searchsorted(begins, own[0]) - 1]] if len(own) else layouts[0]
+        parts.append(read_sheet(text, own, fields.split(mark), tally, delimiter=mark, quoted=False, wanted=FIELDS))
+    return _blanked(_joined(parts), unset), len(rows) + len(early)
 
 
 def _unescape(word: str) -> str:
@@ -139,8 +144,10 @@ def _joined(parts: list[Sheet]) -> Sheet:
     if len(parts) == 1:
         return parts[0]
     names = [name for name in FIELDS if any(part.has(name) for part in parts)]
-    columns = {name: pa.concat_arrays([part.get(name) for part in parts]) for name in names}
-    return Sheet(columns, np.concatenate([part.lines for part in parts]))
+    lines = np.concatenate([part.lines for part in parts])
+    order = np.argsort(lines)
+    columns = {name: pa.concat_arrays([part.get(name) for part in parts]).take(pa.array(order)) for name in names}
+    return Sheet(columns, lines[order])
 
 
 def _blanked(sheet: Sheet, unset: set[str]) -> Sheet:
@@ -156,10 +163,10 @@ def _blanked(sheet: Sheet, unset: set[str]) -> Sheet:
 
 
 def _read_json(text: Text, tally: Tally) -> tuple[Sheet, int]:
-    rows = np.flatnonzero(text.firsts() != 0).astype(np.int64)
+    rows = np.arange(len(text))
     table = _parse_json(text, rows)
     if table is not None:
-        return Sheet(table, rows + 1), len(rows)
+        return Sheet(table, text.places[rows]), len(rows)
     held: dict[str, list[str]] = {name: [] for name in FIELDS}
     good = np.ones(len(rows), bool)
     for k, row in enumerate(rows.tolist()):
@@ -172,9 +179,9 @@ def _read_json(text: Text, tally: Tally) -> tuple[Sheet, int]:
             continue
         for name in FIELDS:
             held[name].append(as_text(record.get(name, record.get(name.replace(".", "_")))))
-    tally.add(NO_RECORD, rows[~good] + 1)
+    tally.add(NO_RECORD, text.places[rows[~good]])
     columns = {name: pa.array(values, pa.large_string()) for name, values in held.items()}
-    return _blanked(Sheet(columns, rows[good] + 1), set(_NOTHING)), len(rows)
+    return _blanked(Sheet(columns, text.places[rows[good]]), set(_NOTHING)), len(rows)
 
 
 def as_text(value: object) -> str:
