@@ -85,7 +85,9 @@ class Heads:
             to = 2 * at[mine] + (keys[mine] & 1)
             heads[to], sizes[to] = part[mine], lengths[mine]
             left.append((keys[~mine], part[~mine], lengths[~mine]))
-        if left:
+        if len(left) == 1:
+            self._parts = left
+        elif left:
             keys, part, lengths = (np.concatenate(columns) for columns in zip(*left, strict=True))
             self._parts.append((keys, part, lengths))
         return FirstPayloads(

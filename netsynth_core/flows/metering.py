@@ -3,6 +3,10 @@
 A flow ends when no packet came for the idle timeout, when it is older than the active timeout, or, for TCP, when a SYN
 begins another connection. Packets are taken in order of time (file order where times are equal). A capture may be fed
 in any number of windows: the flows are the same.
+
+Two things differ from Zeek on purpose. An attempt that nobody answered ends by the idle timeout as everything does, not
+after 5 s (tcp_attempt_delay): a late answer belongs to it. And who is the originator is told by SYN and by ports alone,
+as in Zeek, never by payload: the same traffic gives the same flows whether its payload was captured or cut off.
 """
 
 from dataclasses import dataclass
@@ -63,9 +67,11 @@ class Mark(IntFlag):
     """What a packet is beside the orderly course of its side of a TCP flow, by the meanings of Wireshark's analysis."""
 
     RETRANSMISSION = 1
-    """Its bytes (or its SYN or FIN) had been sent before."""
+    """It begins below what was sent already and is not out of order: mostly its bytes (or its SYN or FIN) were captured
+    before. Fast and spurious retransmissions are among them."""
     OUT_OF_ORDER = 2
-    """It fills a hole soon after bytes beyond it were sent: within the flow's first round trip, 3 ms where unknown."""
+    """It begins below what was sent already and brings bytes that were not captured yet, soon after the highest one:
+    within the flow's first round trip, 3 ms where unknown. Of holes in what was sent the first two are known."""
     DUPLICATE_ACK = 4
     """It says nothing but what the acknowledgement before it said."""
     ZERO_WINDOW = 8

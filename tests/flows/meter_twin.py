@@ -305,10 +305,11 @@ def mark(flow: TwinFlow, me: TwinSide, peer: TwinSide, p: P) -> int:
     if off >= 0 or not sent or found & Mark.KEEP_ALIVE or (p.length > 1 and off == -1 and was_probed):
         return found
     late = p.at - me.reached < (flow.rtt or 3_000_000)
-    missing = any(ahead(p.seq, first) >= 0 and ahead(end, stop) <= 0 for first, stop in hole_list(me))
+    holes = any(ahead(p.seq, stop) < 0 and ahead(end, first) > 0 for first, stop in hole_list(me))
+    fresh = holes or ahead(end, me.next) > 0
     acked = p.length > 0 and peer.heard and ahead(end, peer.ack) <= 0
     asked = peer.dupacks >= 2 and peer.ack == p.seq and p.at - peer.last < S // 50
-    out_of_order = late and missing and not acked and not asked and end != me.next
+    out_of_order = late and fresh and not acked and not asked and end != me.next
     return found | (Mark.OUT_OF_ORDER if out_of_order else Mark.RETRANSMISSION)
 
 

@@ -237,12 +237,15 @@ def _mark(flow, me, peer, bits, seq, ack, window, length, ts):
             return mark
         end = np.uint32(seq + length)
         late = ts - me.reached < (flow.rtt if flow.rtt > 0 else _NEAR)
-        missing = me.notes & _HOLE != 0 and _ahead(seq, me.whole) >= 0 and _ahead(end, me.beyond) <= 0
-        if me.notes & _SECOND and _ahead(seq, me.lower) >= 0 and _ahead(end, me.upper) <= 0:
-            missing = True
+        # whether it brings bytes that were not captured yet: of a hole, or beyond all
+        fresh = _ahead(end, me.next) > 0
+        if me.notes & _HOLE and _ahead(seq, me.beyond) < 0 and _ahead(end, me.whole) > 0:
+            fresh = True
+        if me.notes & _SECOND and _ahead(seq, me.upper) < 0 and _ahead(end, me.lower) > 0:
+            fresh = True
         acked = length > 0 and peer.notes & _BEGUN and _ahead(end, peer.ack) <= 0
         asked = peer.dupacks >= 2 and peer.ack == seq and ts - peer.last < _QUICK
-        if late and missing and not acked and not asked and end != me.next:
+        if late and fresh and not acked and not asked and end != me.next:
             mark |= _OUT_OF_ORDER
         else:
             mark |= _RETRANSMISSION
