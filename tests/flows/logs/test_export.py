@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from netsynth_core.errors import InvalidParameter
 from netsynth_core.flows.logs import read_log
+from netsynth_core.flows.logs.cells import canonical
 from netsynth_core.flows.logs.export import write_conn_log, write_flows_as, write_netflow_csv
 from netsynth_core.flows.logs.zeek import flags_of_history
 from netsynth_core.flows.source import read_flows
@@ -33,9 +34,9 @@ def flow_rows(draw: st.DrawFn) -> dict[str, object]:
         "ts": draw(st.integers(0, 4 * 10**18)),
         "duration": draw(st.integers(0, 10**15)),
         "proto": proto,
-        "src_ip": str(draw(st.ip_addresses(v=v))),
+        "src_ip": canonical(str(draw(st.ip_addresses(v=v)))),
         "src_port": draw(st.integers(-1, 65535)) if proto != "47" else 0,
-        "dst_ip": str(draw(st.ip_addresses(v=v))),
+        "dst_ip": canonical(str(draw(st.ip_addresses(v=v)))),
         "dst_port": draw(st.integers(0, 65535)) if proto != "47" else 0,
         "fwd_packets": draw(st.integers(1, 10**9)),
         "bwd_packets": draw(st.integers(1, 10**9)),
