@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from netsynth_core.errors import NetsynthError
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.store import Workspace
 from pages.parts import flow_filters, frame, jobs, reads, state
-from pages.parts.feedback import empty, notice, readable_bugs
+from pages.parts.feedback import empty, readable_bugs
 from pages.parts.flow_actions import actions
 from pages.parts.flow_detail import details
 from pages.parts.flow_list import chosen_rows, summary
@@ -20,12 +19,8 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
     with readable_bugs():
         folder = str(workspace.folder)
         view, index = reads.flow_view(folder, flows.id), reads.flow_index(folder, flows.id)
-        try:
-            wanted = flow_filters.flow_filter(index)
-            left = wanted.rows(index)
-        except NetsynthError as error:
-            notice(error)
-            return
+        wanted = flow_filters.flow_filter(index, name=flows.id)
+        left = wanted.rows(index)
         shown = view if len(left) == len(view) else view.iloc[left]
         with st.container(horizontal=True, vertical_alignment="center"):
             # left of the caption: the table shows its tools above its right end
@@ -39,7 +34,7 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
                     on_click=flow_filters.clear,
                 )
             summary(shown, len(view))
-        chosen = chosen_rows(shown, name=flows.id, state_of=(flows.id, wanted))
+        chosen = chosen_rows(shown, columns=reads.flow_columns_shown(folder, flows.id), name=flows.id)
         rows = chosen or [int(row) for row in shown.index]
         size = int(index.bytes.sum()) if len(rows) == len(view) else int(index.bytes[rows].sum()) if rows else 0
         details(workspace, flows, view, chosen)

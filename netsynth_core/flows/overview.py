@@ -18,6 +18,7 @@ from netsynth_core.capture.packets import PROTO_NAMES, PacketTable
 from netsynth_core.errors import DocumentError
 from netsynth_core.files import atomic_path
 from netsynth_core.flows.conversations import Conversations
+from netsynth_core.flows.selecting import shown_services
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.units import NS_PER_S
 
@@ -119,6 +120,8 @@ class Overview:
     """The busiest, the most bytes first."""
     all_hosts: int
     talkers: Talkers = field(repr=False)
+    services: dict[str, int] = field(default_factory=dict)
+    """Flows of each service, the most first; empty in an overview that was written before they were kept."""
 
 
 def overview_of_flows(
@@ -136,7 +139,7 @@ def overview_of_flows(
         `Mark` bits per row of `packets`.
     """
     frame = flows.frame
-    service = frame["service"].replace("", "unknown").to_numpy(dtype=object)
+    service = shown_services(frame)
     if packets is not None and conversations is not None:
         rows = conversations.packets
         ts, size = packets.ts[rows], packets.ip_length[rows].astype(np.int64)
@@ -175,6 +178,7 @@ def overview_of_flows(
         hosts=_hosts(frame),
         all_hosts=int(pd.concat([frame["src_ip"], frame["dst_ip"]]).nunique()),
         talkers=talkers_of(flows),
+        services={str(name): int(n) for name, n in pd.Series(service).value_counts().items()},
     )
 
 
@@ -290,7 +294,7 @@ def write_overview(path: Path, overview: Overview) -> None:
     """Write an overview as an npz of integers and one JSON text."""
     arrays: dict[str, Any] = {"flows": overview.flows, "talkers": overview.talkers.matrix}
     meta: dict[str, Any] = {"version": VERSION, "hosts": [asdict(host) for host in overview.hosts]}
-    for name in ("start", "width", "span", "from_packets", "protocols", "all_hosts"):
+    for name in ("start", "width", "span", "from_packets", "protocols", "all_hosts", "services"):
         meta[name] = getattr(overview, name)
     talkers = overview.talkers
     meta["talkers"] = [
@@ -339,6 +343,7 @@ def read_overview(path: Path) -> Overview:
                 hosts=tuple(Host(**host) for host in meta["hosts"]),
                 all_hosts=meta["all_hosts"],
                 talkers=Talkers(tuple(originators), tuple(responders), held["talkers"], *totals),
+                services=meta.get("services", {}),
             )
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         if isinstance(error, DocumentError):

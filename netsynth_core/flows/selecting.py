@@ -23,6 +23,26 @@ Range = tuple[float | None, float | None]
 OPEN: Final[Range] = (None, None)
 
 
+UNKNOWN: Final = "unknown"
+_WITHOUT_PORTS: Final = ("icmp", "icmpv6", "igmp")
+
+
+def shown_services(frame: pd.DataFrame) -> NDArray[np.object_]:
+    """The service of each flow as people are told it: ICMP and IGMP go by their own name, which is all they are.
+
+    Any other flow without a service is `UNKNOWN`.
+
+    >>> shown_services(pd.DataFrame({"service": ["dns", "", ""], "proto": ["UDP", "ICMP", "TCP"]})).tolist()
+    ['dns', 'icmp', 'unknown']
+    """
+    names = frame["service"].to_numpy(dtype=object).copy()
+    codes, protocols = pd.factorize(frame["proto"])
+    instead = [str(name).lower() if str(name).lower() in _WITHOUT_PORTS else UNKNOWN for name in protocols]
+    nameless = np.flatnonzero(names == "")
+    names[nameless] = np.array([*instead, UNKNOWN], dtype=object)[codes[nameless]]
+    return names
+
+
 @dataclass(frozen=True, eq=False)
 class FlowIndex:
     """A flow table prepared for filtering; made of the table alone."""
@@ -59,10 +79,12 @@ class FlowIndex:
         return np.asarray(frame["fwd_packets"] + frame["bwd_packets"], np.int64)
 
     def coded(self, column: str) -> tuple[NDArray[np.int64], list[str]]:
-        """Codes of a text column and its distinct values."""
+        """Codes of a text column and its distinct values; services as `shown_services` calls them."""
         held: dict[str, tuple[NDArray[np.int64], list[str]]] = self._coded
         if column not in held:
-            codes, values = pd.factorize(self.flows.frame[column])
+            codes, values = pd.factorize(
+                shown_services(self.flows.frame) if column == "service" else self.flows.frame[column]
+            )
             held[column] = codes.astype(np.int64), [str(value) for value in values]
         return held[column]
 
@@ -91,7 +113,7 @@ class FlowFilter:
     Parameters
     ----------
     services, states, protocols
-        One of these values; empty = any. The unnamed service is ``""``.
+        One of these values; empty = any. Services as `shown_services` calls them.
     hosts
         Terms apart by spaces, each of which must fit one side of the flow: an address (``192.0.2.7``), a network
         (``10.0.0.0/8``, ``fe80::/10``), a port (``443``), an address with its port (``192.0.2.7:443``,
@@ -148,6 +170,19 @@ class FlowFilter:
             if most is not None:
                 keep &= column_values <= (most if scale == 1 else round(most * scale))
         return np.flatnonzero(keep)
+
+
+def check_hosts(hosts: str, index: FlowIndex) -> None:
+    """Whether the terms of `FlowFilter.hosts` can be read.
+
+    Raises
+    ------
+    InvalidParameter
+        When one looks like a network or a port and is none.
+    """
+    nothing = FlowIndex(FlowTable(index.flows.frame.iloc[:0]))
+    for term in hosts.split():
+        _host_term(term, nothing)
 
 
 def _host_term(term: str, index: FlowIndex) -> NDArray[np.bool_]:

@@ -35,6 +35,9 @@ def display_filter(
 ) -> str:
     """Wireshark's display filter for some flows, joined by ``||``.
 
+    TCP and UDP flows are written together: what all of them need stands once, and so does each responder with its port
+    and each originator with a set of its ports. What passes is the same as with one part for each flow.
+
     Parameters
     ----------
     packets, conversations
@@ -48,10 +51,19 @@ def display_filter(
         When there are more than `MOST_FLOWS`, or a flow has a name for an address.
     """
     layer = "" if tunnels else "#1"
-    parts = []
-    for row in _checked(index, rows):
+    held = packets is not None and conversations is not None
+    parts, together = [], []
+    for row in dict.fromkeys(_checked(index, rows)):
         flow = index.flows.frame.iloc[row]
         proto, ip = _proto(str(flow["proto"])), "ipv6" if ":" in flow["src_ip"] else "ip"
+        alone = bool(index.ends_shared[row])
+        if held and not alone:
+            assert packets is not None and conversations is not None
+            alone = bool((packets.fragment[conversations.rows(row)] != 0).any())
+        if proto in (6, 17) and not alone:
+            ends = (str(flow["dst_ip"]), int(flow["dst_port"])), (str(flow["src_ip"]), int(flow["src_port"]))
+            together.append((("tcp" if proto == 6 else "udp", ip, *ends[0]), *ends[1]))
+            continue
         ways = [
             f"{ip}.src{layer} == {a} && {ip}.dst{layer} == {b}"
             for a, b in ((flow["src_ip"], flow["dst_ip"]), (flow["dst_ip"], flow["src_ip"]))
@@ -65,7 +77,43 @@ def display_filter(
             first, last = int(flow["ts"]), int(flow["ts"]) + int(flow["duration"])
             text = f"frame.time_epoch >= {_seconds(first)} && frame.time_epoch <= {_seconds(last)} && {text}"
         parts.append(text)
+    if together:
+        parts.insert(0, _joined(together, layer))
     return parts[0] if len(parts) == 1 else " || ".join(f"({part})" for part in parts)
+
+
+Responder = tuple[str, str, str, int]
+"""Protocol and IP version as Wireshark calls them, address and port."""
+
+
+def _joined(flows: Sequence[tuple[Responder, str, int]], layer: str) -> str:
+    """One filter for flows given by responder, address and port of the originator."""
+    groups: dict[Responder, dict[str, list[int]]] = {}
+    for responder, address, port in flows:
+        groups.setdefault(responder, {}).setdefault(address, []).append(port)
+    parts = []
+    for (name, ip, host, port), originators in groups.items():
+        for to, back in (("dst", "src"), ("src", "dst")):
+            ends = [
+                f"{ip}.{back}{layer} == {address} && {name}.{back}port {_one_of(ports)}"
+                for address, ports in originators.items()
+            ]
+            those = ends[0] if len(ends) == 1 else _either(ends)
+            parts.append(f"{ip}.{to}{layer} == {host} && {name}.{to}port == {port} && {those}")
+    return f"!icmp && !icmpv6 && {_either(parts)}"
+
+
+def _one_of(ports: Sequence[int]) -> str:
+    """A comparison with one port, or with a set of them in which neighbours are a range."""
+    found: list[list[int]] = []
+    for port in sorted(set(ports)):
+        if found and port == found[-1][1] + 1:
+            found[-1][1] = port
+        else:
+            found.append([port, port])
+    if found[0][0] == found[-1][1]:
+        return f"== {found[0][0]}"
+    return f"in {{{', '.join(str(a) if a == b else f'{a}..{b}' for a, b in found)}}}"
 
 
 def _display_ends(proto: int, ip: str, layer: str, ways: list[str], a: int, b: int) -> list[str]:

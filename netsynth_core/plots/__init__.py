@@ -24,7 +24,6 @@ _HOMES = {
     "load_over_time": "load",
     "metric_dots": "metrics",
     "next_port_heat_map": "pairs",
-    "packets_over_time": "packets",
     "pair_heat_maps": "pairs",
     "payload_histogram": "automata",
     "report_html": "report",

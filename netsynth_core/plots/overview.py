@@ -18,7 +18,6 @@ from netsynth_core.plots.figure import (
     label,
     line,
     plain,
-    time_unit,
     titled,
 )
 from netsynth_core.plots.theme import LIGHT, Theme
@@ -56,7 +55,8 @@ def capture_over_time(
     width
         Width of a bin, one of `widths`; None = `usual_width`.
     """
-    title = f"{of.capitalize()} over time" + (
+    what = "IP bytes" if of == "bytes" else of
+    title = f"{what[:1].upper()}{what[1:]} over time" + (
         "" if by == "all" else " by TCP trouble" if by == "marks" else f" by {by}"
     )
     strips = _strips(overview, of, by)
@@ -66,17 +66,16 @@ def capture_over_time(
         return empty(theme, title=title, why="No packet is a retransmission, out of order, or marked otherwise.")
     chosen = width or usual_width(overview)
     factor = max(1, chosen // overview.width)
-    scale, unit = time_unit(overview.span)
     figure = make_subplots(rows=len(strips), cols=1, shared_xaxes=True, vertical_spacing=0.25 / (4 * len(strips)))
     role = theme.synthetic if by == "marks" else theme.real
     words = []
     for row, (name, values) in enumerate(strips, start=1):
         load = joined(values, factor)
         figure.add_scatter(
-            x=np.arange(len(load)) * (chosen / scale), y=load, mode="lines", fill="tozeroy", row=row, col=1,
-            fillcolor=faded(role.colour), showlegend=False,
+            x=(overview.start + np.arange(len(load)) * chosen).astype("datetime64[ns]"), y=load,
+            mode="lines", fill="tozeroy", row=row, col=1, fillcolor=faded(role.colour), showlegend=False,
             line=line("real", theme, width=1.4) | {"shape": "hv", "color": role.colour},
-            hovertemplate="%{x:.4g} " + unit + ": %{y:,.5~g} " + of + f"<extra>{label(name, length=24)}</extra>",
+            hovertemplate=f"%{{x|%Y-%m-%d %H:%M:%S.%L}}: %{{y:,.5~g}} {what}<extra>{label(name, length=24)}</extra>",
         )  # fmt: skip
         total, peak = _said(of, float(values.sum())), _said(of, float(load.max()))
         words.append(f"{plain(name, length=24) or of}: {total}, at most {peak} per {duration(chosen)}")
@@ -88,10 +87,11 @@ def capture_over_time(
                 yref=f"y{row if row > 1 else ''} domain", y=1.0, yanchor="top", bgcolor=theme.background, opacity=0.9,
             )  # fmt: skip
     figure.update_yaxes(rangemode="tozero", exponentformat="SI", nticks=4 if len(strips) > 1 else 7)
-    figure.update_xaxes(title_text=f"time since {format_instant(overview.start)} ({unit})", row=len(strips), col=1)
+    figure.update_xaxes(type="date")
+    figure.update_xaxes(title_text=f"time (UTC), from {format_instant(overview.start)}", row=len(strips), col=1)
     n = int((overview.flows if of == "flows" else _values(overview.by_protocol, "packets")).sum())
-    what = "flows" if of == "flows" else "packets"
-    more = f"per {duration(chosen)}; n = {count(n)} {what} in {duration(overview.span)}"
+    counted = "flows" if of == "flows" else "packets"
+    more = f"per {duration(chosen)}; n = {count(n)} {counted} in {duration(overview.span)}"
     if not overview.from_packets and of != "flows":
         more += "; whole flows at their start"
     height = 300 if len(strips) == 1 else 130 + _STRIP_PX * len(strips)

@@ -1,71 +1,27 @@
-"""Figures of a capture: packets over time, services, and who talks to whom."""
+"""Figures of a capture: services, and who talks to whom."""
 
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
 
 from netsynth_core.flows.overview import Talkers, talkers_of
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.plots.figure import (
     Figure,
-    bin_width,
     count,
     dress,
-    duration,
     empty,
-    faded,
     label,
-    line,
     plain,
     share,
-    time_unit,
     titled,
 )
 from netsynth_core.plots.theme import LIGHT, Theme
-from netsynth_core.units import format_bytes, format_instant
 
 MOST_HOSTS: Final = 40
 MOST_SERVICES: Final = 20
-
-
-def packets_over_time(ts: ArrayLike, lengths: ArrayLike | None = None, *, theme: Theme = LIGHT) -> Figure:
-    """Packets (bytes, when `lengths` are given) per bin over time.
-
-    Parameters
-    ----------
-    ts
-        Instants, ns since the epoch, any order.
-    lengths
-        Bytes of each packet.
-    """
-    instants = np.asarray(ts, np.int64)
-    of = "packets" if lengths is None else "bytes"
-    title = f"{of.capitalize()} over time"
-    if not len(instants):
-        return empty(theme, title=title, why="There are no packets.")
-    first, span = int(instants.min()), int(np.ptp(instants))
-    width = bin_width(span)
-    weights = None if lengths is None else np.asarray(lengths, np.float64)
-    load = np.bincount((instants - first) // width, weights=weights)
-    scale, unit = time_unit(span)
-    figure = go.Figure()
-    figure.add_scatter(
-        x=np.arange(len(load)) * (width / scale), y=load, mode="lines", fill="tozeroy",
-        fillcolor=faded(theme.real.colour), line=line("real", theme, width=1.5) | {"shape": "hv"},
-        hovertemplate="%{x:.4g} " + unit + ": %{y:.4g}<extra></extra>",
-    )  # fmt: skip
-    figure.update_xaxes(title_text=f"time since {format_instant(first)} ({unit})")
-    figure.update_yaxes(title_text=f"{of} per {duration(width)}", rangemode="tozero", exponentformat="SI")
-    write = format_bytes if lengths is not None else (lambda v: f"{v:.4g} packets")
-    more = f"n = {count(len(instants))} packets in {duration(span)}"
-    alt = (
-        f"{title}: n = {count(len(instants))} packets over {duration(span)} from {format_instant(first)};"
-        f" {write(float(load.mean()))} per {duration(width)} on average, at most {write(float(load.max()))}."
-    )
-    return Figure(dress(figure, theme, title=titled(title, more), height=280), plain(alt, length=300))
 
 
 def services_bar(counts: Mapping[str, int], *, of: str = "flows", by: str = "service", theme: Theme = LIGHT) -> Figure:

@@ -38,11 +38,12 @@ def _conversation(workspace: Workspace, flows: Artefact, flow: pd.Series, row: i
     folder = str(workspace.folder)
     steps = reads.steps(folder, flows.id, row)
     name = f", asked for **{md(flow['server name'])}**" if flow["server name"] else ""
+    said = f" {md(flow['message'])}" if flow["message"] else ""
     history = f", history {md(flow['history'])}" if flow["history"] else ""
     st.markdown(
         f"**Flow {row}**: {md(_end(flow['originator'], flow['port']))} → {md(_end(flow['responder'], flow['port ']))}, "
-        f"{md(flow['service'])}, state {md(flow['state'])}{history}, "
-        f"{format_duration(float(flow['duration (s)']) * 1e9)}{name}"
+        f"{md(flow['service'])}{said}, state {md(flow['state'])}{history}, "
+        f"{format_duration(float(flow['duration (ms)']) * 1e6)}{name}"
     )
     if any(steps.marks):
         st.caption(md(_trouble(steps)))
@@ -57,9 +58,9 @@ def _conversation(workspace: Workspace, flows: Artefact, flow: pd.Series, row: i
         _table(steps, row)
 
 
-def _end(host: str, port: int) -> str:
+def _end(host: str, port: object) -> str:
     shown = f"[{host}]" if ":" in str(host) else str(host)
-    return f"{shown}:{port}" if port >= 0 else str(host)
+    return str(host) if pd.isna(port) else f"{shown}:{port}"
 
 
 def _trouble(steps: "Steps") -> str:

@@ -75,19 +75,27 @@ def words(folder: str, id: str, group: str) -> "Words":
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the table…")
 def flow_view(folder: str, id: str) -> pd.DataFrame:
-    """A flow table as people read it: instants as dates, durations in seconds, hosts with ports; row = flow number."""
+    """A flow table as people read it: instants as dates, durations in ms, hosts with ports; row = flow number.
+
+    What ICMP keeps in the columns of ports is told in words.
+    """
+    from netsynth_core.flows.selecting import shown_services
+    from pages.parts.icmp import messages
+
     frame = flows(folder, id).frame
+    said, has_ports = messages(frame)
     return pd.DataFrame(
         {
             "start (UTC)": pd.to_datetime(frame["ts"], unit="ns"),
-            "duration (s)": frame["duration"] / 1e9,
-            "service": frame["service"].replace("", "unknown"),
+            "duration (ms)": frame["duration"] / 1e6,
+            "service": shown_services(frame),
             "state": frame["state"],
             "proto": frame["proto"],
             "originator": frame["src_ip"],
-            "port": frame["src_port"],
+            "port": frame["src_port"].astype("Int64").where(has_ports & (frame["src_port"] >= 0)),
             "responder": frame["dst_ip"],
-            "port ": frame["dst_port"],
+            "port ": frame["dst_port"].astype("Int64").where(has_ports & (frame["dst_port"] >= 0)),
+            "message": said,
             "packets →": frame["fwd_packets"],
             "packets ←": frame["bwd_packets"],
             "bytes →": frame["fwd_bytes"],
@@ -98,6 +106,14 @@ def flow_view(folder: str, id: str) -> pd.DataFrame:
             "label": frame["label"],
         }
     )
+
+
+@st.cache_resource(max_entries=4, show_spinner="Preparing the table…")
+def flow_columns_shown(folder: str, id: str) -> list[str]:
+    """The columns of a flow table in which any flow has something."""
+    from pages.parts.flow_list import shown_columns
+
+    return shown_columns(flow_view(folder, id))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the filters…")

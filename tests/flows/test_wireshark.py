@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import dpkt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,6 +91,27 @@ def test_many_flows_are_joined_and_exact_on_real_packets() -> None:
     expected = sorted({frame for row in rows for frame in held(source, row)})
     assert shown(SAMPLE, filter_of(source, rows)) == expected
     assert any(":" in source.flows.frame["src_ip"].iloc[row] for row in rows)
+
+
+@needs_tshark
+@pytest.mark.parametrize("seed", range(3))
+def test_many_flows_share_what_they_have_in_common_and_stay_exact(seed: int) -> None:
+    source = read_flows(SAMPLE)
+    rows = sorted(np.random.default_rng(seed).choice(len(source.flows), 60, replace=False).tolist())
+    expected = sorted({frame for row in rows for frame in held(source, row)})
+    text = filter_of(source, rows)
+    assert shown(SAMPLE, text) == expected
+    assert len(text) < 0.7 * sum(len(filter_of(source, [row])) for row in rows)
+
+
+def test_flows_of_one_responder_name_it_once_in_each_direction() -> None:
+    flow = {"ts": 0, "proto": "TCP", "dst_ip": "10.0.0.1", "dst_port": 80}
+    ends = [("10.0.0.2", 5), ("10.0.0.2", 6), ("10.0.0.2", 7), ("10.0.0.2", 9), ("10.0.0.3", 5)]
+    rows = [flow | {"src_ip": host, "src_port": port} for host, port in ends]
+    index = FlowIndex(FlowTable.from_columns(pd.DataFrame(rows)))
+    text = display_filter(index, range(5))
+    assert text.count("== 10.0.0.1") == 2 and text.count("in {5..7, 9}") == 2 and text.count("!icmp &&") == 1
+    assert "tcp.srcport == 5" in display_filter(index, [4])
 
 
 def test_the_time_stands_in_the_filter_only_where_it_must(tmp_path: Path) -> None:

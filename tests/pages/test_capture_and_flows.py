@@ -14,7 +14,6 @@ from netsynth_core.workspace.cutting import cut_flows, format_rows
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.jobs import jobs
 from netsynth_core.workspace.overviews import OVERVIEW, overview_of
-from pages.parts import flow_list
 from tests.app_workspace import do
 from tests.factories import START, office_pcap, write_pcap
 
@@ -56,19 +55,24 @@ def test_filters_combine_say_what_is_left_and_are_cleared(
 
 
 @pytest.mark.parametrize(("key", "text"), [("f_host", "10.0.0.0/77"), ("f_host", "99999"), ("f_from", "yesterday")])
-def test_a_filter_that_cannot_be_read_is_told(
+def test_a_filter_that_cannot_be_read_is_told_and_the_table_stays(
     key: str, text: str, office: tuple[Workspace, Artefact], open_page: Opener
 ) -> None:
     app = open_page(office[0], "flows")
+    app.text_input(key="f_host").set_value("192.0.2.10 80").run()
+    before = caption(app)
+    assert before.startswith("3 of 40 flows")
     app.text_input(key=key).set_value(text).run()
-    assert not app.exception
-    assert "**What to do:**" in app.error[0].value
+    assert not app.exception and len(app.error) == 1
+    assert ("The table keeps **192" in app.error[0].value) == (key == "f_host")
+    assert caption(app) == before and app.dataframe[0].value["flow"].tolist() == ["1", "15", "29"]
+    app.text_input(key=key).set_value("").run()
+    assert not app.error and caption(app).startswith("40 of" if key == "f_host" else "3 of")
 
 
 def chosen(app: AppTest, *rows: int) -> AppTest:
-    """Rows selected in the table."""
-    key = f"flow_table_{app.session_state['_flow_table_turn']}"
-    app.session_state[key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    """Flows whose number was pressed in the table."""
+    app.session_state[f"_flows_chosen_{app.selectbox(key='pick_flows').value}"] = list(rows)
     return app.run()
 
 
@@ -103,16 +107,17 @@ def test_a_payload_is_shown_and_not_read_as_markup(tmp_path: Path, open_page: Op
     assert all("**b**[a](x)" not in element.value for element in app.markdown)
 
 
-def test_a_large_table_is_chosen_from_by_number(
-    office: tuple[Workspace, Artefact], open_page: Opener, monkeypatch: pytest.MonkeyPatch
+def test_flows_are_chosen_by_number_and_stay_chosen_under_filters(
+    office: tuple[Workspace, Artefact], open_page: Opener
 ) -> None:
-    monkeypatch.setattr(flow_list, "LAZY_ABOVE", 10)
-    workspace, flows = office
-    app = open_page(workspace, "flows")
+    app = open_page(office[0], "flows")
     assert not app.exception and "Press the number" in caption(app)
-    app.session_state[f"_flows_chosen_{flows.id}"] = [3, 7]
-    app.run()
-    assert "**Flow 3**" in words(app) and "Chosen: 3, 7" in words(app)
+    chosen(app, 3, 8)
+    assert "**Flow 3**" in words(app) and "Chosen: 3, 8" in words(app)
+    app.multiselect(key="f_service").set_value(["dns"]).run()
+    assert "**Flow 3**" not in words(app) and "**Flow 8**" in words(app) and "1 of them not in the table" in words(app)
+    app.multiselect(key="f_service").set_value([]).run()
+    assert "**Flow 3**" in words(app)
     next(b for b in app.button if b.label == "Choose none").click().run()
     assert "**Flow 3**" not in words(app)
 
