@@ -111,7 +111,7 @@ def _odd_decimals(texts: Any, unit: Unit, blank: int | None) -> tuple[Numbers, M
 
 
 def counts(texts: Any, *, blank: int | None = 0) -> tuple[Numbers, Mask]:
-    """Whole numbers from 0 to `MOST`; ``12.0`` and ``1.4 M`` too (a thousand, million, billion; decimal)."""
+    """Whole numbers from 0 to `MOST`; ``12.0``, ``1,200`` and ``1.4 M`` too (a thousand, million, billion; decimal)."""
     texts = trimmed(texts)
     shaped = pc.match_substring_regex(texts, r"^\d{1,15}$")
     values = np.asarray(pc.cast(pc.if_else(shaped, texts, "0"), pa.int64()).to_numpy(zero_copy_only=False))
@@ -124,6 +124,8 @@ def counts(texts: Any, *, blank: int | None = 0) -> tuple[Numbers, Mask]:
 
 
 def _odd_counts(texts: Any, blank: int | None) -> tuple[Numbers, Mask]:
+    grouped = pc.match_substring_regex(texts, r"^\d{1,3}([,' \x{a0}\x{202f}]\d{3})+$")
+    texts = pc.if_else(grouped, pc.replace_substring_regex(texts, r"[^\d]", ""), texts)
     parts = pc.extract_regex(texts, r"^(?P<number>\d+(?:\.\d*)?(?:[eE][+]?\d{1,2})?) ?(?P<unit>[kKmMgGtT]?)[iI]?[bB]?$")
     digits = pc.struct_field(parts, "number")
     number = pc.cast(pc.if_else(pc.equal(digits, ""), None, digits), pa.float64())

@@ -159,7 +159,7 @@ def read_mapped(path: str | Path, mapping: Mapping) -> tuple[FlowTable, LogRepor
     text = load_text(path)
     tally = Tally()
     draft = read_through(text, mapping, tally)
-    expected = ", ".join(f"{ours} in {theirs!r}" for ours, theirs in mapping.columns.items())
+    expected = ", ".join(f"{ours} in {' or '.join(map(repr, mapping.names_of(ours)))}" for ours in mapping.columns)
     return _checked(text, "mapping", "table read through a mapping", expected, draft, tally)
 
 
