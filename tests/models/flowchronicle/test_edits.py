@@ -14,8 +14,12 @@ from netsynth_core.models.flowchronicle import (
     DropPattern,
     EditCell,
     FlowChronicle,
+    MergePatterns,
     RenamePattern,
     RestorePattern,
+    SetGap,
+    SetWeight,
+    SplitPattern,
 )
 from netsynth_core.models.flowchronicle.pattern import Fixed, Free, Reused, check_pattern
 
@@ -122,13 +126,23 @@ def random_edit(model: FlowChronicle, rng: np.random.Generator) -> Edit:
     """Some edit, possible or not."""
     names = [p.id for p in (*model.patterns, *model.dropped)] or ["p1"]
     name = names[int(rng.integers(len(names)))]
-    which = int(rng.integers(4))
+    which = int(rng.integers(9))
     if which == 0:
         return DropPattern(pattern=name)
     if which == 1:
         return RestorePattern(pattern=name)
     if which == 2:
         return RenamePattern(pattern=name, name=f"n{rng.integers(9)}")
+    if which == 3:
+        return SetGap(pattern=name, gap=int(rng.integers(1, 3)), within=f"{2 ** int(rng.integers(0, 24))}us")
+    if which == 4:
+        return SetWeight(pattern=name, weight=float(rng.integers(0, 4)))
+    if which == 5:
+        return SplitPattern(pattern=name, gap=int(rng.integers(1, 3)))
+    if which == 6:
+        how = ["in_sequence", "in_common"][int(rng.integers(2))]
+        second = names[int(rng.integers(len(names)))]
+        return MergePatterns(first=name, second=second, how=how, keep=bool(rng.integers(2)))
     chosen = model.columns[int(rng.integers(len(model.columns)))]
     return EditCell(
         pattern=name,
@@ -142,7 +156,7 @@ def random_edit(model: FlowChronicle, rng: np.random.Generator) -> Edit:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_edits_keep_the_invariants_and_replay_to_the_same_bytes(model: FlowChronicle, seed: int) -> None:
     """Undo is replaying fewer edits, redo replaying them again: every state must come back byte for byte."""
     rng = np.random.default_rng(seed)
