@@ -44,6 +44,7 @@ _DTYPES: Final = {
 _STEP: Final = 32 << 20
 """Bytes between two reports of progress."""
 
+_NO_HALT: Final = 1 << 62
 _FIRST_ROWS: Final = 1 << 14
 _SHORTEST: Final = 36
 """Bytes of the shortest record that can be a row: a record header and an IPv4 header."""
@@ -89,12 +90,14 @@ class Decoder:
             self._section, self.position = pcapng.Section(big=self._header.big), pcap.HEADER_SIZE
             self._section.table[:, 0] = pcapng.interface_column(self._header.link)
             self._section.interfaces = 1
+        self.start = self.position
+        """The byte from which on the bytes of the next table are needed."""
         self.done = False
         """Whether the end, or damage that ends reading, was reached."""
         self.truncated = False
         self.notes: list[str] = []
         self._links: dict[int, int] = {}
-        self._start = self.position
+        self._first = self.position
         self._rows_before = 0
         self._counts, self._firsts = np.zeros(CODES, np.int64), np.zeros(CODES, np.int64)
         self._protocols = np.zeros(256, np.int64)
@@ -106,6 +109,8 @@ class Decoder:
             np.zeros(layout.KEYS, np.uint64),
         )
         self._state = np.zeros(layout.STATE, np.int64)
+        self._base = 0
+        self._edge: tuple[int, int, int] | None = None
         # frames, instant of the last one, earliest and latest instant and sum of the true lengths of the rows
         self._totals: tuple[int, ...] = (0, 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min, 0)
         self._rows = 0
@@ -117,9 +122,10 @@ class Decoder:
         Parameters
         ----------
         data
-            Bytes of the file from byte `base` on. Rows point into it, so it must start at the same byte until `take`.
+            Bytes of the file from byte `base` on, which is not behind `start`.
         stop
-            A byte of the file; reading goes a little beyond it where fragments wait for their first one.
+            A byte of the file. Where later fragments wait for their first one there, `REACH` frames beyond it are
+            read too; their rows stay for the next table.
         final
             Whether the file ends with `data`.
         size
@@ -135,19 +141,24 @@ class Decoder:
         if final and self.position > base + len(data):
             # a section header that claims more bytes than the file has
             self._finish(short=True)
-        pause = min(stop, self.position + _STEP) - base
+        if self._rows and base != self._base:
+            self._columns["payload_offset"][: self._rows] += self._base - base
+        self._base = base
+        pause = self._pause(stop)
         while not self.done:
             self._make_room(stop)
-            status = self._decode(data, base, pause, final=final)
+            status = self._decode(data, base, pause - base, final=final)
             if status == layout.PAUSED:
                 packets = self._rows_before + self._rows
                 self._monitor.step("reading packets", min(self.position, size or self.position), size, packets=packets)
-                if self.position < stop:
-                    pause = min(stop, self.position + _STEP) - base
-                elif self._totals[0] < self._state[layout.WAITS_UNTIL]:
-                    pause = self.position - base + 1
-                else:
+                if self._edge is not None:
                     return True
+                if self.position >= stop:
+                    until = int(self._state[layout.WAITS_UNTIL])
+                    if self._totals[0] >= until:
+                        return True
+                    self._edge = self.position, self._rows, until
+                pause = self._pause(stop)
             elif status in (layout.SECTION, layout.INTERFACE_BLOCK):
                 if not self._describe(data, base, final=final):
                     return False
@@ -160,18 +171,22 @@ class Decoder:
         return True
 
     def take(self, data: NDArray[np.uint8]) -> PacketTable:
-        """The rows read since the last call; `data` is what they point into."""
+        """The rows read since the last call up to `stop`; `data` is what they point into."""
         from netsynth_core.capture._kernels import layout
 
-        rows = self._rows
-        if self._totals[0] < self._state[layout.WAITS_UNTIL]:
-            # the table ends before what waits for a first fragment found it; its rows are out of reach from now on
-            self._fragments[1][:, layout.WAIT] = 0
+        whole = self._edge is None or self.done
+        rows = self._rows if whole or self._edge is None else self._edge[1]
+        self.start = self.position if whole or self._edge is None else self._edge[0]
+        self._edge = None
         columns: dict[str, Any] = {name: column[:rows] for name, column in self._columns.items()}
         # zeros that nobody reads cost no memory
         columns["file"] = np.full(rows, self._file, np.uint16) if self._file else np.zeros(rows, np.uint16)
+        kept = _columns(self._rows - rows)
+        for name, column in kept.items():
+            column[:] = self._columns[name][rows : self._rows]
         self._rows_before += rows
-        self._rows, self._columns = 0, _columns(0)
+        self._state[layout.TAKEN] = self._rows_before
+        self._rows, self._columns = len(kept["ts"]), kept
         return PacketTable(data=data, **columns)
 
     def report(self, *, packing: str = "", problem: str = "") -> ReadReport:
@@ -219,15 +234,20 @@ class Decoder:
 
         section, header = self._section, self._header
         rare = self._tunnels or section.has_radio()
+        halt = _NO_HALT if self._edge is None else self._edge[2]
         loop = LOOPS[int(self.format == "pcap"), int(rare)]
         status, at, self._rows, *totals = loop(
-            data, final, pause, section.big, header.record_header, header.fraction_ns, header.swapped, self._tunnels,
+            data, final, pause, halt, section.big, header.record_header, header.fraction_ns, header.swapped, self._tunnels,
             section.table, section.interfaces, self._state, self._counts, self._firsts, self._protocols, *self._room,
             *self._fragments, self.position - base, self._rows, *self._totals, *self._columns.values(),
         )  # fmt: skip
         self._totals = tuple(totals)
         self.position = base + at
         return int(status)
+
+    def _pause(self, stop: int) -> int:
+        """The byte of the file where the kernel comes back; beyond `stop` it counts frames instead."""
+        return min(stop, self.position + _STEP) if self._edge is None else _NO_HALT
 
     def _make_room(self, stop: int) -> None:
         """Columns with room for more rows, about as many as the bytes up to `stop` will need."""
@@ -239,7 +259,7 @@ class Decoder:
         if seen < _FIRST_ROWS // 2:
             more = _FIRST_ROWS
         else:
-            more = int(left * seen / max(self.position - self._start, 1) * 1.05) + 1024
+            more = int(left * seen / max(self.position - self._first, 1) * 1.05) + 1024
         grown = _columns(rows + max(min(more, left // _SHORTEST + 1), rows // 16, 256))
         if rows:
             for name, column in self._columns.items():

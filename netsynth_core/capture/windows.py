@@ -177,8 +177,8 @@ class CaptureWindows:
             source.close()
 
     def _read_window(self, source: _MappedFile | _PackedFile, decoder: Decoder) -> PacketTable:
-        start = decoder.position
-        stop, length = start + self._window, self._window + _SLACK
+        start = decoder.start
+        stop, length = max(start + self._window, decoder.position), self._window + _SLACK
         while True:
             data, final = source.view(start, length)
             if decoder.read(data, source.at, stop, final=final, size=source.size):

@@ -120,7 +120,8 @@ def _group(
 def _whole_packets(packets: PacketTable, kept: Conversations) -> tuple[Conversations, NDArray[np.int64]]:
     """The conversations without later fragments, and the payload size of each position.
 
-    What later fragments carry counts with their first fragment; where that was not captured they are left out.
+    What later fragments carry counts with their first fragment: the one before them or, where the fragments of a
+    datagram come in reversed order, the one behind them. Where that was not captured they are left out.
     """
     rows = kept.packets
     sizes = packets.payload_length[rows].astype(np.int64)
@@ -129,12 +130,22 @@ def _whole_packets(packets: PacketTable, kept: Conversations) -> tuple[Conversat
         return kept, sizes
     flow = np.searchsorted(kept.offsets, parts, side="right")
     first: dict[tuple[int, int, int], int] = {}
+    early: dict[tuple[int, int, int], int] = {}
     for at, number in zip(parts.tolist(), flow.tolist(), strict=True):
         key = (number, int(kept.direction[at]), int(packets.ip_id[rows[at]]))
         if packets.fragment[rows[at]] == 1:
             first[key] = at
-        elif key in first:
+            if key in early:
+                sizes[at] += early[key]
+                early[key] = 0
+        elif key in early or key not in first:
+            # a datagram of this identification began with its end: so do those that follow
+            early[key] = early.get(key, 0) + int(sizes[at])
+        else:
             sizes[first[key]] += sizes[at]
+    for key, left in early.items():
+        if key in first:
+            sizes[first[key]] += left
     whole = packets.fragment[rows] != LATER_FRAGMENT
     before = np.concatenate([[0], np.cumsum(whole)])
     return Conversations(before[kept.offsets], rows[whole], kept.direction[whole]), sizes[whole]

@@ -22,6 +22,7 @@ LONGEST = 0x7FFFFFFF
 MAPPED = 0xFFFF00000000
 KEPT_TOGETHER = 60 * 10**9
 WAITS, MOST_WAITING = 64, 16
+ENDS = ("proto", "src_port", "dst_port", "src_hi", "src_lo", "dst_hi", "dst_lo")
 
 
 class NoCapture(Exception):
@@ -240,7 +241,8 @@ class _Fragments:
         self.known: dict[tuple[object, ...], list[dict[str, Any]]] = {}
 
     def see(self, packet: dict[str, Any], row: dict[str, int], number: int, ts: int) -> None:
-        key = (packet["src"], packet["dst"], packet["ident"], packet["outer"] if len(packet["src"]) == 4 else None)
+        outside = packet.get("shell", packet)
+        key = (outside["src"], outside["dst"], outside["ident"], outside["outer"])
         facts = self.known.setdefault(key, [])
         fact = next((fact for fact in facts if abs(ts - fact["ts"]) <= KEPT_TOGETHER), None)
         if fact is None:
@@ -248,12 +250,13 @@ class _Fragments:
             facts.append(fact)
         fact["ts"] = ts
         if packet["fragment"] == 1:
-            fact["first"] = (row["proto"], row["src_port"], row["dst_port"])
+            shared = ENDS if "shell" in packet else ENDS[:3]
+            fact["first"] = {name: row[name] for name in shared}
             for then, waiting in fact["waiting"][-MOST_WAITING:]:
                 if number - then <= WAITS:
-                    waiting["proto"], waiting["src_port"], waiting["dst_port"] = fact["first"]
+                    waiting.update(fact["first"])
             fact["waiting"] = []
         elif fact["first"] is None:
             fact["waiting"].append((number, row))
         else:
-            row["proto"], row["src_port"], row["dst_port"] = fact["first"]
+            row.update(fact["first"])

@@ -28,9 +28,14 @@ def read_ip(frame: bytes, at: int, true: int, version: int, *, tunnels: bool) ->
         stop = packet["stop"]
         try:
             version, at = _inside(frame, packet)
-            return _headers(frame[: max(stop, 0)], at, stop, version)
+            found = _headers(frame[: max(stop, 0)], at, stop, version)
         except Skip:
             return packet
+        if packet["fragment"] == 1 and found["fragment"] == 0:
+            # the tunnel was fragmented: what this frame holds of the packet inside is its first fragment
+            found |= {"shell": packet, "fragment": 1, "ident": packet["ident"]}
+            found |= {"size": min(found["size"], stop - at), "stop": min(found["stop"], stop)}
+        return found
     return packet
 
 

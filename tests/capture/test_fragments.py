@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsynth_core.capture import PacketTable, read_bytes
+from netsynth_core.capture import PacketTable, ReadOptions, read_bytes
 from netsynth_core.capture._kernels.fragments import REACH, TIMEOUT
 from tests.capture.traffic import CLIENT, CLIENT6, SERVER, SERVER6, START, Frame, ether, ip, pcap, segment, tcp, udp
 
@@ -111,3 +111,44 @@ def test_nonsense_in_fragments_is_read_within_bounds(place: int) -> None:
     header = struct.pack("!BBHI", 44, 0, place, 5)
     six = read([ether(ip(CLIENT6, SERVER6, header * 5 + b"abcdefgh", 44))] * 3)
     assert (six.payload_captured <= 48).all()
+
+
+def cut_up(packet: bytes, *, proto: int, name: int = 21, size: int = 64) -> list[bytes]:
+    """The fragments, as frames, of an IPv4 packet that carries `packet`."""
+    frames = []
+    for at in range(0, len(packet), size):
+        raw = bytearray(ip("203.0.113.1", "203.0.113.2", packet[at : at + size], proto))
+        raw[4:8] = struct.pack("!HH", name, (0x2000 if at + size < len(packet) else 0) | at // 8)
+        frames.append(ether(bytes(raw)))
+    return frames
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_authenticated_datagram_is_known_by_the_protocol_of_its_ip_header(order: int) -> None:
+    header = struct.pack("!BBHII", 17, 4, 0, 1, 1) + bytes(12)
+    packets = read(cut_up(header + bytes(udp(1111, 2222, bytes(150))), proto=51)[::order])
+    assert set(zip(packets.proto.tolist(), packets.src_port.tolist(), strict=True)) == {(17, 1111)}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("kind", ["ip", "gre", "vxlan"])
+def test_all_fragments_of_a_tunnel_are_packets_of_the_flow_inside(kind: str, version: int, order: int) -> None:
+    ends = (CLIENT, SERVER) if version == 4 else (CLIENT6, SERVER6)
+    within = ip(*ends, udp(1111, 2222, bytes(range(200))), 17)
+    proto, body = {
+        "ip": (4 if version == 4 else 41, within),
+        "gre": (47, struct.pack("!HH", 0, 0x0800 if version == 4 else 0x86DD) + within),
+        "vxlan": (17, bytes(udp(7, 4789, struct.pack("!II", 0x08000000, 256) + ether(within)))),
+    }[kind]
+    frames = cut_up(body, proto=proto, size=120)[::order]
+    content = pcap([Frame(START + k * 1000, data) for k, data in enumerate(frames)])
+    packets = read_bytes(content, options=ReadOptions(tunnels=True)).packets
+    whole = read_bytes(pcap([Frame(START, ether(within))])).packets
+    for name in ("src_hi", "src_lo", "dst_hi", "dst_lo", "proto", "src_port", "dst_port"):
+        assert set(getattr(packets, name).tolist()) == set(getattr(whole, name).tolist()), name
+    assert sorted(packets.fragment.tolist()) == [1] + [2] * (len(frames) - 1)
+    assert b"".join(packets.payload(row) for row in range(len(packets))[::order]) == bytes(range(200))
+    assert packets.payload_length.tolist() == packets.payload_captured.tolist()
+    outside = read_bytes(content).packets
+    assert set(outside.src_lo.tolist()) != set(packets.src_lo.tolist())

@@ -1,6 +1,7 @@
 """Windows: one after another they hold what `read_capture` holds, whatever their size and the packing of the file."""
 
 import gzip
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,10 +13,23 @@ from hypothesis import strategies as st
 
 from netsynth_core.capture import CaptureWindows, PacketTable, ReadOptions, read_capture
 from netsynth_core.capture import windows as windows_module
+from netsynth_core.capture._kernels.fragments import REACH
 from netsynth_core.capture.decode import kernels_cached
 from netsynth_core.errors import NetsynthError
-from tests.capture.test_fragments import DATAGRAMS, pieces_of
-from tests.capture.traffic import Frame, block, enhanced, frames_in, interface, mixed, pcap, section, simple, web
+from tests.capture.test_fragments import DATAGRAMS, FILLER, pieces_of
+from tests.capture.traffic import (
+    Frame,
+    block,
+    enhanced,
+    frames_in,
+    interface,
+    mixed,
+    pcap,
+    pcapng,
+    section,
+    simple,
+    web,
+)
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 
@@ -154,3 +168,36 @@ def test_real_captures_read_alike_in_windows() -> None:
         windows = CaptureWindows(path, window_bytes=10_000)
         assert told(list(windows)) == told([whole.packets]), path
         assert asdict(windows.report) == asdict(whole.report), path
+
+
+@pytest.mark.parametrize("gap", [1, REACH - 1, REACH, REACH + 1])
+@pytest.mark.parametrize("kind", [pcap, pcapng])
+def test_a_first_fragment_is_reached_over_every_border_of_windows(
+    tmp_path: Path, gap: int, kind: Callable[[list[Frame]], bytes]
+) -> None:
+    path = tmp_path / "a"
+    first, later, *_ = pieces_of(5, DATAGRAMS[0][2], 17)
+    data = [FILLER] * 30 + [later.data] + [FILLER] * (gap - 1) + [first.data] + [FILLER] * 90
+    path.write_bytes(kind([Frame(FRAMES[0].ts + k, frame) for k, frame in enumerate(data)]))
+    whole = read_capture(path).packets
+    assert int(whole.src_port[30]) == (1001 if gap <= REACH else 0)
+    size = 20 + len(FILLER)
+    for window in range(size // 2, path.stat().st_size + size, size // 2):
+        tables = list(CaptureWindows(path, window_bytes=window))
+        assert told(tables) == told([whole]), window
+
+
+def test_fragments_without_a_first_do_not_make_windows_longer(tmp_path: Path) -> None:
+    path = tmp_path / "orphans.pcap"
+    frames = []
+    for k in range(6000):
+        *_, later = pieces_of(k, DATAGRAMS[0][2], 17)
+        frames.append(Frame(FRAMES[0].ts + k, later.data if k % (REACH // 2) == 0 else FILLER))
+    path.write_bytes(pcap(frames))
+    windows = CaptureWindows(path, window_bytes=20_000)
+    tables = list(windows)
+    longest = max(16 + len(frame.data) for frame in frames)
+    assert len(tables) >= path.stat().st_size // (20_000 + longest * (REACH + 1))
+    assert max(len(table) for table in tables) <= 20_000 // (16 + len(FILLER)) + REACH + 2
+    assert told(tables) == told([read_capture(path).packets])
+    assert asdict(windows.report) == asdict(read_capture(path).report)

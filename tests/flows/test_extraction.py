@@ -184,3 +184,26 @@ def test_what_later_fragments_carry_counts_with_their_first() -> None:
     (words,) = extract_words(packets, flows)
     assert words.sizes is not None and words.sizes.tolist() == [3, 155, 1]
     assert words.delays.tolist() == [0, 0, 0] and len(words.names(0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("order", "sizes"),
+    [
+        ("2 50, 1 100", [150]),
+        ("2 5, 2 50, 1 100", [155]),
+        ("2 50, 1 100, 2 7, 1 200", [150, 207]),
+        ("1 100, 2 50, 1 200, 2 7", [150, 207]),
+        ("2 50, 1 100, 2 7", [157]),
+        ("2 50", []),
+    ],
+)
+def test_fragments_in_reversed_order_count_with_their_own_first(order: str, sizes: list[int]) -> None:
+    parts = [tuple(map(int, part.split())) for part in order.split(",")]
+    packets = table(
+        [
+            P(START + k, "192.0.2.1", 5000, "192.0.2.9", 9, 0, 17, length=length, ip_id=7, fragment=fragment)
+            for k, (fragment, length) in enumerate(parts)
+        ]
+    )
+    groups = extract_words(packets, meter_flows(packets))
+    assert [size for words in groups if words.sizes is not None for size in words.sizes.tolist()] == sizes

@@ -6,8 +6,9 @@ An interface is a column of a table; the fields of a packet are what the readers
 import numpy as np
 
 # what the kernel counts besides frames and rows
-UNDATED, WAITS_UNTIL, STATE = range(3)
-"""Frames without an instant; the frame until which later fragments wait for a first one."""
+UNDATED, WAITS_UNTIL, TAKEN, STATE = range(4)
+"""Frames without an instant; the number of the frame before which later fragments wait for a first one; rows that
+left the columns with earlier windows."""
 
 # an interface: a column of a (INTERFACE, n) table
 LINK, WAY, LINK_SIZE, TYPE_AT, EXPONENT, BINARY, OFFSET, SNAPLEN, MULTIPLIER, LIMIT, FRAMES, INTERFACE = range(12)
@@ -21,17 +22,19 @@ WIFI, WIFI_RADIOTAP, WIFI_PRISM, WIFI_AVS, WIFI_PPI = range(8, 13)
 
 # why the kernel came back
 FULL, PAUSED, SHORT, DAMAGED, SECTION, INTERFACE_BLOCK = range(6)
-"""Columns full; `pause` reached; the bytes end before the next record does; a record that cannot be; a section header;
-an interface description."""
+"""Columns full; `pause` or `halt` reached; the bytes end before the next record does; a record that cannot be; a
+section header; an interface description."""
 
 NO_INSTANT = np.iinfo(np.int64).min
 
 # the fields of one packet: where its IP header is and of which version; protocol, ports, length by the IP header; where
-# the transport header, the payload and its end are; TCP's numbers; identification; one of the values below
+# the transport header, the payload and its end are; TCP's numbers; identification; one of the values below. Of a packet
+# that was found in the first fragment of another one: where the header of that is (0: it was not) and its version; the
+# identification is then of that. Of a later fragment of a tunnel: 1 + the place that has the addresses inside
 (
     IP, VERSION, PROTO, SOURCE, DESTINATION, SIZE, BEGIN, AT_PAYLOAD, STOP,
-    SEQ, ACK, FLAGS, WINDOW, IDENT, FRAGMENT, FIELDS,
-) = range(16)  # fmt: skip
+    SEQ, ACK, FLAGS, WINDOW, IDENT, FRAGMENT, SHELL, SHELL_VERSION, ELSEWHERE, FIELDS,
+) = range(19)  # fmt: skip
 
 WHOLE, FIRST, LATER = range(3)
 """Values of the column `fragment`: a whole packet, a first fragment, a later one."""
@@ -47,6 +50,7 @@ REACH = 64
 WAITING = 16
 """Later fragments of one datagram that can wait for their first."""
 
-# per place: instant of the last fragment, protocol and ports of the first fragment (-1 unknown), how many rows wait
-TS, PROTOCOL, PORTS, WAIT, FACTS = range(5)
+# per place: instant of the last fragment; protocol (-1 unknown) and ports of the first fragment, and where they are
+# those of a packet inside (MOVED 1) its four words of addresses; how many rows wait
+TS, PROTOCOL, PORTS, MOVED, ADDRESSES, WAIT, FACTS = *range(5), 8, 9
 KEYS = 5

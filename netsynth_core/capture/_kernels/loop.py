@@ -8,12 +8,13 @@ and fro for every packet.
 
 import numpy as np
 
-from netsynth_core.capture._kernels.fragments import attribute
+from netsynth_core.capture._kernels.fragments import attribute, move
 from netsynth_core.capture._kernels.layout import (
     ACK,
     AT_PAYLOAD,
     BEGIN,
     DESTINATION,
+    ELSEWHERE,
     FLAGS,
     FRAGMENT,
     FRAMES,
@@ -29,6 +30,7 @@ from netsynth_core.capture._kernels.layout import (
     SIZE,
     SOURCE,
     STOP,
+    TAKEN,
     TYPE_AT,
     VERSION,
     WAITS_UNTIL,
@@ -65,7 +67,7 @@ def _build(classic, rare):
 
     @inner
     def decode(
-        data, final, pause, big, header, fraction, swapped, tunnels, interfaces, known, state, counts, firsts,
+        data, final, pause, halt, big, header, fraction, swapped, tunnels, interfaces, known, state, counts, firsts,
         protocols, fields, inside, keys, facts, waiting, key, at, row, frame, last, earliest, latest, total,
         o_ts, o_src_hi, o_src_lo, o_dst_hi, o_dst_lo, o_proto, o_src_port, o_dst_port, o_ip_length, o_flags,
         o_seq, o_ack, o_window, o_ttl, o_payload_offset, o_payload_length, o_payload_captured,
@@ -81,6 +83,8 @@ def _build(classic, rare):
             Whether the file ends where `data` ends.
         pause : int
             Come back before the first record that starts here or later.
+        halt : int
+            Come back once so many frames of the file were read.
         big, header, fraction, swapped
             Byte order, and for classic pcap what `records.read_record` takes.
         tunnels : bool
@@ -111,7 +115,7 @@ def _build(classic, rare):
         capacity = len(o_ts)
         status = FULL
         while row < capacity:
-            if at >= pause:
+            if at >= pause or frame >= halt:
                 status = PAUSED
                 break
             if classic:
@@ -192,8 +196,9 @@ def _build(classic, rare):
                     continue
                 if fields[FRAGMENT] != WHOLE:
                     until = attribute(
-                        data, fields, ts, frame, row, keys, facts, waiting, key, o_proto, o_src_port, o_dst_port
-                    )
+                        data, fields, ts, frame, row, state[TAKEN], keys, facts, waiting, key,
+                        o_proto, o_src_port, o_dst_port, o_src_hi, o_src_lo, o_dst_hi, o_dst_lo,
+                    )  # fmt: skip
                     state[WAITS_UNTIL] = most(state[WAITS_UNTIL], until)
                 ip = fields[IP]
                 version = fields[VERSION]
@@ -223,6 +228,8 @@ def _build(classic, rare):
                 o_dst_hi[row] = be64(data, ip + 24)
                 o_dst_lo[row] = be64(data, ip + 32)
                 o_ttl[row] = byte(data, ip + 7)
+            if rare and fragment != WHOLE and fields[ELSEWHERE] != 0:
+                move(facts, fields[ELSEWHERE] - 1, row, o_src_hi, o_src_lo, o_dst_hi, o_dst_lo)
             seen = least(payload, end)
             o_ts[row] = ts
             o_proto[row] = proto

@@ -8,10 +8,18 @@ from netsynth_core.capture._kernels.layout import (
     BEGIN,
     DESTINATION,
     FIELDS,
+    FIRST,
     FRAGMENT,
+    IDENT,
+    IP,
     LATER,
     PROTO,
+    SHELL,
+    SHELL_VERSION,
+    SIZE,
     STOP,
+    VERSION,
+    WHOLE,
     WIFI,
     WIFI_AVS,
     WIFI_PPI,
@@ -135,7 +143,8 @@ def _tunnelled(data, begin, end, proto, port):
 def read_any_frame(data, start, end, true, way, size, place, tunnels, fields, inside):
     """As `network.read_frame`, through radio too.
 
-    With `tunnels` it is the packet that the packet carries, where that is whole; `inside` is room for its fields.
+    With `tunnels` it is the packet that the packet carries, where its headers are whole; `inside` is room for its
+    fields. Where the tunnel's packet was fragmented and the one inside was not, that is the first fragment.
     """
     if way >= WIFI:
         why, at = _radio(data, start, end, way)
@@ -152,6 +161,12 @@ def read_any_frame(data, start, end, true, way, size, place, tunnels, fields, in
     if found == OK:
         limit = least(end, fields[STOP])
         if read_headers(data, at, limit, fields[STOP] - at, version, inside) == OK:
+            if fields[FRAGMENT] == FIRST and inside[FRAGMENT] == WHOLE:
+                # the later fragments of the tunnel belong to the packet inside, of which this frame holds the start
+                inside[SHELL], inside[SHELL_VERSION] = fields[IP], fields[VERSION]
+                inside[IDENT], inside[FRAGMENT] = fields[IDENT], FIRST
+                inside[SIZE] = least(inside[SIZE], fields[STOP] - at)
+                inside[STOP] = least(inside[STOP], fields[STOP])
             for k in range(FIELDS):
                 fields[k] = inside[k]
     return why
