@@ -96,6 +96,9 @@ def _by_names_and_values(header: Sequence[str], sample_rows: Sequence[Sequence[s
     for kind in ("packets", "bytes"):
         if f"fwd_{kind}" in found and f"bwd_{kind}" in found:
             found.pop(kind, None)
+        elif kind not in found and f"fwd_{kind}" not in found and names.get(found.get(f"bwd_{kind}", "")) in _ONE_WAY:
+            # the d of NetFlow's dPkts and dOctets is for delta
+            found[kind] = found.pop(f"bwd_{kind}")
     return {ours: found[ours] for ours in FIELDS if ours in found}
 
 
@@ -247,9 +250,9 @@ _SRC, _DST = (
 )
 _IP, _PORT = r"(ip|ipv4|ipaddr|addr|address|ipaddress|host|h|a|ipv4addr|computer|device)", r"(port|pt|p|portnumber|prt)"
 _FWD, _BWD = (
-    r"(src|source|orig|originator|initiator|fwd|forward|client|cli|s|s2d|c2s|toserver|srctodst|src2dst|sent|send|tx"
+    r"(src|source|orig|originator|initiator|fwd|forward|client|cli|s2d|c2s|toserver|srctodst|src2dst|sent|send|tx"
     r"|transmit|transmitted|up|upload|uploaded|outbound|outgoing|sender|ab|atob)",
-    r"(dst|dest|destination|resp|responder|bwd|backward|server|srv|d|d2s|s2c|toclient|dsttosrc|dst2src|rev|reverse"
+    r"(dst|dest|destination|resp|responder|bwd|backward|server|srv|d2s|s2c|toclient|dsttosrc|dst2src|rev|reverse"
     r"|received|receive|recv|rcvd|rx|down|download|downloaded|inbound|incoming|receiver|ba|btoa)",
 )
 _PKT, _BYT = (
@@ -282,14 +285,14 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "src_port": (rf"{_SRC}{_PORT}|sp|sport|l4srcport|srcprt|sourcetransportport|portsrc|porta",),
     "dst_port": (rf"{_DST}{_PORT}|dp|dport|l4dstport|dstprt|destinationtransportport|portdst|portb", "port"),
-    "fwd_packets": (rf"{_FWD}{_PKT}|{_PKT}{_FWD}|tot(al)?fwd{_PKT}|ipkt|spkts",),
-    "bwd_packets": (rf"{_BWD}{_PKT}|{_PKT}{_BWD}|tot(al)?(bwd|backward){_PKT}|opkt|reversepacketdeltacount",),
-    "fwd_bytes": (rf"{_FWD}(ip)?{_BYT}|{_BYT}{_FWD}|ibyt|sbytes|totlenfwdpkts|totallengthoffwdpackets?",),
+    "fwd_packets": (rf"({_FWD}|s){_PKT}|{_PKT}{_FWD}|tot(al)?fwd{_PKT}|ipkt",),
+    "bwd_packets": (rf"({_BWD}|d){_PKT}|{_PKT}{_BWD}|tot(al)?(bwd|backward){_PKT}|opkt|reversepacketdeltacount",),
+    "fwd_bytes": (rf"({_FWD}|s)(ip)?{_BYT}|{_BYT}{_FWD}|ibyt|totlenfwdpkts|totallengthoffwdpackets?",),
     "bwd_bytes": (
-        rf"{_BWD}(ip)?{_BYT}|{_BYT}{_BWD}|obyt|dbytes|totlenbwdpkts|totallengthofbwdpackets?|reverseoctetdeltacount",
+        rf"({_BWD}|d)(ip)?{_BYT}|{_BYT}{_BWD}|obyt|totlenbwdpkts|totallengthofbwdpackets?|reverseoctetdeltacount",
     ),
-    "packets": (rf"{_PKT}|inpkts|dpkts|packetdeltacount|tot{_PKT}|total{_PKT}|num{_PKT}|bidirectional{_PKT}",),
-    "bytes": (rf"{_BYT}|inbytes|doctets|octetdeltacount|tot{_BYT}|total{_BYT}|num{_BYT}|byt|bidirectional{_BYT}",),
+    "packets": (rf"{_PKT}|inpkts|packetdeltacount|tot{_PKT}|total{_PKT}|num{_PKT}|bidirectional{_PKT}",),
+    "bytes": (rf"{_BYT}|inbytes|octetdeltacount|tot{_BYT}|total{_BYT}|num{_BYT}|byt|bidirectional{_BYT}",),
     "flags": ("flags|flg|tcpflags|tcpcontrolbits|flgs|tcpflag",),
     "service": ("service|app|application|appproto|appname|applicationname|l7proto|l7protocol|applicationprotocol",),
     "state": ("connstate|state|connectionstate",),

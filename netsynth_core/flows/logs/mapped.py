@@ -46,8 +46,9 @@ def read_through(text: Text, mapping: Mapping, tally: Tally) -> Draft:
     lines = rows_after(text, number)
     sheet = read_sheet(text, lines, names, tally, delimiter=mapping.delimiter, wanted=wanted)
     reading = _Reading(Rows(sheet, tally), mapping, names)
-    reading.times()
     reading.ends()
+    reading.times()
+    reading.ports()
     reading.counts()
     reading.words()
     rows = reading.rows
@@ -87,7 +88,7 @@ class _Reading:
             first = int(self.rows.sheet.lines[bad].min())
             cell = " or ".join(map(repr, self.mapping.names_of(ours)))
             odd = f"{count(int(bad.sum()), 'cell')} of {cell} (first in line {first})"
-            self.notes.append(f"{odd} hold no {FIELDS[ours].partition(',')[0]}; they were taken as empty.")
+            self.notes.append(f"No {FIELDS[ours].partition(',')[0]} in {odd}: taken as empty.")
         self.rows.values[name] = np.where(ok, values, empty)
         return np.asarray(self.rows.values[name])
 
@@ -111,7 +112,7 @@ class _Reading:
             rows.values["duration"] = np.zeros(len(rows.sheet), np.int64)
 
     def ends(self) -> None:
-        """Set addresses, ports and protocol."""
+        """Set addresses and protocol."""
         rows = self.rows
         rows.put("src_ip", cells.addresses(self.cells("src_ip")), NO_ADDRESS)
         rows.put("dst_ip", cells.addresses(self.cells("dst_ip")), NO_ADDRESS)
@@ -119,6 +120,10 @@ class _Reading:
         rows.put("proto", cells.protocols(known), NO_PROTOCOL)
         if not self.has("proto"):
             self.notes.append("No column says the protocol: every flow is taken as TCP.")
+
+    def ports(self) -> None:
+        """Set the ports."""
+        rows = self.rows
         source = self.lenient("src_port", cells.ports(self.cells("src_port")), UNSET_PORT, "src_port")
         target = self.lenient("dst_port", cells.ports(self.cells("dst_port"), blank=0), 0, "dst_port")
         ported = rows.is_proto("TCP", "UDP") & rows.good
