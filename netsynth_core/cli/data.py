@@ -69,9 +69,9 @@ def flows_command(
     without_plugins()
     without_threads()
     from netsynth_core.capture.options import ReadOptions
+    from netsynth_core.flows.facts import flow_facts
     from netsynth_core.flows.metering import MeterParams
     from netsynth_core.flows.source import read_flows
-    from netsynth_core.workspace.contents import flow_facts
 
     if output is None:
         raise InvalidParameter("Nothing says where to write.", hint="Name a file with -o, such as -o flows.csv.")

@@ -46,11 +46,11 @@ def fit_command(
 
     Ctrl-\\ ends the search of a flow-level kind and keeps the best so far; Ctrl-C keeps nothing.
     """
+    from netsynth_core.flows.facts import flow_notes
     from netsynth_core.flows.words_io import notes_on
     from netsynth_core.models.document import write_document
     from netsynth_core.models.generator import Level
     from netsynth_core.models.registry import get_kind
-    from netsynth_core.workspace.contents import flow_notes
     from netsynth_core.workspace.fitting import fit_model
     from netsynth_core.workspace.steps import words_of_path
 

@@ -196,12 +196,13 @@ def _swap(made: Path, folder: Path, old: Path) -> None:
 
 def _material(inputs: Sequence[Path], options: "ReadOptions | None", monitor: Monitor) -> _Material:
     from netsynth_core.flows.extraction import extract_words
+    from netsynth_core.flows.facts import flow_facts
     from netsynth_core.flows.source import read_flows
 
     if len(inputs) == 1 and (inputs[0] / "workspace.json").exists():
         return _from_workspace(Workspace.open(inputs[0]), monitor)
     source = read_flows(list(inputs), options=options, monitor=monitor)
-    facts = contents.flow_facts(source)
+    facts = flow_facts(source)
     if not len(source.flows):
         raise NotEnoughData(f"{inputs[0]} holds no flow.", hint="Give a capture with IP packets, or a table with rows.")
     groups = []

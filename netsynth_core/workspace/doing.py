@@ -11,6 +11,7 @@ from typing import Any
 
 from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError, TruncatedCapture, UnknownFormat
 from netsynth_core.files import storage_error, write_text
+from netsynth_core.flows.facts import byte_total, packet_total
 from netsynth_core.models.document import write_document
 from netsynth_core.models.generator import Level
 from netsynth_core.models.registry import get_kind
@@ -219,7 +220,7 @@ def _sample(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Arte
     def fill(folder: Path) -> dict[str, Any]:
         if isinstance(made, FlowTable):
             write_flow_table(folder / contents.FLOWS, made)
-            packets, size = contents.packet_total(made), contents.byte_total(made)
+            packets, size = packet_total(made), byte_total(made)
             return {"content": "flows", "flows": len(made), "packets": packets, "bytes": size}
         return {"content": "words", "words": len(made), "files": contents.write_groups(folder, [made])}
 
