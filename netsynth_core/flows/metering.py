@@ -9,6 +9,7 @@ after 5 s (tcp_attempt_delay): a late answer belongs to it. And who is the origi
 as in Zeek, never by payload: the same traffic gives the same flows whether its payload was captured or cut off.
 """
 
+import secrets
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 OPEN: Final = 1 << 19
 """Flows that are open at once where memory is bounded."""
+
+KEYS: Final = 11
+"""Secret numbers that the table of flows is kept by."""
 
 _AT_ONCE: Final = 1 << 16
 """Flows that are labelled at once."""
@@ -81,7 +85,9 @@ class Mark(IntFlag):
     KEEP_ALIVE = 32
     """No or one byte below what was sent already (RFC 9293 section 3.8.4)."""
     DUPLICATE_FRAME = 64
-    """The same packet was captured twice: as the one before it of its side, IP identification too, within 0.1 s."""
+    """The same packet was captured twice: as the one before it of its side, IP identification too, within 0.1 s. Where
+    there is no identification (IPv6, and 0) a TCP packet that is sent but once, within 1 ms: with SYN, FIN, data or
+    RST and ACK."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +223,8 @@ class FlowMeter:
         self._retired = None if keep_packets else RetiredFlows(folder, held)
         self._most = np.iinfo(np.int32).max if keep_packets else max(most_open, 2)
         room = min(1 << 14, self._most)
+        # secret, or a capture could be made whose flows all fall together; nothing else depends on them
+        self._keys = np.frombuffer(secrets.token_bytes(8 * KEYS), np.uint64) | np.uint64(1)
         self._table = np.zeros(1 << 15, np.uint64)
         self._flows = np.zeros(room, kernels.FLOW)
         self._sides = np.zeros(2 * room, kernels.SIDE)
@@ -255,7 +263,8 @@ class FlowMeter:
                 packets.ip_length, packets.ip_id, packets.payload_offset, packets.payload_length,
                 packets.payload_captured, packets.header_length, packets.fragment, packets.data,
                 self._servers, self._answers, self._idle, _ns(self.params.active_timeout), _ns(self.params.linger),
-                self._table, self._flows, self._sides, self._free, self._counts, flow, direction, marks, heads,
+                self._keys, self._table, self._flows, self._sides, self._free, self._counts,
+                flow, direction, marks, heads,
             )  # fmt: skip
             rows = heads[: self._counts[2]]
             self._heads.add(packets, rows, 2 * flow[rows].astype(np.int64) + direction[rows])
@@ -315,7 +324,7 @@ class FlowMeter:
         while 4 * (self._counts[0] - self._counts[3]) > size:
             size *= 2
         self._table = np.zeros(size, np.uint64)
-        self._counts[1] = self._kernels.rehash(self._table, self._flows, self._sides, int(self._counts[0]))
+        self._counts[1] = self._kernels.rehash(self._keys, self._table, self._flows, self._sides, int(self._counts[0]))
 
     def _hurry(self, clock: int) -> NDArray[np.int64]:
         """The half of the open flows that was silent the longest: they end although none of their timeouts passed."""

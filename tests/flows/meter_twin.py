@@ -191,7 +191,7 @@ def twin(
         doubled = False
         if flow is not None:
             me = flow.sides[way]
-            doubled = bool(p.ip_id and not p.fragment and me.packets and me.print == echo and p.at - me.last < S // 10)
+            doubled = bool(me.packets and me.print == echo and is_echo(p, p.at - me.last))
             if is_old(flow, p, params) or (p.proto == 6 and is_over(flow, p, params, doubled)):
                 flow = None
         if flow is None:
@@ -217,6 +217,16 @@ def twin(
         marks[row] |= Mark.DUPLICATE_FRAME if doubled else 0
         me.last, me.print = p.at, echo
     return [summary(flow, packets, ways) for flow in flows], marks
+
+
+def is_echo(p: P, gap: int) -> bool:
+    """Whether a packet like the one before it of its side is the same one, captured twice."""
+    if p.fragment:
+        return False
+    if p.ip_id:
+        return gap < S // 10
+    once = p.length or p.flags & (SYN | FIN) or p.flags & (RST | ACK) == RST | ACK
+    return p.proto == 6 and bool(once) and gap < S // 1000
 
 
 def is_old(flow: TwinFlow, p: P, params: MeterParams) -> bool:

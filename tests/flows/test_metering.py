@@ -1,6 +1,7 @@
 """Metering: equal to a plain twin on random traffic, Zeek's states on scripted conversations, each rule by itself."""
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
 
@@ -212,6 +213,43 @@ def test_no_packet_and_no_byte_is_lost(packets: list[P]) -> None:
     assert int(frame["fwd_bytes"].sum() + frame["bwd_bytes"].sum()) == sum(p.size for p in packets)
 
 
+@pytest.mark.parametrize("order", [(0, 0, 1, 1), (0, 1, 0, 1)])
+@pytest.mark.parametrize("hosts", [(A, B), ("2001:db8::1", "2001:db8::2")])
+def test_a_refused_connection_captured_twice_without_identifications_is_one(
+    order: tuple[int, ...], hosts: tuple[str, str]
+) -> None:
+    one, other = hosts
+    frames = [P(0, one, 40000, other, 80, SYN, seq=1), P(0, other, 80, one, 40000, RST | ACK, ack=2)]
+    script = [frames[which]._replace(at=START + k * 20_000) for k, which in enumerate(order)]
+    metered = meter_flows(table(script))
+    assert metered.flows.frame[["state", "history", "fwd_packets"]].to_numpy().tolist() == [["REJ", "Sr", 2]]
+    seen: set[int] = set()
+    for which, mark in zip(order, metered.marks.tolist(), strict=True):
+        assert bool(mark & Mark.DUPLICATE_FRAME) == (which in seen)
+        seen.add(which)
+    later = [frames[0]._replace(at=START), frames[1]._replace(at=START + 10), frames[0]._replace(at=START + S // 500)]
+    assert len(meter_flows(table(later)).flows) == 2
+
+
+def test_flows_that_are_chosen_to_fall_together_do_not() -> None:
+    rng = np.random.default_rng(5)
+    net, bits, ports = 10 << 24, rng.integers(0, 1 << 24, 6000), rng.integers(0, 1 << 12, 6000)
+    # both the sum and the difference of the two ends are the same for all
+    packets = [
+        P(START + k, str(IPv4Address(net | a)), p, str(IPv4Address(net | a ^ 0xFFFFFF)), p ^ 0xFFF, proto=17)
+        for k, (a, p) in enumerate(zip(bits.tolist(), ports.tolist(), strict=True))
+    ]
+    meter = FlowMeter()
+    meter.feed(table(packets))
+    assert meter.flow_count > 5900
+    free = np.flatnonzero(meter._table == 0)
+    assert np.diff(free).max() < 100
+    again = [p._replace(at=p.at + S, src=p.dst, sport=p.dport, dst=p.src, dport=p.sport) for p in packets]
+    told = meter.flow_count
+    meter.feed(table(again))
+    assert meter.flow_count == told
+
+
 def test_the_table_grows_with_the_number_of_keys() -> None:
     packets = [P(START + k, A, 1024 + k, B, 80, ACK) for k in range(5000)]
     packets += [P(START + 5000 + k, B, 80, A, 1024 + k, ACK) for k in range(5000)]
@@ -333,6 +371,8 @@ HANDSHAKE = [
         ([data(20, 1, 0, window=7)], [0]),
         ([data(20, 1, 10, ip_id=9), data(21, 1, 10, ip_id=9)], [0, Mark.RETRANSMISSION | Mark.DUPLICATE_FRAME]),
         ([data(20, 1, 10, ip_id=9), data(21, 1, 10, ip_id=10)], [0, Mark.RETRANSMISSION]),
+        ([data(20, 1, 10), data(20, 1, 10)], [0, Mark.RETRANSMISSION | Mark.DUPLICATE_FRAME]),
+        ([data(20, 1, 0)] * 2, [Mark.DUPLICATE_ACK] * 2),
     ],
 )
 def test_the_story_of_each_mark(script: list[P], marks: list[int]) -> None:

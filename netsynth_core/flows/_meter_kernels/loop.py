@@ -13,11 +13,11 @@ from netsynth_core.flows._meter_kernels.tcp import (
     tcp_packet,
 )
 
-_SYN, _ACK = np.array([2, 16])
+_FIN, _SYN, _RST, _ACK = np.array([1, 2, 4, 16])
 _ACTIVE = np.uint8(7)
 _LETTER_D = np.int64(4)
 _HEAD, _OVER = np.array([64, 128], np.uint8)
-_AGAIN = 100_000_000
+_AGAIN, _AT_ONCE = np.array([100_000_000, 1_000_000])
 _BROADCAST = 0x0000FFFFFFFFFFFF
 
 
@@ -32,11 +32,27 @@ def _mix(value):
 
 
 @part
-def _hash(a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto):
-    """Hash of a flow key, equal in both directions (all parts are symmetric in the two ends)."""
-    a = a_lo ^ (a_hi * np.uint64(0x9E3779B97F4A7C15)) ^ (np.uint64(a_port) << np.uint64(40))
-    b = b_lo ^ (b_hi * np.uint64(0x9E3779B97F4A7C15)) ^ (np.uint64(b_port) << np.uint64(40))
-    return _mix((a + b) * np.uint64(0xD6E8FEB86659FD93) ^ _mix(a ^ b) ^ np.uint64(proto))
+def _words(keys, at, hi, lo):
+    """The sum of the four words of 32 bits of an address, each times a key."""
+    half = np.uint64(32)
+    low = np.uint64(0xFFFFFFFF)
+    return keys[at] * (lo & low) + keys[at + 1] * (lo >> half) + keys[at + 2] * (hi & low) + keys[at + 3] * (hi >> half)
+
+
+@part
+def _hash(keys, a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto):
+    """Hash of a flow key, equal in both directions: the lesser end counts first.
+
+    Words of 32 bits, each times a secret key, are summed (Lemire and Kaser, "Strongly universal string hashing is
+    fast", 2014, MULTILINEAR): nobody can choose addresses and ports that fall together.
+    """
+    if a_lo > b_lo or (a_lo == b_lo and (a_hi > b_hi or (a_hi == b_hi and a_port > b_port))):
+        a_hi, b_hi = b_hi, a_hi
+        a_lo, b_lo = b_lo, a_lo
+        a_port, b_port = b_port, a_port
+    ports = np.uint64(a_port) << np.uint64(16) | np.uint64(b_port)
+    ends = _words(keys, 0, a_hi, a_lo) + _words(keys, 4, b_hi, b_lo)
+    return _mix(ends + keys[8] * ports + keys[9] * np.uint64(proto) + keys[10])
 
 
 @part
@@ -60,24 +76,24 @@ def _begun_by_other(proto, bits, sport, dport, dst_lo, server):
 
 
 @part
-def rehash(table, flows, sides, count):
-    """Fill a table with the open flows of the first `count` records; returns how many they are.
+def rehash(keys, table, flows, sides, count):
+    """Fill a table with the open flows of the first `count` records by secret keys; returns how many they are.
 
     Entries are the high half of the hash and the flow + 1.
     """
     mask = len(table) - 1
-    keys = 0
+    filled = 0
     for f in range(count):
         w = flows[f]
         if w.serial == 0 or sides[2 * f].notes & _OVER:
             continue
-        h = _hash(w.src_hi, w.src_lo, w.dst_hi, w.dst_lo, w.sport, w.dport, w.proto)
+        h = _hash(keys, w.src_hi, w.src_lo, w.dst_hi, w.dst_lo, w.sport, w.dport, w.proto)
         slot = np.int64(h & np.uint64(mask))
         while table[slot] != 0:
             slot = (slot + 1) & mask
         table[slot] = (h & np.uint64(0xFFFFFFFF00000000)) | np.uint64(f + 1)
-        keys += 1
-    return keys
+        filled += 1
+    return filled
 
 
 @part
@@ -104,15 +120,15 @@ def ended(flows, sides, count, idle, active, linger, clock, found):
 def meter(
     begin, order, ts, src_hi, src_lo, dst_hi, dst_lo, proto, src_port, dst_port, flags, seq, ack, window,
     ip_length, ip_id, payload_offset, payload_length, payload_captured, header_length, fragment, data,
-    server, answers, idle, active, linger, table, flows, sides, free, counts, flow, direction, marks, heads,
+    server, answers, idle, active, linger, keys, table, flows, sides, free, counts, flow, direction, marks, heads,
 ):  # fmt: skip
     """Give each packet its flow, side and marks, and move the state of its flow on.
 
     Parameters: `begin` position in `order` to start at; `order` rows in order of time, empty for the order they have;
     `server` 65536 flags per TCP (row 0) and UDP (row 1) port; `answers` the ICMP type that answers each type (-1 =
-    none) per protocol number; `idle` ns per IP protocol number; `active` and `linger` ns. State: `table` of keys (a
-    power of two long), `flows` and `sides` records, zero where unused, `free` a stack of records to
-    use again, `counts` (records used or free, keys, heads, free ones, flows so far).
+    none) per protocol number; `idle` ns per IP protocol number; `active` and `linger` ns. `keys` 11 secret
+    numbers. State: `table` of flow keys (a power of two long), `flows` and `sides` records, zero where unused, `free` a
+    stack of records to use again, `counts` (records used or free, keys, heads, free ones, flows so far).
     Filled per packet: `flow`, `direction` (the side), `marks`; `heads` lists the packets that are the first with
     payload of their side. Returns the position it came to: less than the number of packets when `flows` or `table`
     need more room.
@@ -133,7 +149,7 @@ def meter(
                 dport = answer
         s_hi, s_lo, d_hi, d_lo = src_hi[i], src_lo[i], dst_hi[i], dst_lo[i]
         now = ts[i]
-        h = _hash(s_hi, s_lo, d_hi, d_lo, sport, dport, p)
+        h = _hash(keys, s_hi, s_lo, d_hi, d_lo, sport, dport, p)
         slot = np.int64(h & np.uint64(mask))
         way = np.int64(-1)
         f = np.int64(-1)
@@ -163,9 +179,11 @@ def meter(
             me = sides[2 * f + way]
             gap = now - w.last
             # fragments of one packet look alike here
-            doubled = (
-                ip_id[i] != 0 and fragment[i] == 0 and me.print == echo and me.packets > 0 and now - me.last < _AGAIN
-            )
+            if me.print == echo and me.packets > 0 and fragment[i] == 0:
+                doubled = now - me.last < (_AGAIN if ip_id[i] != 0 else _AT_ONCE if tcp else 0)
+                if ip_id[i] == 0 and payload_length[i] == 0 and not bits & (_SYN | _FIN):
+                    # acknowledgements, and the RST that answers each of several segments, are sent alike
+                    doubled = doubled and bits & (_RST | _ACK) == _RST | _ACK
             fresh = gap > idle[p] or now - w.first > active
             if not fresh and p == 6:
                 peer = sides[2 * f + 1 - way]

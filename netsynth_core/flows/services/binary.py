@@ -52,7 +52,10 @@ def mysql(e: Evidence) -> Mask:
 
     def greeting(s: Side) -> Mask:
         length = s.number(0, 3, little=True)
-        digit = (s.byte(5) >= 0x33) & (s.byte(5) <= 0x39)
+        # a version such as 8.0.36 or 11.4.2-MariaDB
+        digit = (s.byte(5) >= 0x31) & (s.byte(5) <= 0x39)
+        wide = (s.byte(6) >= 0x30) & (s.byte(6) <= 0x39) & (s.byte(7) == 0x2E)
+        digit &= (s.byte(6) == 0x2E) | wide
         return as_mask(((s.byte(4) == 10) | (s.byte(4) == 9)) & digit & (length >= 30) & (length + 4 >= s.size))
 
     def refusal(s: Side) -> Mask:
