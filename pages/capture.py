@@ -43,35 +43,64 @@ def open_form(workspace: Workspace, *, expanded: bool) -> None:
             given = st.file_uploader(
                 "Capture or flow table", max_upload_size=MAX_UPLOAD_MB, key="upload", label_visibility="collapsed"
             )
+            st.caption(f"At most {MAX_UPLOAD_MB} MB; larger files are opened by their path.")
             if given is not None and st.button("Take it into the workspace", type="primary", key="take_upload"):
+                name = Path(given.name).name or "upload"
                 with tempfile.TemporaryDirectory() as folder:
-                    suffixes = "".join(Path(given.name).suffixes[-2:])
-                    path = Path(folder) / f"upload{suffixes if suffixes.replace('.', '').isalnum() else ''}"
+                    path = Path(folder) / upload_name(name)
                     path.write_bytes(given.getbuffer())
-                    jobs.take_in(workspace, path, copy=True, name=Path(given.name).name)
+                    jobs.take_in(workspace, path, copy=True, name=name)
 
 
-def unread_part(workspace: Workspace, captures: list[Artefact], read: list[Artefact]) -> None:
-    """Files that are in the workspace but were not read yet."""
+def upload_name(name: str) -> str:
+    """A name for the file of an upload: its own, without what a file system might take amiss."""
+    kept = "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).lstrip(".")
+    return kept[-120:] or "upload"
+
+
+def unread(workspace: Workspace, captures: list[Artefact], read: list[Artefact]) -> list[Artefact]:
+    """Files that are in the workspace, were not read, and are not being read now."""
     used = {ref.id for flows in read for ref in flows.inputs}
     busy = {id for job in jobs.active(workspace) for id in job.recipe.inputs}
-    for capture in captures:
-        if capture.id in used | busy:
-            continue
-        if wants_mapping(workspace, capture):
+    return [capture for capture in captures if capture.id not in used | busy]
+
+
+def mapped_part(workspace: Workspace, waiting: list[Artefact], *, alone: bool) -> None:
+    """The form of the table whose columns are being told: the one just opened, or the only file there is."""
+    if alone:
+        st.session_state.setdefault(jobs.MAPPED, waiting[0].id)
+    for capture in waiting:
+        if st.session_state.get(jobs.MAPPED) == capture.id and wants_mapping(workspace, capture):
             mapping_form(workspace, capture)
-            continue
+            if st.button("Fold it away", icon=":material/unfold_less:", key="fold_mapping", type="tertiary"):
+                st.session_state[jobs.MAPPED] = ""
+                st.rerun()
+
+
+def unread_part(workspace: Workspace, waiting: list[Artefact]) -> None:
+    """A line for each file that was not read, with what can be done about it."""
+    for capture in waiting:
         failed = jobs.failure_of(workspace, capture)
         name = shown_name(workspace, capture)
+        odd = failed is None and wants_mapping(workspace, capture)
+        if odd and st.session_state.get(jobs.MAPPED) == capture.id:
+            continue
         with st.container(horizontal=True, vertical_alignment="center"):
-            if failed is None:
+            if odd:
+                st.text(f"{name} is a table of unknown layout.")
+                if st.button("Say which column is which", icon=":material/view_column:", key=f"unfold_{capture.id}"):
+                    st.session_state[jobs.MAPPED] = capture.id
+                    st.rerun()
+            elif failed is None:
                 st.text(f"{name} was not read yet.")
             else:
                 st.text(f"{name} could not be read: {plain(failed[0], limit=400)}", help=md(failed[1], limit=600))
             label = "Read its flows" if failed is None else "Try again"
-            if st.button(label, icon=":material/play_arrow:", key=f"read_{capture.id}"):
+            if not odd and st.button(label, icon=":material/play_arrow:", key=f"read_{capture.id}"):
                 jobs.read_flows(workspace, capture)
-            if failed is not None and st.button("Remove", icon=":material/delete:", key=f"remove_{capture.id}"):
+            if (odd or failed is not None) and st.button(
+                "Remove", icon=":material/delete:", key=f"remove_{capture.id}"
+            ):
                 workspace.delete(capture.id)
                 flash(f"{name} was moved to the trash of the workspace.")
                 st.rerun()
@@ -98,13 +127,6 @@ def read_again(workspace: Workspace, captures: list[Artefact]) -> None:
                     jobs.start(workspace, recipe)
 
 
-def _span(workspace: Workspace, flows: Artefact) -> str:
-    """From the first to the last instant, in words."""
-    if not flows.facts["flows"]:
-        return "none"
-    return format_duration(reads.overview(str(workspace.folder), flows.id).span)
-
-
 def report_part(workspace: Workspace, flows: Artefact) -> None:
     """Figures of the reading, what was left out, and the load over time."""
     facts = flows.facts
@@ -112,11 +134,16 @@ def report_part(workspace: Workspace, flows: Artefact) -> None:
     starts = [report.first_ts for report in reports if report.first_ts is not None]
     ends = [report.last_ts for report in reports if report.last_ts is not None]
     skipped = sum(facts.get("skipped", {}).values())
+    overview = reads.overview(str(workspace.folder), flows.id) if facts["flows"] else None
+    ip_bytes = sum(size for _, size in overview.protocols.values()) if overview is not None else 0
+    frame_bytes = facts.get("frame_bytes", 0 if facts.get("logs") else facts["bytes"])
     columns = st.columns(5)
     columns[0].metric("Packets", number(facts["packets"]))
-    columns[1].metric("Bytes", format_bytes(facts["bytes"]))
+    columns[1].metric(
+        "IP bytes", format_bytes(ip_bytes), help="IP packets with their headers, without those of the link layer."
+    )
     columns[2].metric("Flows", number(facts["flows"]))
-    columns[3].metric("Span", _span(workspace, flows))
+    columns[3].metric("Span", format_duration(overview.span) if overview is not None else "none")
     columns[4].metric("Rows left out" if facts.get("logs") else "Frames left out", number(skipped))
     for log in facts.get("logs", []):
         st.caption(
@@ -124,10 +151,17 @@ def report_part(workspace: Workspace, flows: Artefact) -> None:
             f"{number(log['flows'])} flows."
         )
     if starts:
-        links = {name for report in reports for name in report.link_types}
+        links: dict[str, int] = {}
+        for report in reports:
+            for name, frames in report.link_types.items():
+                links[name] = links.get(name, 0) + frames
         formats = {report.format for report in reports}
-        words = f"{', '.join(sorted(formats))}, link type {', '.join(sorted(links))}"
-        st.caption(f"From {format_instant(min(starts))} to {format_instant(max(ends))}. {md(words)}.")
+        told = ", ".join(
+            f"{name} {number(frames)}" for name, frames in sorted(links.items(), key=lambda item: (-item[1], item[0]))
+        )
+        words = f"{', '.join(sorted(formats))}; frames by link type: {told}"
+        size = f"; frames with IP in them: {format_bytes(frame_bytes)}" if frame_bytes else ""
+        st.caption(f"From {format_instant(min(starts))} to {format_instant(max(ends))}. {md(words)}{md(size)}.")
     for note in facts.get("notes", []):
         st.warning(md(note, limit=500), icon=":material/info:")
     if skipped:
@@ -148,16 +182,18 @@ jobs.show_failure()
 captures = workspace.artefacts(ArtefactKind.CAPTURE)
 read = workspace.artefacts(ArtefactKind.FLOWS)
 open_form(workspace, expanded=not captures)
-if captures:
-    unread_part(workspace, captures, read)
-    read_again(workspace, captures)
+jobs.progress_here(workspace, (Step.CAPTURE, Step.FLOWS, Step.CUT))
+waiting = unread(workspace, captures, read)
+mapped_part(workspace, waiting, alone=not read and len(waiting) == 1)
 if not read:
-    if captures and jobs.is_busy(workspace, Step.FLOWS):
-        st.info("The flows are being read; the sidebar shows how far it is.", icon=":material/autorenew:")
-    else:
+    unread_part(workspace, waiting)
+    if not (waiting or jobs.active(workspace)):
         empty("No flows were read yet.", "Open a capture above: its flows are read at once.")
 else:
     chosen = pick("Shown", read, workspace=workspace, name="flows", stale=reads.stale_ids(workspace), even_empty=True)
     report_part(workspace, chosen)
     if chosen.facts["flows"]:
         overview_part(workspace, chosen)
+    unread_part(workspace, waiting)
+if captures:
+    read_again(workspace, captures)

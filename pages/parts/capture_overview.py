@@ -41,7 +41,12 @@ def _load(overview: "Overview", id: str) -> None:
     with readable_bugs():
         left, middle, right = st.columns([2, 3, 2], vertical_alignment="bottom")
         of = left.segmented_control(
-            "Over time", ["packets", "bytes", "flows"], default="packets", key="load_of", required=True
+            "Over time",
+            ["packets", "bytes", "flows"],
+            default="packets",
+            key="load_of",
+            required=True,
+            format_func=lambda name: "IP bytes" if name == "bytes" else name,
         )
         kinds = [kind for kind in _BY if kind != "marks" or overview.marks.names]
         by = middle.segmented_control(
@@ -81,14 +86,14 @@ def _kinds(overview: "Overview", flows: Artefact) -> None:
         }
         figures.show(services_bar(packets, of="packets", by="protocol", theme=theme), key="protocols")
     with right:
-        figures.show(services_bar(flows.facts.get("services", {}), theme=theme), key="services")
+        figures.show(services_bar(overview.services or flows.facts.get("services", {}), theme=theme), key="services")
 
 
 def _hosts(overview: "Overview") -> None:
     """The busiest hosts as a table, beside who talks to whom."""
     from netsynth_core.plots import talkers_heat_map
 
-    left, right = st.columns([1, 1])
+    left, right = st.columns([6, 5])
     with left:
         st.markdown("**Top talkers**")
         hosts = overview.hosts
@@ -111,13 +116,13 @@ def _hosts(overview: "Overview") -> None:
             key="hosts",
             alt="Busiest hosts",
             column_config={
-                "host": st.column_config.TextColumn(width=126),
-                "packets": small(width=66),
-                "bytes": small(format="compact", width=70, help="IP bytes, both directions."),
-                "sent": small(format="compact", width=64, help="IP bytes it sent."),
-                "received": small(format="compact", width=74, help="IP bytes it received."),
+                "host": st.column_config.TextColumn(width=118),
+                "packets": small("pkts", width=58, help="Packets, both directions."),
+                "bytes": small("IP bytes", format="compact", width=70, help="IP bytes, both directions."),
+                "sent": small(format="compact", width=60, help="IP bytes it sent."),
+                "received": small(format="compact", width=70, help="IP bytes it received."),
                 "flows": small(width=54),
-                "begun": small(width=62, help="Flows it is the originator of."),
+                "begun": small(width=58, help="Flows it is the originator of."),
             },
         )
         total = sum(host.bytes_sent + host.bytes_received for host in hosts)

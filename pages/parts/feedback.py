@@ -24,12 +24,16 @@ def trouble(message: str, hint: str, *, subject: str = "") -> None:
 
 
 @contextmanager
-def readable_errors() -> Iterator[None]:
-    """Turn errors that the user can mend into a notice; bugs pass through."""
+def readable_errors(*, path: Path | None = None, name: str = "") -> Iterator[None]:
+    """Turn errors that the user can mend into a notice; bugs pass through.
+
+    `path` is told as `name` where it is given: the file of an upload lies where nobody put it.
+    """
     try:
         yield
     except NetsynthError as error:
-        notice(error)
+        message = error.message.replace(str(path), name) if path is not None and name else error.message
+        trouble(message, error.hint)
 
 
 @contextmanager

@@ -12,7 +12,10 @@ from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import jobs, reads
 from pages.parts.feedback import readable_errors
-from pages.parts.text import count, plain
+from pages.parts.text import count, number, plain
+
+FOLDED = 500
+"""Characters beyond which a filter is shown in a box of a few lines."""
 
 
 def stem(name: str) -> str:
@@ -95,6 +98,7 @@ def _filters(workspace: Workspace, flows: Artefact, rows: list[int]) -> None:
     from netsynth_core.flows.wireshark import MOST_FLOWS, capture_filter, display_filter
 
     if len(rows) > MOST_FLOWS:
+        st.caption(f"A Wireshark filter can be had for up to {MOST_FLOWS} flows: filter further, or choose some.")
         return
     folder = str(workspace.folder)
     with (
@@ -110,7 +114,24 @@ def _filters(workspace: Workspace, flows: Artefact, rows: list[int]) -> None:
             conversations=reads.metered(folder, flows.id).conversations if known else None,
             tunnels=reads.tunnels(flows),
         )
-        st.caption("Display filter (Wireshark 4.0 or later, tshark -Y): exactly the packets of these flows.")
-        st.code(text, language=None, wrap_lines=True)
-        st.caption("Capture filter (tcpdump, BPF): the same ends, at any time; no later fragments, no VLAN tags.")
-        st.code(capture_filter(index, rows), language=None, wrap_lines=True)
+        st.caption(
+            "Display filter (Wireshark 4.0 or later, tshark -Y): exactly the packets of these flows." + _long(text)
+        )
+        _code(text)
+        other = capture_filter(index, rows)
+        st.caption(
+            "Capture filter (tcpdump, BPF): the same ends, at any time; no later fragments, no VLAN tags."
+            + _long(other)
+        )
+        _code(other)
+
+
+def _long(text: str) -> str:
+    """How long a filter is, where only a part of it is in sight."""
+    return (
+        f" {number(len(text))} characters; the button at its corner copies all of them." if len(text) > FOLDED else ""
+    )
+
+
+def _code(text: str) -> None:
+    st.code(text, language=None, wrap_lines=True, height=110 if len(text) > FOLDED else "content")

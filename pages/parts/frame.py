@@ -58,8 +58,9 @@ def step_marks(workspace: Workspace) -> list[StepMark]:
         return [a for a in held if a.kind is kind]
 
     models = of(ArtefactKind.MODEL)
+    read = {ref.id for one in of(ArtefactKind.FLOWS) for ref in one.inputs}
     return [
-        mark("Capture", "capture", of(ArtefactKind.CAPTURE)),
+        mark("Capture", "capture", [a for a in of(ArtefactKind.CAPTURE) if a.id in read]),
         mark("Flows", "flows", of(ArtefactKind.FLOWS)),
         mark("Patterns", "patterns", [a for a in models if reads.level(a) == "flow"]),
         mark("Automata", "automata", [a for a in models if reads.level(a) == "packet"]),

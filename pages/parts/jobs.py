@@ -1,5 +1,6 @@
 """Jobs as the pages see them: start one, watch it in the sidebar, cancel it, find it again after a reload."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,8 @@ AT_ONCE_BYTES = 1_000_000_000
 _SEEN = "_jobs_seen"
 _FAILED = "_job_failed"
 _STARTED_ON = "_jobs_started_on"
+MAPPED = "_mapped"
+"""In the session: id of the file whose columns are being told."""
 PAGE = "_page"
 """Heading of the page that is shown; the frame keeps it in the session."""
 
@@ -67,14 +70,14 @@ def start(workspace: Workspace, recipe: Recipe) -> None:
     st.session_state.setdefault(_SEEN, set()).add(job.id)
     st.session_state.setdefault(_STARTED_ON, {})[job.id] = st.session_state.get(PAGE)
     st.session_state.pop(_FAILED, None)
-    flash(f"Started: {title_of(recipe)}. Its progress is in the sidebar.")
+    flash(f"Started: {title_of(recipe)}.")
     st.rerun()
 
 
 def take_in(workspace: Workspace, path: Path, *, copy: bool, name: str) -> None:
     """Take a file into the workspace and start reading its flows; a very large one is taken in by a job of its own."""
     recipe = Recipe(step=Step.CAPTURE, parameters={"path": str(path), "copy": copy}, name=plain(name))
-    with readable_errors():
+    with readable_errors(path=path, name=name):
         if require_file(path).stat().st_size > AT_ONCE_BYTES:
             start(workspace, recipe)
             return
@@ -82,6 +85,7 @@ def take_in(workspace: Workspace, path: Path, *, copy: bool, name: str) -> None:
             made = do_recipe(workspace, recipe)[-1]
         state.choose("capture", made.id)
         if reads.is_unknown(str(path), str(made.facts["sha256"])):
+            st.session_state[MAPPED] = made.id
             flash("Its layout is unknown: say which column is which.")
             st.rerun()
         read_flows(workspace, made)
@@ -135,6 +139,27 @@ def _watch(workspace: Workspace) -> None:
                 _running_job(workspace, job)
 
 
+def progress_here(workspace: Workspace, steps: tuple[Step, ...]) -> None:
+    """How far the running jobs of these steps are, in the page itself; cancelling is in the sidebar."""
+    if any(job.recipe.step in steps for job in active(workspace)):
+        st.fragment(_progress, run_every=POLL_S)(workspace, steps)
+
+
+def _progress(workspace: Workspace, steps: tuple[Step, ...]) -> None:
+    with readable_bugs():
+        for job in active(workspace):
+            if job.recipe.step in steps:
+                with st.container(border=True):
+                    st.progress(job.fraction or 0.0, text=f"**{md(title_of(job.recipe))}** · {md(_how_far(job))}")
+
+
+def _how_far(job: Job) -> str:
+    words = plain(job.status.phase or STATE_WORDS[job.status.state][0], limit=60)
+    if job.status.total:
+        words += f" · {number(job.status.done)} of {number(job.status.total)}"
+    return " · ".join(part for part in (words, elapsed(job)) if part)
+
+
 def _announce(workspace: Workspace, ids: set[str]) -> None:
     for job in all_jobs(workspace):
         if job.id not in ids:
@@ -149,7 +174,18 @@ def _announce(workspace: Workspace, ids: set[str]) -> None:
             # A job that an earlier session started belongs to the page on which its end was seen.
             page = st.session_state.get(_STARTED_ON, {}).get(job.id) or st.session_state.get(PAGE)
             error = job.status.error
-            st.session_state[_FAILED] = (page, title_of(job.recipe), error.message, error.hint)
+            message = _with_names(workspace, job, error.message)
+            st.session_state[_FAILED] = (page, title_of(job.recipe), message, error.hint)
+
+
+def _with_names(workspace: Workspace, job: Job, message: str) -> str:
+    """A message with the analyst's names in place of where the workspace keeps its copies, also of files now gone."""
+    held = {artefact.id for artefact in workspace.artefacts()}
+    for id in job.recipe.inputs:
+        name = workspace.label(id).name if id in held else job.recipe.name
+        kept = re.escape(str(workspace.folder)) + rf"/(?:\w+/)?{re.escape(id)}/[\w.-]*\w"
+        message = re.sub(kept, lambda _, name=name: plain(name) or "the file", message)  # type: ignore[misc]
+    return message
 
 
 def _follow(workspace: Workspace, job: Job) -> None:
@@ -183,7 +219,8 @@ def failure_of(workspace: Workspace, capture: Artefact) -> tuple[str, str] | Non
     reading = [job for job in all_jobs(workspace) if job.recipe.step is Step.FLOWS and capture.id in job.recipe.inputs]
     if not reading or reading[-1].status.state is not JobState.FAILED or reading[-1].status.error is None:
         return None
-    return reading[-1].status.error.message, reading[-1].status.error.hint
+    error = reading[-1].status.error
+    return _with_names(workspace, reading[-1], error.message), error.hint
 
 
 def _running_job(workspace: Workspace, job: Job) -> None:

@@ -80,8 +80,8 @@ def _form(workspace: Workspace, capture: Artefact) -> None:
         st.warning(f"Still needed: {', '.join(missing)}.", icon=":material/edit:")
     else:
         _preview(path, values, preview_mapped)
-    left, right = st.columns([1, 5])
-    if left.button("Read with this mapping", type="primary", key=f"{key}_read", disabled=bool(missing)):
+    row = st.container(horizontal=True)
+    if row.button("Read with this mapping", type="primary", key=f"{key}_read", disabled=bool(missing)):
         recipe = Recipe(
             step=Step.FLOWS,
             inputs=(capture.id,),
@@ -89,7 +89,7 @@ def _form(workspace: Workspace, capture: Artefact) -> None:
             name=workspace.label(capture.id).name,
         )
         jobs.start(workspace, recipe)
-    if right.button("Remove the file", icon=":material/delete:", key=f"{key}_remove", type="tertiary"):
+    if row.button("Remove the file", icon=":material/delete:", key=f"{key}_remove", type="tertiary"):
         workspace.delete(capture.id)
         flash(f"{shown_name(workspace, capture)} was moved to the trash of the workspace.")
         st.rerun()

@@ -189,6 +189,40 @@ def test_a_table_of_unknown_layout_is_read_through_the_form(
     assert any("first line" in d.value.columns for d in page.dataframe)
 
 
+def test_tables_of_unknown_layout_are_one_line_each_below_what_was_read(
+    office: tuple[Workspace, Artefact], tmp_path: Path, open_page: Opener
+) -> None:
+    workspace, _ = office
+    for name in ("one.csv", "two.csv"):
+        path = tmp_path / name
+        path.write_text(TABLE + f"{name};;;;;\n", "utf-8")
+        capture = do(workspace, "capture", path=str(path))
+    app = open_page(workspace, "capture")
+    assert not app.exception and words(app).count("is a table of unknown layout") == 2
+    assert not any(str(box.key).startswith("map_") for box in app.selectbox)
+    assert "Capture · 1" in {link.label for link in app.get("page_link")}
+    app.button(key=f"unfold_{capture.id}").click().run()
+    assert {str(box.key)[: len(capture.id) + 4] for box in app.selectbox if str(box.key).startswith("map_")} == {
+        f"map_{capture.id}"
+    }
+    app.button(key="fold_mapping").click().run()
+    assert not any(str(box.key).startswith("map_") for box in app.selectbox)
+
+
+def test_an_upload_that_cannot_be_read_is_told_by_its_own_name(
+    empty: Workspace, tmp_path: Path, open_page: Opener
+) -> None:
+    app = open_page(empty, "capture")
+    app.file_uploader(key="upload").set_value(("night shift.pcap", b"\xd4\xc3\xb2\xa1\2\0\4\0 broken", "")).run()
+    app.button(key="take_upload").click().run()
+    (job,) = jobs(empty)
+    assert wait_job(empty, job.id, timeout_s=120).status.state.value == "failed"
+    app.run()
+    said = words(app)
+    assert not app.exception and "night shift.pcap" in said.replace("\\", "")
+    assert str(empty.folder) not in said.replace("\\", "") and "/tmp" not in said
+
+
 def test_a_mapping_without_what_is_needed_cannot_be_used(empty: Workspace, tmp_path: Path, open_page: Opener) -> None:
     path = tmp_path / "odd.csv"
     path.write_text(TABLE, "utf-8")
