@@ -1,5 +1,6 @@
 """``netsynth flows`` and ``netsynth words``."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from netsynth_core.cli.inputs import (
     tunnels_option,
 )
 from netsynth_core.cli.output import Output, common_options, figure_lines
-from netsynth_core.errors import InvalidParameter, NotEnoughData
+from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError
 from netsynth_core.quickstart import without_plugins, without_threads
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ meter_option = click.option(
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A parameter of metering, such as idle_timeout_tcp=300 (seconds). Repeatable.",
+    help="A parameter of metering. Repeatable. In seconds: idle_timeout_tcp=300, idle_timeout_udp, idle_timeout_icmp, "
+    "active_timeout, linger.",
 )
 
 
@@ -47,7 +49,11 @@ meter_option = click.option(
     help="What to write, whatever the ending.",
 )
 @click.option("--mapping", "mapping_path", metavar="JSON", type=PATH, help="Read the tables through this mapping.")
-@click.option("--show-mapping", is_flag=True, help="Print a mapping proposed for the table, to correct by hand.")
+@click.option(
+    "--show-mapping",
+    is_flag=True,
+    help="Print a mapping proposed for the table (or write it with -o m.json), to correct by hand.",
+)
 @meter_option
 @tunnels_option
 @common_options
@@ -64,7 +70,7 @@ def flows_command(
     """Read captures, flow tables or logs of other tools (Zeek, Argus, nfdump, CICFlowMeter, Suricata, any CSV through a
     mapping), and write one flow table or log."""
     if show_mapping:
-        _show_mapping(out, inputs[0])
+        _show_mapping(out, inputs, output)
         return
     without_plugins()
     without_threads()
@@ -119,13 +125,58 @@ def _write(output: Path, source: "FlowSource", form: str | None) -> None:
     write_flows_as(output, source.flows, form)
 
 
-def _show_mapping(out: Output, path: Path) -> None:
-    """Print the mapping proposed for a table, as the JSON that ``--mapping`` takes."""
-    from netsynth_core.flows.logs import propose_mapping, read_head
+def _show_mapping(out: Output, inputs: tuple[Path, ...], output: Path | None) -> None:
+    """Print the mapping proposed for a table, or write it, as the JSON that ``--mapping`` takes.
 
+    Where start or addresses are not found it is a skeleton with empty places.
+    """
+    from netsynth_core.files import write_text
+    from netsynth_core.flows.logs import propose_mapping, read_head
+    from netsynth_core.flows.logs.guessing import doubts, is_packet_table
+    from netsynth_core.flows.logs.mapping import skeleton
+
+    if len(inputs) > 1:
+        raise InvalidParameter("A mapping is proposed for one table at a time.", hint="Name one file.")
+    path = inputs[0]
+    _refuse_known(path)
+    if output is not None:
+        output_file(output, (".json",))
     table = read_head(path)
-    mapping = propose_mapping(table.header, table.rows, delimiter=table.delimiter, has_header=table.has_header)
-    out.result(mapping.model_dump(), [mapping.model_dump_json(indent=1)])
+    notes = []
+    try:
+        mapping = propose_mapping(table.header, table.rows, delimiter=table.delimiter, has_header=table.has_header)
+        notes += doubts(mapping.columns, table.header, table.rows)
+        values = mapping.model_dump()
+    except SchemaError as error:
+        values = skeleton(table)
+        notes.append(f"{error.message} Fill in the empty places by hand.")
+    if is_packet_table(table.header):
+        notes.append("The table holds packets; with this mapping each is a flow. Give the capture itself if you can.")
+    out.note(notes)
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    if output is None:
+        out.result(values, [text.rstrip()])
+        return
+    write_text(output, text)
+    out.result({"file": str(output), "mapping": values}, [f"written to {output}"])
+
+
+def _refuse_known(path: Path) -> None:
+    """Say so where a file needs no mapping."""
+    from netsynth_core.flows.logs import format_of
+    from netsynth_core.flows.source import kind_of, needs_mapping
+
+    kind = kind_of(path)
+    form = format_of(path) if kind == "log" else None
+    if form is None and (kind != "table" or needs_mapping(path)):
+        if kind != "capture":
+            return
+        what = "capture"
+    else:
+        what = form.title if form is not None else "flow table"
+    raise InvalidParameter(
+        f"{path} is a {what}, which needs no mapping.", hint=f"Read it as it is: netsynth flows {path} -o flows.csv."
+    )
 
 
 @click.command("words", epilog="Example: netsynth words office.pcap.gz -o words --service http")

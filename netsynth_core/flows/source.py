@@ -15,13 +15,14 @@ from netsynth_core.capture.reading import read_captures
 from netsynth_core.capture.records import is_capture, read_head, unknown_format
 from netsynth_core.capture.windows import CaptureWindows
 from netsynth_core.errors import InvalidParameter, NetsynthError, NotEnoughData, UnknownFormat
-from netsynth_core.files import require_file
+from netsynth_core.files import content_hash, require_file
 from netsynth_core.flows.columns import MeteredFlows
 from netsynth_core.flows.compiling import compiling_beside
 from netsynth_core.flows.metering import FlowMeter, Metered, MeterParams, meter_flows
 from netsynth_core.flows.ordering import HOLD, in_order, merged
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import count
 
 if TYPE_CHECKING:
     from netsynth_core.flows.logs import LogReport, Mapping
@@ -31,6 +32,16 @@ _WINDOW: Final = 32 << 20
 
 _LEAST: Final = 1 << 20
 """Bytes of a window at least, however many captures are read together."""
+_COMPARED: Final = 1 << 16
+"""Bytes at both ends by which copies of a capture are told."""
+_BINARY: Final = (
+    (b"\x0c\xa5", "a file of nfcapd", "Print it as CSV first: nfdump -o csv -r FILE > flows.csv."),
+    (b"\xa5\x0c", "a file of nfcapd", "Print it as CSV first: nfdump -o csv -r FILE > flows.csv."),
+    (b"\x83\x10", "a file of Argus", "Print it as CSV first: ra -c , -u -r FILE > flows.csv."),
+)
+"""First bytes of binary flow records, what they are, and what to do."""
+_TUNNELS: Final = {"GRE": ("GRE", "47"), "IP in IP": ("IPIP", "4", "IPv6", "41")}
+"""What tunnels are called among the protocols of a capture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +118,16 @@ def read_flows(
             hint="Turn the capture into a flow table first (netsynth flows), or give the files one kind at a time.",
         )
     if capture is not None:
+        _refuse_twice(names)
+        inside = options is not None and options.tunnels
         if not keep_packets:
             metered, reports = _meter_windows(names, params, options, folder, monitor)
-            return FlowSource(metered.source, reports, None, metered, metered.notes)
+            notes = (*metered.notes, *(() if inside else _tunnel_notes(reports, metered.source)))
+            return FlowSource(metered.source, reports, None, metered, notes)
         packets, reports = read_captures(names, options, monitor=monitor)
         metered = meter_flows(packets, params, monitor=monitor)
-        return FlowSource(metered.source, reports, packets, metered, metered.notes)
+        notes = (*metered.notes, *(() if inside else _tunnel_notes(reports, metered.source)))
+        return FlowSource(metered.source, reports, packets, metered, notes)
     return _from_tables(names, kinds, mapping, monitor)
 
 
@@ -171,8 +186,49 @@ def _from_tables(
     flows = tables[0]
     if len(tables) > 1:
         flows = FlowTable.from_columns(pd.concat([table.frame for table in tables], ignore_index=True))
-    notes = tuple(dict.fromkeys(note for report in logs for note in report.notes))
-    return FlowSource(flows, [], None, None, (*notes, *_table_notes(flows)), tuple(logs))
+    several = len(names) > 1
+    notes = [f"{report.path}: {note}" if several else note for report in logs for note in report.notes]
+    notes += [f"{name} holds no rows." for name, table in zip(names, tables, strict=True) if not len(table)]
+    repeated = int(flows.frame.duplicated().sum()) if several else 0
+    if repeated:
+        notes.append(f"{count(repeated, 'row')} of these tables repeat others: has a file been given twice?")
+    return FlowSource(flows, [], None, None, (*dict.fromkeys(notes), *_table_notes(flows)), tuple(logs))
+
+
+def _refuse_twice(names: Sequence[str | Path]) -> None:
+    """See that no capture is given twice, as the same file or as a copy of it."""
+    seen: dict[object, str | Path] = {}
+    for name in names:
+        path = Path(name)
+        stat = path.stat()
+        with path.open("rb") as handle:
+            head = handle.read(_COMPARED)
+            handle.seek(max(stat.st_size - _COMPARED, 0))
+            copied = stat.st_size, content_hash(head, handle.read(_COMPARED))
+        for key in ((stat.st_dev, stat.st_ino), copied):
+            if key in seen:
+                same = "twice" if str(seen[key]) == str(name) else f"as {seen[key]} too"
+                raise InvalidParameter(
+                    f"{name} was given {same}; its packets would count double.", hint="Give each capture once."
+                )
+        seen[stat.st_dev, stat.st_ino] = seen[copied] = name
+
+
+def _tunnel_notes(reports: Sequence[ReadReport], held: FlowTable | MeteredFlows) -> tuple[str, ...]:
+    """That there are tunnels, into which nobody looked."""
+    found = {
+        title: sum(report.protocols.get(name, 0) for report in reports for name in names)
+        for title, names in _TUNNELS.items()
+    }
+    if isinstance(held, MeteredFlows):
+        vxlan = held.service_counts().get("vxlan", 0)
+    else:
+        vxlan = int((held.frame["service"] == "vxlan").sum())
+    said = [f"{count(n, 'packet')} of {title}" for title, n in found.items() if n]
+    said += [f"{count(vxlan, 'flow')} of VXLAN"] if vxlan else []
+    if not said:
+        return ()
+    return (f"There are tunnels: {', '.join(said)}. They are flows as they are; --tunnels reads the packets inside.",)
 
 
 def _kind(name: str | Path, mapping: "Mapping | None") -> str:
@@ -240,12 +296,20 @@ def kind_of(path: str | Path) -> str:
         return "capture"
     if head[:4] == b"PAR1":
         return "table"
+    from netsynth_core.flows.logs.advice import advice_on
     from netsynth_core.flows.logs.registry import format_of, is_table
+    from netsynth_core.flows.logs.text import load_head
 
     if format_of(target) is not None:
         return "log"
+    known = advice_on(load_head(target))
+    if known is not None:
+        raise UnknownFormat(f"{path} is {known[0]}.", hint=known[1])
     if is_table(target):
         return "table"
+    for magic, what, hint in _BINARY:
+        if head.startswith(magic):
+            raise UnknownFormat(f"{path} is {what}.", hint=hint)
     error = unknown_format(head, target)
     raise UnknownFormat(
         error.message.replace("no pcap or pcapng capture", "neither a capture nor a flow table"),

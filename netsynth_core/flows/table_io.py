@@ -7,7 +7,7 @@ nanoseconds without passing through a float. What cannot be a value is refused w
 import gzip
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,8 @@ from netsynth_core.units import NS_PER_S
 REQUIRED: Final = tuple(name for name, (_, default) in COLUMNS.items() if default is None)
 UNPACKED_LIMIT: Final = 4 << 30
 """Most bytes a gzip CSV may unpack to."""
+
+_HEADER_LIMIT: Final = 1 << 20
 
 _DOTTED: Final = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _DECIMAL: Final = r"^\s*(-?)(\d*)(?:\.(\d*))?\s*$"
@@ -72,14 +74,7 @@ def read_flow_rows(path: str | Path) -> tuple[FlowTable, NDArray[np.int64]]:
     target = require_file(path)
     raw, first_line = _load(target)
     raw.columns = [str(name).strip().lstrip("\ufeff").lower() for name in raw.columns]
-    missing = [name for name in REQUIRED if name not in raw.columns]
-    if missing:
-        hint = f"A flow table needs the columns {', '.join(REQUIRED)}; rename yours to these."
-        if target.suffix != ".parquet":
-            hint = f"{hint} Or read it through a mapping: netsynth flows --show-mapping proposes one."
-        raise SchemaError(
-            f"{target} has no column {missing[0]!r}; it has {', '.join(map(repr, raw.columns))}.", hint=hint
-        )
+    _require_columns(target, [str(name) for name in raw.columns])
     frame = pd.DataFrame(index=raw.index)
     for name in COLUMNS:
         if name in raw.columns:
@@ -122,6 +117,46 @@ def format_seconds(ns: NDArray[np.int64]) -> NDArray[np.object_]:
     return np.where(ns < 0, np.strings.add("-", text), text).astype(object)
 
 
+def _require_columns(target: Path, names: Sequence[str]) -> None:
+    """Refuse a table that lacks a column a flow needs."""
+    missing = [name for name in REQUIRED if name not in names]
+    if not missing:
+        return
+    from netsynth_core.flows.logs.guessing import is_packet_table, is_value
+
+    hint = f"A flow table needs the columns {', '.join(REQUIRED)}; rename yours to these."
+    if target.suffix != ".parquet":
+        hint = f"{hint} Or read it through a mapping: netsynth flows --show-mapping proposes one."
+    if is_packet_table(names):
+        raise SchemaError(
+            f"{target} is a table of packets, and flows are needed.",
+            hint="Give the capture itself. Without it each row can be read as a flow of one packet, through a mapping: "
+            "netsynth flows --show-mapping proposes one.",
+        )
+    if any(is_value(name) for name in names):
+        raise SchemaError(
+            f"{target} has no header: its first line holds values, such as {names[0]!r}.",
+            hint="Write it with its header (nfdump -o csv without -q), or read it through a mapping that numbers the "
+            "columns '1', '2', ...: netsynth flows --show-mapping proposes one.",
+        )
+    raise SchemaError(f"{target} has no column {missing[0]!r}; it has {', '.join(map(repr, names))}.", hint=hint)
+
+
+def _header(source: io.BytesIO | Path) -> tuple[list[str], str]:
+    """The names in the first line, and the delimiter that gives most of the names a flow table needs."""
+    if isinstance(source, Path):
+        with source.open("rb") as handle:
+            line = handle.readline(_HEADER_LIMIT)
+    else:
+        line = source.readline(_HEADER_LIMIT)
+        source.seek(0)
+    text = line.decode("utf-8", errors="replace").lstrip("\ufeff").strip("\r\n")
+    split = {mark: [cell.strip().strip('"').lower() for cell in text.split(mark)] for mark in (",", ";", "\t", "|")}
+    best = max(split, key=lambda mark: (len(set(REQUIRED) & set(split[mark])), len(split[mark])))
+    mark = best if set(REQUIRED) & set(split[best]) or "," not in text else ","
+    return split[best], mark
+
+
 def _load(target: Path) -> tuple[pd.DataFrame, int]:
     """All cells of a file as text (Parquet: as they are), and the line of its first row."""
     with target.open("rb") as handle:
@@ -139,9 +174,16 @@ def _load(target: Path) -> tuple[pd.DataFrame, int]:
         source: io.BytesIO | Path = io.BytesIO(content)
     else:
         source = target
+    names, mark = _header(source)
     try:
         frame = pd.read_csv(
-            source, dtype="str", keep_default_na=False, encoding="utf-8", skipinitialspace=True, skip_blank_lines=False
+            source,
+            sep=mark,
+            dtype="str",
+            keep_default_na=False,
+            encoding="utf-8",
+            skipinitialspace=True,
+            skip_blank_lines=False,
         )
     except UnicodeDecodeError as error:
         raise UnknownFormat(
@@ -150,11 +192,15 @@ def _load(target: Path) -> tuple[pd.DataFrame, int]:
     except pd.errors.EmptyDataError:
         raise SchemaError(f"{target} holds no header line.", hint="Start the table with its column names.") from None
     except pd.errors.ParserError as error:
+        _require_columns(target, names)
+        told = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        said = f"line {told[2]} has {told[3]} cells, the header {told[1]}" if told else "a quote is not closed"
         raise SchemaError(
-            f"{target} is no regular CSV: {str(error).strip()}.", hint="Give every line the same number of cells."
+            f"{target} is no regular CSV: {said}.", hint="Give every line the same number of cells."
         ) from error
     if isinstance(frame.index, pd.RangeIndex):
         return frame, 2
+    _require_columns(target, names)
     raise SchemaError(
         f"{target} has more cells in its rows than names in its header.", hint="Give every column a name."
     )
