@@ -34,7 +34,7 @@ from netsynth_core.units import NS_PER_S, count
 if TYPE_CHECKING:
     from netsynth_core.flows.table import FlowTable
 
-OPEN: Final = 1 << 19
+OPEN: Final = 3 << 17
 """Flows that are open at once where memory is bounded."""
 
 KEYS: Final = 11
@@ -253,7 +253,7 @@ class FlowMeter:
         order = np.zeros(0, np.int64) if ordered else np.argsort(packets.ts, kind="stable").astype(np.int64)
         self._note_disorder(packets.ts)
         flow, direction = np.empty(n, np.int32), np.empty(n, np.uint8)
-        marks, heads = np.empty(n, np.uint8), np.empty(n, np.int32)
+        marks, heads = np.empty(n, np.uint8), np.empty(2 * n, np.int32)
         self._counts[2] = 0
         done = 0
         while True:
@@ -266,8 +266,9 @@ class FlowMeter:
                 self._keys, self._table, self._flows, self._sides, self._free, self._counts,
                 flow, direction, marks, heads,
             )  # fmt: skip
-            rows = heads[: self._counts[2]]
-            self._heads.add(packets, rows, 2 * flow[rows].astype(np.int64) + direction[rows])
+            listed = heads[: self._counts[2]]
+            rows = np.where(listed < 0, -1 - listed, listed)
+            self._heads.add(packets, rows, 2 * flow[rows].astype(np.int64) + direction[rows], listed < 0)
             self._counts[2] = 0
             if done == n:
                 break
