@@ -8,7 +8,6 @@ from math import lgamma, log, log2
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 # Normaliser of the universal code: 1 / sum over n >= 1 of 2^-log*(n) (Rissanen 1983, eq. for log2 c).
 LOG2_UNIVERSAL = log2(2.865064)
@@ -97,5 +96,8 @@ def dirichlet_multinomial(counts: NDArray[np.integer], categories: int, *, alpha
     seen = np.asarray(counts, np.float64)
     total = float(seen.sum())
     start = alpha * categories
+    # here, since this module is imported before the first page is drawn and scipy takes a third of a second
+    from scipy.special import gammaln
+
     bits = gammaln(total + start) - gammaln(start) - float(np.sum(gammaln(seen + alpha) - gammaln(alpha)))
     return float(bits) / LN2

@@ -80,7 +80,7 @@ def talkers_heat_map(flows: FlowTable | Talkers, *, most: int = MOST_HOSTS, them
     figure.update_yaxes(tickvals=list(range(size[0])), ticktext=names_r, autorange="reversed", title_text="originator")
     more = (
         f"{size[0]} of {count(held.all_originators)} originators, {size[1]} of {count(held.all_responders)}"
-        f" responders; {share(int(matrix.sum()) / held.flows)} of n = {count(held.flows)} flows"
+        f" responders<br>{share(int(matrix.sum()) / held.flows)} of n = {count(held.flows)} flows"
     )
     figure = dress(figure, theme, title=titled(title, more), height=260 + 18 * max(6, len(rows)))
     figure.update_xaxes(showgrid=False, tickfont_size=11)
@@ -91,4 +91,6 @@ def talkers_heat_map(flows: FlowTable | Talkers, *, most: int = MOST_HOSTS, them
         for i, j in zip(*np.unravel_index(order, size), strict=True)
         if matrix[i, j]
     )
-    return Figure(figure, plain(f"{title}: {more.replace(chr(0x202F), ' ')}. Busiest: {words}.", length=500))
+    return Figure(
+        figure, plain(f"{title}: {more.replace(chr(0x202F), ' ').replace('<br>', '; ')}. Busiest: {words}.", length=500)
+    )

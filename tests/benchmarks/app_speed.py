@@ -87,7 +87,7 @@ def answered(page: Page, change: Callable[[], object]) -> tuple[float, str]:
     """Milliseconds from a change to the new caption, and what it says; the table stands behind it by then."""
     page.evaluate(_WATCH)
     change()
-    page.wait_for_function("window.changed !== null", polling=20, timeout=60_000)
+    page.wait_for_function("window.changed !== null", polling=20, timeout=20_000)
     took = float(page.evaluate("window.changed - window.asked"))
     said = str(page.evaluate("window.said"))
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
