@@ -4,6 +4,27 @@ import numpy as np
 
 from netsynth_core.flows._meter_kernels.compiled import part
 
+HELLO = np.int64(4096)
+
+
+@part
+def unfinished(data, at, captured, length):
+    """How many bytes of the TLS ClientHello that a payload begins are still to come, `HELLO` in all at most.
+
+    0 where none begins or it is whole. RFC 8446 sections 5.1 and 4.
+    """
+    if captured < length or data[at] != 22 or (captured > 1 and data[at + 1] != 3):
+        return np.int64(0)
+    if captured > 5 and data[at + 5] != 1:
+        return np.int64(0)
+    whole = HELLO
+    if captured > 8:
+        record = (np.int64(data[at + 3]) << 8 | np.int64(data[at + 4])) + 5
+        body = (np.int64(data[at + 6]) << 16 | np.int64(data[at + 7]) << 8 | np.int64(data[at + 8])) + 9
+        # one that is in several records has their headers in it too
+        whole = min(record, HELLO) if body <= record else HELLO
+    return max(whole - np.int64(captured), np.int64(0))
+
 
 @part
 def _hello_name(data, at, stop):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from netsynth_core.flows._meter_kernels.compiled import part
+from netsynth_core.flows._meter_kernels.heads import unfinished
 from netsynth_core.flows._meter_kernels.tcp import (
     DUPLICATE,
     TURNED,
@@ -129,8 +130,9 @@ def meter(
     none) per protocol number; `idle` ns per IP protocol number; `active` and `linger` ns. `keys` 11 secret
     numbers. State: `table` of flow keys (a power of two long), `flows` and `sides` records, zero where unused, `free` a
     stack of records to use again, `counts` (records used or free, keys, heads, free ones, flows so far).
-    Filled per packet: `flow`, `direction` (the side), `marks`; `heads` lists the packets that are the first with
-    payload of their side. Returns the position it came to: less than the number of packets when `flows` or `table`
+    Filled per packet: `flow`, `direction` (the side), `marks`; `heads` (twice as long) lists the packets that
+    are the first with payload of their side, and as -1 - row those that hold a ClientHello of several, from the first
+    on. Returns the position it came to: less than the number of packets when `flows` or `table`
     need more room.
     """
     n = len(ts)
@@ -226,6 +228,7 @@ def meter(
         me.packets += 1
         me.bytes += ip_length[i]
         mark = 0
+        goes_on = me.hello > 0 and tcp and number == me.next and payload_captured[i] > 0
         if tcp:
             length = np.int64(payload_length[i])
             if bits & _SYN:
@@ -244,6 +247,15 @@ def meter(
         if payload_captured[i] > 0 and not me.notes & _HEAD and fragment[i] != 2:
             me.notes |= _HEAD
             heads[counts[2]] = i
+            counts[2] += 1
+            if tcp:
+                me.hello = unfinished(data, payload_offset[i], payload_captured[i], payload_length[i])
+                goes_on = me.hello > 0
+        elif goes_on:
+            whole = payload_captured[i] >= payload_length[i]
+            me.hello = max(np.int64(me.hello) - np.int64(payload_captured[i]), 0) if whole else 0
+        if goes_on:
+            heads[counts[2]] = -1 - i
             counts[2] += 1
         flow[i] = f
         direction[i] = way

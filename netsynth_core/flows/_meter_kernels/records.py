@@ -57,9 +57,11 @@ SIDE = np.dtype(
         ("before", "u1"),
         ("notes", "u1"),
         ("dupacks", "u1"),
+        ("hello", "u2"),
     ],
     align=True,
 )
 """One side of a flow: what it sent (bytes, packets), its sequence space (next, start, acked by the peer, whole up to,
 data beyond a hole, a second hole from lower to upper), the last acknowledgement and window it sent, TCP options, state,
-and what it was seen to do. All zero before its first packet; a flow likewise."""
+what it was seen to do, and how many bytes of its ClientHello are still to come. All zero before its first packet; a
+flow likewise."""

@@ -5,8 +5,9 @@ against it:
 
 - no payload was captured, or the side that opens every connection of that service (`Rule.opens`) said nothing;
 - over UDP every datagram has its protocol's header: one that has not is another service, unknown;
-- over TCP the same holds where the flow's beginning was captured. Where it was not, the first payload may come from the
-  middle of a message and the port is believed, but for text on the port of a service that has none (`Rule.binary`).
+- over TCP the same holds where the flow's beginning was captured and the first payload is no mere few bytes. Where it
+  was not, the first payload may come from the middle of a message and the port is believed, but for text on the port of
+  a service that has none (`Rule.binary`).
 """
 
 from functools import lru_cache
@@ -21,6 +22,8 @@ from netsynth_core.flows.services.rules import RULES
 
 _TEXT_BYTES: Final = 12
 """Printable bytes in a row that are no ciphertext: one in 100,000 random heads has them."""
+_WORD: Final = 9
+"""Bytes that rules need to know their protocol; a stream may begin with less, which speaks against no port."""
 _LAST_SERVER_PORT: Final = 32768
 """Ports from here on are left out of `server_ports`: systems also give them to clients (RFC 6335 section 6, Linux)."""
 
@@ -87,7 +90,8 @@ def _codes(
 def _spoken_against(e: Evidence, codes: NDArray[np.int16], started: Mask, stream: bool) -> Mask:
     """Which flows' payloads, known to no rule, cannot be of the service their port stands for."""
     opens, binary, ruled = _traits()[0 if stream else 1][:, codes]
-    orig, resp = e.orig.size > 0, e.resp.size > 0
+    least = _WORD if stream else 1
+    orig, resp = e.orig.size >= least, e.resp.size >= least
     spoken = ((opens & 1 != 0) & orig) | ((opens & 2 != 0) & resp)
     text = e.orig.printable(_TEXT_BYTES) | e.resp.printable(_TEXT_BYTES)
     against: Mask = (spoken & started & (ruled > 0)) | (text & (binary > 0))
