@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PacketTable
+from netsynth_core.capture.pcap import HEADER_SIZE, RECORD_LIMIT, lengths_of, read_pcap_header
+from netsynth_core.capture.pcapng import MAGIC, SHORTEST_SECTION, holds_frame, is_damaged, is_sound, read_section
 from netsynth_core.capture.records import unknown_format
 from netsynth_core.capture.unpack import Unpacker, packing_of
 from netsynth_core.errors import InvalidParameter, NotEnoughData
@@ -26,12 +28,9 @@ from netsynth_core.monitor import SILENT, Monitor
 
 Order = Literal["big", "little"]
 
-RECORD_LIMIT: Final = 64 << 20
-"""A record that claims more bytes is damage, as for the reader: frames are counted up to it."""
-
 _EVERY: Final = 1 << 16
 _BUFFER: Final = 1 << 20
-_SECTION, _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_SECTION, _INTERFACE, _ENHANCED = 0x0A0D0D0A, 1, 6
 
 # magic as it lies in the file -> (byte order, decimal places of the fraction, bytes of a record header)
 _PCAP: Final[dict[bytes, tuple[Order, int, int]]] = {
@@ -138,13 +137,15 @@ def _sections(used: list[tuple[Path, NDArray[np.int64]]], heads: list[bytes]) ->
 def _pcap_cut(path: Path, chosen: NDArray[np.int64]) -> Iterator[Piece]:
     """The chosen records of a pcap file."""
     with _opened(path) as stream:
-        order, _, header = _PCAP[stream.read(24)[:4]]
+        start = stream.read(HEADER_SIZE)
+        order, _, header = _PCAP[start[:4]]
+        swapped = read_pcap_header(start, path).swapped
         ahead = chosen.tolist()
         ahead.reverse()
         number = 0
         while ahead:
             head = stream.read(header)
-            kept = int.from_bytes(head[8:12], order)
+            kept = lengths_of(head, order, swapped=swapped)[0]
             if len(head) < header or kept > RECORD_LIMIT:
                 raise _missing(path, number, ahead[-1])
             body = stream.read(kept)
@@ -160,6 +161,7 @@ def _pcap_cut(path: Path, chosen: NDArray[np.int64]) -> Iterator[Piece]:
 def _wrapped(path: Path, chosen: NDArray[np.int64], head: bytes) -> Iterator[Piece]:
     """The chosen records of a pcap file as a pcapng section (sections 4.1 to 4.3 of draft-ietf-opsawg-pcapng)."""
     order, places, header = _PCAP[head[:4]]
+    swapped = read_pcap_header(head, path).swapped
 
     def number(value: int, size: int) -> bytes:
         return value.to_bytes(size, order)
@@ -175,7 +177,7 @@ def _wrapped(path: Path, chosen: NDArray[np.int64], head: bytes) -> Iterator[Pie
     yield (0, 0), block(_INTERFACE, number(link, 2) + bytes(2) + head[16:20] + resolution), 0
     for instant, record, _ in _pcap_cut(path, chosen):
         ticks = instant[0] * 10**places + instant[1]
-        lengths = record[8:16]
+        lengths = b"".join(number(length, 4) for length in lengths_of(record, order, swapped=swapped))
         frame = record[header:]
         padded = frame + bytes(-len(frame) % 4)
         body = bytes(4) + number(ticks >> 32, 4) + number(ticks & 0xFFFFFFFF, 4) + lengths + padded
@@ -197,7 +199,9 @@ def _pcapng_cut(path: Path, chosen: NDArray[np.int64]) -> Iterator[Piece]:
             elif kind == _INTERFACE:
                 pending.append(block)
                 interfaces += 1
-            elif _is_frame(kind, block, order, interfaces):
+            elif holds_frame(kind, len(block)):
+                if not is_sound(kind, block, order, interfaces):
+                    break
                 if number == ahead[-1]:
                     ahead.pop()
                     yield (0, 0), b"".join([*pending, block]), 1
@@ -207,31 +211,26 @@ def _pcapng_cut(path: Path, chosen: NDArray[np.int64]) -> Iterator[Piece]:
         raise _missing(path, number, ahead[-1])
 
 
-def _is_frame(kind: int, block: bytes, order: Order, interfaces: int) -> bool:
-    """Whether the reader counts this block as a frame: a packet of an interface that was described."""
-    if kind == _ENHANCED and len(block) >= 32:
-        return int.from_bytes(block[8:12], order) < interfaces
-    if kind == _PACKET and len(block) >= 32:
-        return int.from_bytes(block[8:10], order) < interfaces
-    return kind == _SIMPLE and len(block) >= 16 and interfaces > 0
-
-
 def _blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes, Order]]:
     """The blocks of a pcapng file up to its end, or to damage: type, all bytes, byte order."""
     order: Order = "little"
     while len(head := stream.read(12)) == 12:
-        if int.from_bytes(head[:4], "big") == _SECTION:
-            order = "big" if head[8:12] == bytes.fromhex("1a2b3c4d") else "little"
+        if head[:4] == MAGIC:
+            head += stream.read(SHORTEST_SECTION - 12)
+            opened = read_section(head)
+            if opened is None or opened[0].version[0] != 1:
+                return
+            order = "big" if opened[0].big else "little"
         kind, size = int.from_bytes(head[:4], order), int.from_bytes(head[4:8], order)
-        if size < 12 or size % 4:
+        if is_damaged(kind, size):
             return
         if size > RECORD_LIMIT:
             # no packet is that large; what it is need not be held
-            left = size - 12
+            left = size - len(head)
             while left and (got := len(stream.read(min(left, _BUFFER)))):
                 left -= got
             continue
-        block = head + stream.read(size - 12)
+        block = head + stream.read(size - len(head))
         if len(block) < size:
             return
         yield kind, block, order

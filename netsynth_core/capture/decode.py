@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.capture import pcap, pcapng
-from netsynth_core.capture.links import link_name, protocol_name
+from netsynth_core.capture.links import link_name, link_table, protocol_name
 from netsynth_core.capture.packets import PacketTable, ReadReport
 from netsynth_core.capture.reasons import CODES, NO_INTERFACE, REASONS
 from netsynth_core.capture.records import is_capture, read_head, unknown_format
@@ -88,15 +88,14 @@ class Decoder:
             self._header = pcap.read_pcap_header(head, path)
             # classic pcap is a section of one interface
             self._section, self.position = pcapng.Section(big=self._header.big), pcap.HEADER_SIZE
-            self._section.table[:, 0] = pcapng.interface_column(self._header.link)
-            self._section.interfaces = 1
+            self._section.describe(self._header.link)
         self.start = self.position
         """The byte from which on the bytes of the next table are needed."""
         self.done = False
         """Whether the end, or damage that ends reading, was reached."""
         self.truncated = False
         self.notes: list[str] = []
-        self._links: dict[int, int] = {}
+        self._links = link_table()
         self._first = self.position
         self._rows_before = 0
         self._counts, self._firsts = np.zeros(CODES, np.int64), np.zeros(CODES, np.int64)
@@ -233,13 +232,14 @@ class Decoder:
         from netsynth_core.capture._kernels import LOOPS
 
         section, header = self._section, self._header
-        rare = self._tunnels or section.has_radio()
+        rare = self._tunnels or section.rare
         halt = _NO_HALT if self._edge is None else self._edge[2]
         loop = LOOPS[int(self.format == "pcap"), int(rare)]
         status, at, self._rows, *totals = loop(
-            data, final, pause, halt, section.big, header.record_header, header.fraction_ns, header.swapped, self._tunnels,
-            section.table, section.interfaces, self._state, self._counts, self._firsts, self._protocols, *self._room,
-            *self._fragments, self.position - base, self._rows, *self._totals, *self._columns.values(),
+            data, final, pause, halt, section.big, header.record_header, header.fraction_ns, header.swapped,
+            self._tunnels, section.table, self._links, pcapng.unit_table(), section.interfaces, self._state,
+            self._counts, self._firsts, self._protocols, *self._room, *self._fragments,
+            self.position - base, self._rows, *self._totals, *self._columns.values(),
         )  # fmt: skip
         self._totals = tuple(totals)
         self.position = base + at
@@ -291,7 +291,6 @@ class Decoder:
                     if final:
                         self._finish(short=True)
                     return final
-                self._tally_links()
                 self._section, size = opened
             else:
                 order = "big" if self._section.big else "little"
@@ -327,18 +326,14 @@ class Decoder:
         self.notes.append(f"{what}; reading stopped there.")
         self.done = self.truncated = True
 
-    def _tally_links(self) -> None:
-        """Add the frames of the section that ends to those of its link types."""
-        for link, frames in self._section.links().items():
-            self._links[link] = self._links.get(link, 0) + frames
-
     def _link_types(self) -> dict[str, int]:
         """Frames per link type name."""
-        self._tally_links()
-        self._section.table = np.zeros_like(self._section.table)
+        from netsynth_core.capture._kernels import layout
+
+        seen = self._links[:, layout.FRAMES]
         names: dict[str, int] = {}
-        for link, frames in sorted(self._links.items()):
-            names[link_name(link)] = names.get(link_name(link), 0) + frames
+        for link in np.flatnonzero(seen).tolist():
+            names[link_name(link)] = names.get(link_name(link), 0) + int(seen[link])
         if self._counts[NO_INTERFACE]:
             names["unknown"] = int(self._counts[NO_INTERFACE])
         return names

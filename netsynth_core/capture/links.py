@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 LINK_NAMES: Final = {
     0: "loopback (BSD)",
     1: "Ethernet",
@@ -83,14 +86,17 @@ _WAYS: Final = {
     138: ("TYPED", 18, 16),
     163: ("WIFI_AVS", 0, 0),
     166: ("PPP", 2, 0),
-    192: ("WIFI_PPI", 0, 0),
+    192: ("PER_PACKET", 0, 0),
     204: ("PPP", 1, 0),
     228: ("VERSION_AT_ONCE", 0, 0),
     229: ("VERSION_AT_ONCE", 0, 0),
+    239: ("NETFILTER", 0, 0),
     240: ("TYPED", 18, 16),
     242: ("TYPED", 44, 40),
     276: ("TYPED", 20, 0),
 }
+
+_RARE: Final = frozenset(code for code, (way, _, _) in _WAYS.items() if way.startswith("WIFI")) | {192, 239}
 
 PROTOCOL_NAMES: Final = {
     0: "hop-by-hop",
@@ -124,12 +130,19 @@ PROTOCOL_NAMES: Final = {
 """IP protocol numbers (IANA) and their names."""
 
 
-def way_to_ip(code: int) -> tuple[int, int, int]:
-    """How a link type leads to IP: way of `_kernels.layout`, bytes of the link header, place of the EtherType."""
+def link_table() -> NDArray[np.int64]:
+    """A table of link types as `_kernels.layout` has it, with no frames seen."""
     from netsynth_core.capture._kernels import layout
 
-    way, size, place = _WAYS.get(code, ("NO_WAY", 0, 0))
-    return getattr(layout, way), size, place
+    table = np.zeros((1 << 16, layout.LINK), np.int64)
+    for code, (way, size, place) in _WAYS.items():
+        table[code, layout.ROUTE] = getattr(layout, way) | size << 8 | place << 16
+    return table
+
+
+def is_rare(code: int) -> bool:
+    """Whether frames of a link type are for `_kernels.rare`."""
+    return code in _RARE
 
 
 def link_name(code: int) -> str:

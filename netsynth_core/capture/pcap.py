@@ -58,3 +58,12 @@ def read_pcap_header(head: bytes, path: str | Path) -> PcapHeader:
     # the upper bits of the word say whether frames end with a checksum; the lengths of IP make that irrelevant
     link = int.from_bytes(head[20:24], order) & 0xFFFF
     return PcapHeader(big, fraction, size, version < (2, 4), link)
+
+
+def lengths_of(record: bytes, order: Literal["big", "little"], *, swapped: bool) -> tuple[int, int]:
+    """Captured and true length in a record header, exchanged where they changed places (`PcapHeader.swapped`).
+
+    The plain form of what `_kernels.records.read_record` does.
+    """
+    kept, true = int.from_bytes(record[8:12], order), int.from_bytes(record[12:16], order)
+    return (true, kept) if swapped and kept > true else (kept, true)

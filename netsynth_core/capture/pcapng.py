@@ -1,18 +1,25 @@
 """Sections and interfaces of pcapng (draft-ietf-opsawg-pcapng sections 4.1 and 4.2): what packet blocks refer to."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.capture.links import way_to_ip
+from netsynth_core.capture.links import is_rare
+from netsynth_core.capture.pcap import RECORD_LIMIT
 from netsynth_core.errors import TruncatedCapture, UnknownFormat
 
 MAGIC: Final = bytes.fromhex("0a0d0d0a")
 SHORTEST_SECTION: Final = 28
+INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 1, 2, 3, 6
+"""Types of blocks."""
 
 _BIG, _LITTLE = bytes.fromhex("1a2b3c4d"), bytes.fromhex("4d3c2b1a")
+MICROSECONDS: Final = 6
+"""The byte of the resolution where none is told."""
+
 _LONGEST_HEADER: Final = 16 << 20
 """A section header that claims more bytes than this is damage."""
 
@@ -27,13 +34,15 @@ class Section:
         self.version = version
         self.interfaces = 0
         """How many are described so far."""
-        self.table: NDArray[np.int64] = np.zeros((layout.INTERFACE, 4), np.int64)
-        """As `_kernels.layout` has it; columns beyond `interfaces` are spare."""
+        self.table: NDArray[np.int64] = np.zeros((4, layout.INTERFACE), np.int64)
+        """As `_kernels.layout` has it; rows beyond `interfaces` are spare."""
+        self.rare = False
+        """Whether an interface has frames that are for `_kernels.rare`."""
 
     def add(self, block: bytes) -> None:
         """Read an interface description block."""
         order: Literal["big", "little"] = "big" if self.big else "little"
-        exponent, binary, offset = 6, False, 0
+        unit, offset = MICROSECONDS, 0
         at = 16
         while at + 4 <= len(block) - 4:
             code, size = int.from_bytes(block[at : at + 2], order), int.from_bytes(block[at + 2 : at + 4], order)
@@ -41,69 +50,54 @@ class Section:
             if code == 0 or at + 4 + size > len(block) - 4:
                 break
             if code == 9 and size == 1:
-                exponent, binary = value[0] & 0x7F, value[0] >= 0x80
+                unit = value[0]
             elif code == 14 and size == 8:
                 offset = int.from_bytes(value, order, signed=True)
             at += 4 + (size + 3) // 4 * 4
-        if self.interfaces == self.table.shape[1]:
-            self.table = np.concatenate([self.table, np.zeros_like(self.table)], axis=1)
         link, snaplen = int.from_bytes(block[8:10], order), int.from_bytes(block[12:16], order)
-        self.table[:, self.interfaces] = interface_column(
-            link, exponent=exponent, binary=binary, offset=offset, snaplen=snaplen
-        )
+        self.describe(link, unit=unit, offset=offset, snaplen=snaplen)
+
+    def describe(self, link: int, *, unit: int = MICROSECONDS, offset: int = 0, snaplen: int = 0) -> None:
+        """Add an interface.
+
+        Parameters
+        ----------
+        link
+            Link type.
+        unit
+            The byte that tells the resolution: a tick is 10**-k s, or 2**-k s where the highest bit is set.
+        offset
+            Seconds to add to each instant.
+        snaplen
+            Most bytes captured of a frame; 0 unlimited.
+        """
+        from netsynth_core.capture._kernels import layout
+
+        if self.interfaces == len(self.table):
+            # grown in place: a second table beside it would be as large as the file
+            self.table.resize((self.interfaces * 5 // 4 + 4, layout.INTERFACE), refcheck=False)
+        row = self.table[self.interfaces]
+        row[layout.DESCRIBED] = link | unit << layout.AT_UNIT | min(snaplen, 0x7FFFFFFF) << layout.AT_SNAPLEN
+        row[layout.OFFSET] = max(min(offset, 2**40), -(2**40))
+        self.rare |= is_rare(link)
         self.interfaces += 1
 
-    def has_radio(self) -> bool:
-        """Whether an interface holds frames of IEEE 802.11."""
-        from netsynth_core.capture._kernels import layout
 
-        return bool((self.table[layout.WAY, : self.interfaces] >= layout.WIFI).any())
+@cache
+def unit_table() -> NDArray[np.int64]:
+    """The resolutions of instants, as `_kernels.layout` has them."""
+    from netsynth_core.capture._kernels import layout
 
-    def links(self) -> dict[int, int]:
-        """Frames seen per link type."""
-        from netsynth_core.capture._kernels import layout
-
-        counts: dict[int, int] = {}
-        for column in range(self.interfaces):
-            link, frames = int(self.table[layout.LINK, column]), int(self.table[layout.FRAMES, column])
-            if frames:
-                counts[link] = counts.get(link, 0) + frames
-        return counts
-
-
-def interface_column(
-    link: int, *, exponent: int = 6, binary: bool = False, offset: int = 0, snaplen: int = 0
-) -> list[int]:
-    """An interface as `_kernels.layout` has it.
-
-    Parameters
-    ----------
-    link
-        Link type.
-    exponent, binary
-        A tick is 10**-exponent s, or 2**-exponent s.
-    offset
-        Seconds to add to each instant.
-    snaplen
-        Most bytes captured of a frame; 0 unlimited.
-    """
-    offset = max(min(offset, 2**40), -(2**40))
-    exponent = min(exponent, 63 if binary else 19)
-    multiplier, limit = 0, -1
-    if not binary and exponent <= 9 and abs(offset) <= 2**32:
-        # ticks of at most 2**32 s: with the offset that is below 2**33 s, which int64 holds in ns
-        multiplier, limit = 10 ** (9 - exponent), 2**32 * 10**exponent
-    return [
-        link,
-        *way_to_ip(link),
-        exponent,
-        int(binary),
-        offset,
-        min(snaplen, 0x7FFFFFFF),
-        multiplier,
-        min(limit, 2**63 - 1),
-        0,
-    ]
+    table = np.zeros((256, layout.UNIT), np.int64)
+    for unit, row in enumerate(table):
+        binary = unit >= 0x80
+        exponent = min(unit & 0x7F, 63 if binary else 19)
+        row[:] = exponent, binary, 0, -1
+        if not binary and exponent <= 9:
+            # ticks of at most 2**32 s: with the offset that is below 2**33 s, which int64 holds in ns
+            row[layout.MULTIPLIER], row[layout.LIMIT] = 10 ** (9 - exponent), min(2**32 * 10**exponent, 2**63 - 1)
+    table.setflags(write=False)
+    return table
 
 
 def first_section(head: bytes, path: str | Path) -> tuple[Section, int]:
@@ -145,3 +139,26 @@ def read_section(head: bytes) -> tuple[Section, int] | None:
 def dotted(section: Section) -> str:
     """The version of a section in words."""
     return f"{section.version[0]}.{section.version[1]}"
+
+
+# what a block is: the plain form of the rules of `_kernels.records.read_block`
+
+
+def holds_frame(kind: int, size: int) -> bool:
+    """Whether a block of so many bytes is counted as a frame, of a described interface or not."""
+    return (kind in (OLD_PACKET, ENHANCED_PACKET) and size >= 32) or (kind == SIMPLE_PACKET and size >= 16)
+
+
+def is_damaged(kind: int, size: int) -> bool:
+    """Whether nothing behind a block with this header can be trusted; not for section headers."""
+    if kind == INTERFACE and not 20 <= size <= RECORD_LIMIT:
+        return True
+    return size < 12 or size % 4 != 0 or (holds_frame(kind, size) and size > RECORD_LIMIT)
+
+
+def is_sound(kind: int, block: bytes, order: Literal["big", "little"], interfaces: int) -> bool:
+    """Whether a block that holds a frame claims no more bytes of it than there are."""
+    if kind == SIMPLE_PACKET:
+        return True
+    number = int.from_bytes(block[8 : 12 if kind == ENHANCED_PACKET else 10], order)
+    return number >= interfaces or int.from_bytes(block[20:24], order) <= len(block) - 32

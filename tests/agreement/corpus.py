@@ -71,7 +71,20 @@ def packets() -> list[bytes]:
     hop = struct.pack("!BB", 60, 0) + bytes(6) + struct.pack("!BB", 6, 1) + bytes(14)
     vxlan = struct.pack("!II", 0x08000000, 5 << 8) + ether(data)
     gre = struct.pack("!HHI", 0x2000, 0x0800, 7) + data
+    mirrors = [
+        struct.pack("!HHI", 0x1000, 0x22EB, 9) + bytes(11) + bytes([more]) + bytes(8 * more) + ether(data)
+        for more in (0, 1)
+    ]
+    cut_up = []
+    for body in (data, bytes(udp(9999, 4789, vxlan))):
+        for at, place in ((0, 0x2000), (64, 8)):
+            part_of_tunnel = bytearray(
+                ip(SERVER, CLIENT, body[at : at + 64 if at == 0 else None], 4 if body is data else 17)
+            )
+            part_of_tunnel[4:8] = struct.pack("!HH", 77 + (body is data), place)
+            cut_up.append(bytes(part_of_tunnel))
     return [
+        *cut_up[::-1], *cut_up,
         ip(CLIENT, SERVER, syn, 6), data, ip(CLIENT, SERVER, udp(5353, 53, query), 17), ip(CLIENT, SERVER, icmp(8), 1),
         ip(CLIENT6, SERVER6, udp(5353, 53, query), 17), ip(CLIENT6, SERVER6, icmp(128), 58),
         ip(CLIENT6, SERVER6, hop + bytes(tcp(1, 2, ACK, b"abc")), 0), *map(bytes, (first, later, later, first)),
@@ -80,6 +93,7 @@ def packets() -> list[bytes]:
         ip(CLIENT, SERVER, struct.pack("!HHBBH", 7, 8, 4, 0, 0) + bytes(16), 33),
         ip(CLIENT, SERVER, bytes(udp(7, 8, b"x")), 136),
         ip(CLIENT, SERVER, bytes(udp(9999, 4789, vxlan)), 17), ip(CLIENT, SERVER, gre, 47), ip(CLIENT, SERVER, data, 4),
+        *(ip(CLIENT, SERVER, mirror, 47) for mirror in mirrors),
         ip(CLIENT6, SERVER6, data, 4), ip(CLIENT, SERVER, ip(CLIENT6, SERVER6, udp(3, 4, b"in"), 17), 41),
         ip(CLIENT, SERVER, struct.pack("!BBHII", 17, 4, 0, 1, 1) + bytes(12) + bytes(udp(11, 12, b"ah")), 51),
     ]  # fmt: skip
@@ -102,14 +116,20 @@ def _wrapped(link: int, packet: bytes, turn: int) -> bytes:
             ether(packet), ether(packet, tags=(0x8100,)), ether(packet, tags=(0x88A8, 0x8100)), ether(snap, len(snap)),
             ether(struct.pack("!II", 17 << 12, 18 << 12 | 0x100) + packet, 0x8847), ether(bytes(6) + ppp, 0x8864),
             ether(bytes(18)[:16] + _kind(packet) + packet, 0x88E7),
-        ][turn % 7],
+            ether(struct.pack("!I", 18 << 12 | 0x100) + ether(packet), 0x8847),
+            ether(struct.pack("!II", 18 << 12 | 0x100, 7) + ether(packet), 0x8847),
+        ][turn % 9],
         6: bytes(14) + snap, 8: bytes(16) + packet, 9: (b"\xff\x03" if qos else b"") + ppp, 10: bytes(13) + snap,
         50: b"\xff\x03" + ppp, 51: bytes(6) + ppp, 100: snap, 104: b"\x0f\0" + _kind(packet) + packet, 105: wifi,
         109: bytes(12) + packet, 113: bytes(14) + _kind(packet) + packet, 117: b"\x3d" + bytes(63) + packet,
         119: struct.pack("<II", 68, 144) + bytes(136) + wifi, 122: bytes(16) + snap,
         127: struct.pack("<BBHIQBB", 0, 0, 18, 3, 5, 0, 2) + wifi, 138: bytes(16) + _kind(packet) + packet,
         163: struct.pack(">II", 0x80211001, 64) + bytes(56) + wifi, 166: b"\0\x01" + ppp,
-        192: struct.pack("<BBHI", 0, 0, 8, 105) + wifi, 204: b"\1" + ppp, 240: bytes(4) + ether(packet),
+        192: struct.pack("<BBHI", 0, 0, 8, 105) + wifi if qos else struct.pack("<BBHI", 0, 0, 8, 1) + ether(packet),
+        239: b"\2\0\0\0" + b"".join(
+            struct.pack("<HH" if qos else ">HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+            for kind, value in ((1, bytes(4)), (10, b"log\0"), (9, packet), (20, bytes(2)))
+        ), 204: b"\1" + ppp, 240: bytes(4) + ether(packet),
         242: bytes(40) + _kind(packet) + b"\0\0" + packet, 276: _kind(packet) + bytes(18) + packet,
     }  # fmt: skip
     return made.get(link, packet)  # type: ignore[return-value]
@@ -117,7 +137,7 @@ def _wrapped(link: int, packet: bytes, turn: int) -> bytes:
 
 LINKS = (
     0, 1, 6, 8, 9, 10, 12, 14, 50, 51, 100, 101, 104, 105, 108, 109, 113, 117, 119, 122, 127, 138, 147, 163, 166, 192,
-    204, 228, 229, 240, 242, 276,
+    204, 228, 229, 239, 240, 242, 276,
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _head(raw: bytearray, rng: random.Random, pool: Pool) -> bytearray:
 def _link(raw: bytearray, rng: random.Random, pool: Pool) -> bytearray:
     """Another link type for the frames of a classic pcap."""
     if len(raw) > 24:
-        raw[20:24] = rng.choice((0, 1, 9, 12, 51, 101, 105, 113, 117, 119, 127, 163, 192, 242, 276)).to_bytes(
+        raw[20:24] = rng.choice((0, 1, 9, 12, 51, 101, 105, 113, 117, 119, 127, 163, 192, 239, 242, 276)).to_bytes(
             4, "little"
         )
     return raw

@@ -113,7 +113,7 @@ def _tcp(body: bytes, left: int, begin: int, *, first: bool) -> dict[str, int]:
         body = body[: max(left, 0)]
     _need(body, 4 if first else 14, "truncated TCP header")
     sport, dport = struct.unpack_from("!HH", body)
-    found = {"sport": sport, "dport": dport}
+    found = {"sport": sport, "dport": dport, "window": 0xFFFF}
     header = 20
     if len(body) >= 14:
         header = (body[12] >> 4) * 4
@@ -170,7 +170,9 @@ def _inside(frame: bytes, packet: dict[str, Any]) -> tuple[int, int]:
         if flags & 0x4007 == 0:
             if kind == 0x88BE and flags & 0x1000:
                 at += 8
-            if kind in (0x6558, 0x88BE):
+            if kind == 0x22EB and len(frame) >= at + 12:
+                at += 20 if frame[at + 11] & 1 else 12
+            if kind in (0x6558, 0x88BE, 0x22EB):
                 _need(frame, at + 14, "no packet inside")
                 return ether(frame, at + 14, int.from_bytes(frame[at + 12 : at + 14], "big"))
             if kind >= 0x600:

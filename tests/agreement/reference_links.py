@@ -10,6 +10,7 @@ OTHERS = {
     0x0806: "not IP: ARP", 0x8035: "not IP: ARP", 0x88CC: "not IP: LLDP", 0x888E: "not IP: EAPOL",
     0x8863: PPP_CONTROL,
 }  # fmt: skip
+KNOWN = (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8, 0x9100, 0x8847, 0x8848, 0x8863, 0x8864, 0x88CC, 0x888E, 0x88E7)
 Found = tuple[int, int]
 
 
@@ -75,6 +76,11 @@ def _mpls(frame: bytes, at: int) -> Found:
     version = _be(frame, at, 1) >> 4
     if version in (4, 6):
         return (0x0800 if version == 4 else 0x86DD), at
+    straight, behind = (
+        int.from_bytes(frame[k : k + 2], "big") if len(frame) >= k + 2 else 0 for k in (at + 12, at + 16)
+    )
+    if straight in KNOWN and not (version == 0 and behind in KNOWN):
+        return straight, at + 14
     if version == 0 and len(frame) >= at + 18:
         return _be(frame, at + 16), at + 18
     raise Skip(UNKNOWN)
@@ -141,9 +147,22 @@ def _prism(frame: bytes) -> Found:
 
 
 def _ppi(frame: bytes) -> Found:
-    if _le(frame, 4) != 105:
+    link, size = _le(frame, 4), _le(frame, 2, 2)
+    if link not in (1, 105):
         raise Skip("unsupported link type")
-    return _behind(frame, _le(frame, 2, 2))
+    return _typed(frame, 12, 14, size) if link == 1 and size >= 8 else _behind(frame, size)
+
+
+def _nflog(frame: bytes) -> Found:
+    at = 4
+    while True:
+        size, kind = (_le if _be(frame, at + 2) > 255 else _be)(frame, at, 2), max(frame[at + 2 : at + 4])
+        both = frame[at + 2] and frame[at + 3]
+        if size < 4:
+            raise Skip("broken link header")
+        if kind == 9 and not both:
+            return _by_version(frame, at + 4)
+        at += size + -size % 4
 
 
 def _family(frame: bytes) -> Found:
@@ -186,6 +205,7 @@ LINKS = {
     9: lambda f: _framed_ppp(f, 0), 50: lambda f: _framed_ppp(f, 0), 51: lambda f: _ppp(f, 6),
     166: lambda f: _ppp(f, 2), 204: lambda f: _framed_ppp(f, 1),
     105: lambda f: _wifi(f, 0), 127: _radiotap, 119: _prism, 163: lambda f: _behind(f, _be(f, 4, 4)), 192: _ppi,
+    239: _nflog,
     104: lambda f: _typed(f, 2, 4), 10: lambda f: _skipped(f, 13), 6: _token_ring, 100: lambda f: _skipped(f, 0),
     122: lambda f: _skipped(f, 16), 138: lambda f: _typed(f, 16, 18), 242: lambda f: _typed(f, 40, 44),
     8: lambda f: _by_version(f, 16), 109: lambda f: _by_version(f, 12), 117: _flagged,

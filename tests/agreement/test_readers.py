@@ -8,6 +8,7 @@ Every file is read from memory that ends at a forbidden page: a reader that look
 import gzip
 import os
 import random
+import struct
 import time
 import tracemalloc
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.agreement.comparison import differences, fast, guarded, plain
 from tests.agreement.corpus import DATA, made_captures, poisoned, shared, unpacked
 from tests.agreement.mutation import mutant
 from tests.agreement.reference import records
+from tests.capture.traffic import block, section
 
 MUTATIONS = int(os.environ.get("NETSYNTH_FUZZ", "1500"))
 FIRST = int(os.environ.get("NETSYNTH_FUZZ_FROM", "0"))
@@ -131,6 +133,19 @@ def test_memory_stays_below_twice_the_file() -> None:
             spent = tracemalloc.get_traced_memory()[1] - before
             assert spent < 2 * len(content) + ROOM
             del capture
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_interfaces_take_less_than_twice_the_file() -> None:
+    frame = made_captures()["pcapng"]
+    described = section() + block(1, struct.pack("<HHI", 1, 0, 0)) * 200_000
+    content = guarded(described + frame[len(section()) :])
+    fast(guarded(frame))
+    tracemalloc.start()
+    try:
+        fast(content)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * len(content) + ROOM
     finally:
         tracemalloc.stop()
 

@@ -10,15 +10,27 @@ UNDATED, WAITS_UNTIL, TAKEN, STATE = range(4)
 """Frames without an instant; the number of the frame before which later fragments wait for a first one; rows that
 left the columns with earlier windows."""
 
-# an interface: a column of a (INTERFACE, n) table
-LINK, WAY, LINK_SIZE, TYPE_AT, EXPONENT, BINARY, OFFSET, SNAPLEN, MULTIPLIER, LIMIT, FRAMES, INTERFACE = range(12)
-"""Link type; the way to IP, the bytes of the link header and where the EtherType is; exponent of the resolution and
-whether it is one of 2; offset, s; snaplen; ns per tick and the last tick for which that factor serves (-1: none);
-frames seen."""
+# an interface: a row of a (n, INTERFACE) table, as small as can be, since a file may describe millions
+DESCRIBED, OFFSET, INTERFACE = range(3)
+"""Link type (16 bits), the byte that tells the resolution, snaplen (31 bits), from the lowest bit on; offset, s."""
 
-# ways from the start of a frame to IP; those from `WIFI` on lead through IEEE 802.11
+AT_UNIT, AT_SNAPLEN = 16, 24
+"""How far to shift `DESCRIBED` to the right for the byte of the resolution and the snaplen."""
+
+# a link type: a row of a (65536, LINK) table
+ROUTE, FRAMES, LINK = range(3)
+"""The way to IP, the bytes of the link header and where the EtherType is, 8 bits each from the lowest; frames seen."""
+
+# a resolution: a row of a (256, UNIT) table
+EXPONENT, BINARY, MULTIPLIER, LIMIT, UNIT = range(5)
+"""Exponent and whether it is one of 2; ns per tick and the last tick for which that factor serves (-1: none)."""
+
+NEAR = 1 << 32
+"""Largest offset, s, for which `MULTIPLIER` serves."""
+
+# ways from the start of a frame to IP; those from `WIFI` on, most of them through IEEE 802.11, are for `rare`
 NO_WAY, TYPED, VERSION_AT_ONCE, LLC_AT_ONCE, PPP, FAMILY, TOKEN_RING, FILTER_LOG = range(8)
-WIFI, WIFI_RADIOTAP, WIFI_PRISM, WIFI_AVS, WIFI_PPI = range(8, 13)
+WIFI, WIFI_RADIOTAP, WIFI_PRISM, WIFI_AVS, PER_PACKET, NETFILTER = range(8, 14)
 
 # why the kernel came back
 FULL, PAUSED, SHORT, DAMAGED, SECTION, INTERFACE_BLOCK = range(6)

@@ -27,8 +27,8 @@ from netsynth_core.capture.reasons import (
     PPP_CONTROL,
 )
 
-_BY_VERSION, _BY_PROTOCOL = -1, -2
-"""What follows in place of an EtherType: IP of some version, PPP."""
+BY_VERSION, _BY_PROTOCOL = -1, -2
+"""What `ether` takes in place of an EtherType: IP of some version, PPP."""
 
 
 @inner
@@ -54,18 +54,35 @@ def _ppp(data, at, end):
 
 
 @inner
+def _is_known(kind):
+    """Whether this is an EtherType that `ether` follows, or one of ARP, LLDP, EAPOL and PPPoE's discovery."""
+    if kind == 0x0800 or kind == 0x86DD or kind == 0x0806 or kind == 0x8100 or kind == 0x88A8 or kind == 0x9100:
+        return True
+    if kind == 0x8847 or kind == 0x8848 or kind == 0x8863 or kind == 0x8864:
+        return True
+    return kind == 0x88CC or kind == 0x888E or kind == 0x88E7
+
+
+@inner
 def _mpls(data, at, end):
     """Behind a stack of MPLS labels: the EtherType (0: not known) and where; -1 where it is cut.
 
-    An Ethernet pseudowire is taken where its control word starts with a zero nibble (RFC 4385 section 3).
+    An Ethernet pseudowire is taken behind a control word, which starts with a zero nibble (RFC 4385 section 3), and
+    without one (RFC 4448 section 4.6) where a known EtherType is in its place.
     """
     while at + 4 < end:
         at += 4
         if byte(data, at - 2) & 1:
             version = byte(data, at) >> 4
-            if version == 0 and at + 18 <= end:
+            if version == 4 or version == 6:
+                return (0x0800 if version == 4 else 0x86DD), at
+            controlled = version == 0 and at + 18 <= end
+            bare = at + 14 <= end and _is_known(be16(data, at + 12))
+            if controlled and not (bare and not _is_known(be16(data, at + 16))):
                 return be16(data, at + 16), at + 18
-            return (0x0800 if version == 4 else 0x86DD if version == 6 else 0), at
+            if bare:
+                return be16(data, at + 12), at + 14
+            return 0, at
     return -1, at
 
 
@@ -106,7 +123,7 @@ def ether(data, at, end, kind):
             # provider backbone: service tag, then a whole Ethernet header (IEEE 802.1Q-2018 section 9.7)
             at += 18
             kind = be16(data, at - 2) if at <= end else -3
-        elif kind == _BY_VERSION:
+        elif kind == BY_VERSION:
             version = byte(data, at) >> 4 if at < end else -1
             if version >= 0 and version != 4 and version != 6:
                 return NOT_VERSION, 0, at
@@ -144,7 +161,7 @@ def find_ip(data, at, end, way, size, place):
         return LINK_TYPE, 0, start
     if at > end:
         return CUT_LINK, 0, start
-    kind = _BY_VERSION
+    kind = BY_VERSION
     if way == TYPED:
         kind = be16(data, start + place)
     elif way == LLC_AT_ONCE:

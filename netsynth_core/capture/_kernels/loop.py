@@ -13,6 +13,7 @@ from netsynth_core.capture._kernels.layout import (
     ACK,
     AT_PAYLOAD,
     BEGIN,
+    DESCRIBED,
     DESTINATION,
     ELSEWHERE,
     FLAGS,
@@ -21,20 +22,17 @@ from netsynth_core.capture._kernels.layout import (
     FULL,
     IDENT,
     IP,
-    LINK,
-    LINK_SIZE,
     NO_INSTANT,
     PAUSED,
     PROTO,
+    ROUTE,
     SEQ,
     SIZE,
     SOURCE,
     STOP,
     TAKEN,
-    TYPE_AT,
     VERSION,
     WAITS_UNTIL,
-    WAY,
     WHOLE,
     WINDOW,
 )  # fmt: skip
@@ -67,8 +65,9 @@ def _build(classic, rare):
 
     @inner
     def decode(
-        data, final, pause, halt, big, header, fraction, swapped, tunnels, interfaces, known, state, counts, firsts,
-        protocols, fields, inside, keys, facts, waiting, key, at, row, frame, last, earliest, latest, total,
+        data, final, pause, halt, big, header, fraction, swapped, tunnels, interfaces, links, units, known, state,
+        counts, firsts, protocols, fields, inside, keys, facts, waiting, key,
+        at, row, frame, last, earliest, latest, total,
         o_ts, o_src_hi, o_src_lo, o_dst_hi, o_dst_lo, o_proto, o_src_port, o_dst_port, o_ip_length, o_flags,
         o_seq, o_ack, o_window, o_ttl, o_payload_offset, o_payload_length, o_payload_captured,
         o_frame, o_ip_id, o_header_length, o_fragment,
@@ -89,8 +88,12 @@ def _build(classic, rare):
             Byte order, and for classic pcap what `records.read_record` takes.
         tunnels : bool
             Whether to look into tunnels (where the kernel is built for it).
-        interfaces : int64 (INTERFACE, n)
+        interfaces : int64 (n, INTERFACE)
             What is known of the interfaces, `known` of them; classic pcap has one.
+        links : int64 (65536, LINK)
+            What is known of the link types.
+        units : int64 (256, UNIT)
+            What is known of the resolutions of instants.
         state : int64 (STATE,)
             As `layout` says.
         counts, firsts : int64 (CODES,)
@@ -124,7 +127,7 @@ def _build(classic, rare):
                 )
             else:
                 status, size, start, interface, kept, true, ts = read_block(
-                    data, at, big, final, interfaces, known, last, state
+                    data, at, big, final, interfaces, units, known, last, state
                 )
             if status != FULL:
                 break
@@ -142,14 +145,15 @@ def _build(classic, rare):
                 continue
             if ts != NO_INSTANT:
                 last = ts
-            interfaces[FRAMES, interface] += 1
+            link = interfaces[interface, DESCRIBED] & 0xFFFF
+            links[link, FRAMES] += 1
             end = start + kept
             true = least(most(true, kept), _LONGEST)
 
             plain = False
             ip = start + 14
             begin = ip + 20
-            if interfaces[LINK, interface] == 1 and kept >= 54 and ts != NO_INSTANT:
+            if link == 1 and kept >= 54 and ts != NO_INSTANT:
                 proto = byte(data, ip + 9)
                 # all bits where the packet is TCP, none where it is UDP: both headers are read without a branch
                 mask = -np.int64(proto == 6)
@@ -181,9 +185,9 @@ def _build(classic, rare):
             if not plain:
                 why = BAD_INSTANT
                 if ts != NO_INSTANT:
-                    way = interfaces[WAY, interface]
-                    length = interfaces[LINK_SIZE, interface]
-                    place = interfaces[TYPE_AT, interface]
+                    way = links[link, ROUTE] & 0xFF
+                    length = links[link, ROUTE] >> 8 & 0xFF
+                    place = links[link, ROUTE] >> 16
                     if rare:
                         why = read_any_frame(data, start, end, true, way, length, place, tunnels, fields, inside)
                     else:

@@ -115,7 +115,10 @@ def _network6(data, ip, end, true, fields):
 
 @inner
 def _tcp(data, begin, end, stop, first, fields):
-    """A TCP header (RFC 9293 section 3.1); it may be cut behind its flags, and in a first fragment behind its ports."""
+    """A TCP header (RFC 9293 section 3.1); it may be cut behind its flags, and in a first fragment behind its ports.
+
+    A window that was not captured is not one of zero: it is the largest.
+    """
     seen = least(end, stop) if first else end
     if begin + (4 if first else 14) > seen:
         return CUT_TCP
@@ -128,7 +131,7 @@ def _tcp(data, begin, end, stop, first, fields):
     fields[SOURCE], fields[DESTINATION] = be16(data, begin), be16(data, begin + 2)
     fields[SEQ] = be32(data, begin + 4) if begin + 8 <= seen else 0
     fields[ACK] = be32(data, begin + 8) if begin + 12 <= seen else 0
-    fields[WINDOW] = be16(data, begin + 14) if begin + 16 <= seen else 0
+    fields[WINDOW] = be16(data, begin + 14) if begin + 16 <= seen else 0xFFFF
     fields[AT_PAYLOAD] = begin + header
     return OK
 

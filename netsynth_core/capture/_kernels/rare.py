@@ -1,4 +1,4 @@
-"""What few captures hold: IEEE 802.11 below IP, and tunnels to look into.
+"""What few captures hold: IEEE 802.11, PPI and NFLOG below IP, and tunnels to look into.
 
 It is apart so that a capture without it need not wait until it is compiled. Nothing is read at or behind `end`, the
 end of what was captured.
@@ -13,6 +13,8 @@ from netsynth_core.capture._kernels.layout import (
     IDENT,
     IP,
     LATER,
+    NETFILTER,
+    PER_PACKET,
     PROTO,
     SHELL,
     SHELL_VERSION,
@@ -22,11 +24,10 @@ from netsynth_core.capture._kernels.layout import (
     WHOLE,
     WIFI,
     WIFI_AVS,
-    WIFI_PPI,
     WIFI_PRISM,
     WIFI_RADIOTAP,
 )
-from netsynth_core.capture._kernels.links import ether
+from netsynth_core.capture._kernels.links import BY_VERSION, ether
 from netsynth_core.capture._kernels.network import read_frame, read_headers
 from netsynth_core.capture._kernels.words import be16, be32, byte, inner, le16, le32, least
 from netsynth_core.capture.reasons import (
@@ -93,26 +94,52 @@ def _radiotap(data, at, end):
 
 
 @inner
+def _netfilter(data, at, end):
+    """The packet in the attributes of NFLOG (www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html): ``(reason, at, kind)``.
+
+    Their numbers are in the order of the machine that captured; since no type reaches 256, its bytes tell which.
+    """
+    at += 4
+    while at + 4 <= end:
+        little = byte(data, at + 2) != 0
+        size, kind = (le16(data, at), le16(data, at + 2)) if little else (be16(data, at), be16(data, at + 2))
+        if size < 4:
+            return BAD_LINK, at, 0
+        if kind == 9:
+            return OK, at + 4, BY_VERSION
+        at += (size + 3) // 4 * 4
+    return CUT_LINK, at, 0
+
+
+@inner
 def _radio(data, at, end, way):
-    """802.11 behind what the radio told: radiotap, AVS, Prism or PPI; ``(reason, at)`` of the LLC header."""
+    """Behind what the radio told: radiotap, AVS, Prism or PPI; ``(reason, at, kind)`` of what follows 802.11.
+
+    PPI may have Ethernet behind it. `kind` is what `ether` takes.
+    """
     padded = False
     size = 0
     if way != WIFI:
         if at + 8 > end:
-            return CUT_LINK, at
+            return CUT_LINK, at, 0
         if way == WIFI_RADIOTAP:
             size, padded = _radiotap(data, at, end)
-        elif way == WIFI_PPI:
-            if le32(data, at + 4) != 105:
-                return LINK_TYPE, at
+        elif way == PER_PACKET:
+            link = le32(data, at + 4)
+            if link != 105 and link != 1:
+                return LINK_TYPE, at, 0
             size = le16(data, at + 2)
+            if link == 1 and size >= 8:
+                at += size + 14
+                return (OK, at, be16(data, at - 2)) if at <= end else (CUT_LINK, at, 0)
         elif way == WIFI_AVS or be32(data, at) >> 12 == 0x80211:
             size = be32(data, at + 4)
         elif way == WIFI_PRISM:
             size = le32(data, at + 4)
         if size < 8:
-            return BAD_LINK, at
-    return _wifi(data, at + size, end, padded)
+            return BAD_LINK, at, 0
+    why, at = _wifi(data, at + size, end, padded)
+    return why, at, 0
 
 
 @inner
@@ -132,7 +159,10 @@ def _tunnelled(data, begin, end, proto, port):
                 at += 4
         if kind == 0x88BE and flags & 0x1000:
             at += 8
-        if kind == 0x6558 or kind == 0x88BE:
+        if kind == 0x22EB and at + 12 <= end:
+            # ERSPAN III; the last bit announces eight bytes more
+            at += 20 if byte(data, at + 11) & 1 else 12
+        if kind == 0x6558 or kind == 0x88BE or kind == 0x22EB:
             return ether(data, at + 14, end, be16(data, at + 12)) if at + 14 <= end else (OTHER_TYPE, 0, at)
         if kind >= 0x600:
             return ether(data, at, end, kind)
@@ -147,10 +177,10 @@ def read_any_frame(data, start, end, true, way, size, place, tunnels, fields, in
     fields. Where the tunnel's packet was fragmented and the one inside was not, that is the first fragment.
     """
     if way >= WIFI:
-        why, at = _radio(data, start, end, way)
+        why, at, kind = _netfilter(data, start, end) if way == NETFILTER else _radio(data, start, end, way)
         if why != OK:
             return why
-        why, version, ip = ether(data, at, end, 0)
+        why, version, ip = ether(data, at, end, kind)
         if why == OK:
             why = read_headers(data, ip, end, true - (ip - start), version, fields)
     else:

@@ -8,18 +8,21 @@ status is `layout.FULL` where reading goes on.
 import numpy as np
 
 from netsynth_core.capture._kernels.layout import (
+    AT_SNAPLEN,
+    AT_UNIT,
     BINARY,
     DAMAGED,
+    DESCRIBED,
     EXPONENT,
     FULL,
     INTERFACE_BLOCK,
     LIMIT,
     MULTIPLIER,
+    NEAR,
     NO_INSTANT,
     OFFSET,
     SECTION,
     SHORT,
-    SNAPLEN,
     UNDATED,
 )
 from netsynth_core.capture._kernels.words import inner, least, word16, word32
@@ -82,7 +85,7 @@ def read_record(data, at, big, header, fraction, swapped, last):
 
 
 @inner
-def read_block(data, at, big, final, interfaces, known, last, state):
+def read_block(data, at, big, final, interfaces, units, known, last, state):
     """Any block of pcapng (draft-ietf-opsawg-pcapng sections 4.3 and 4.4, appendix A).
 
     A block that is no packet need not lie in `data` whole, unless `final` says that nothing comes behind. A simple
@@ -109,8 +112,8 @@ def read_block(data, at, big, final, interfaces, known, last, state):
         start = at + 12
         true = word32(data, at + 8, big)
         kept = least(true, size - 16)
-        if known > 0 and interfaces[SNAPLEN, 0] > 0:
-            kept = least(kept, interfaces[SNAPLEN, 0])
+        if known > 0 and interfaces[0, DESCRIBED] >> AT_SNAPLEN > 0:
+            kept = least(kept, interfaces[0, DESCRIBED] >> AT_SNAPLEN)
         state[UNDATED] += 1
     elif packet:
         start = at + 28
@@ -121,10 +124,10 @@ def read_block(data, at, big, final, interfaces, known, last, state):
             if kept > size - 32:
                 status = DAMAGED
             ticks = np.uint64(word32(data, at + 12, big) << 32) | np.uint64(word32(data, at + 16, big))
-            if np.int64(ticks) >= 0 and np.int64(ticks) <= interfaces[LIMIT, interface]:
-                ts = np.int64(ticks) * interfaces[MULTIPLIER, interface] + interfaces[OFFSET, interface] * 1_000_000_000
+            unit, offset = interfaces[interface, DESCRIBED] >> AT_UNIT & 0xFF, interfaces[interface, OFFSET]
+            near = offset <= NEAR and offset >= -NEAR
+            if np.int64(ticks) >= 0 and np.int64(ticks) <= units[unit, LIMIT] and near:
+                ts = np.int64(ticks) * units[unit, MULTIPLIER] + offset * 1_000_000_000
             else:
-                ts = _slow_instant(
-                    ticks, interfaces[EXPONENT, interface], interfaces[BINARY, interface], interfaces[OFFSET, interface]
-                )
+                ts = _slow_instant(ticks, units[unit, EXPONENT], units[unit, BINARY], offset)
     return status, size, start, interface, kept, true, ts
