@@ -115,7 +115,7 @@ def test_packets_that_come_far_too_late_are_told_to_the_user(tmp_path: Path, mon
     source = read_flows(tmp_path / "a.pcap", keep_packets=False)
     assert any("came far too late" in note for note in source.notes)
     (tmp_path / "b.pcap").write_bytes(pcap(early + late))
-    assert read_flows(tmp_path / "b.pcap", keep_packets=False).notes == ()
+    assert not any("too late" in note for note in read_flows(tmp_path / "b.pcap", keep_packets=False).notes)
 
 
 def test_several_captures_give_the_flows_of_their_joined_packets(tmp_path: Path) -> None:
