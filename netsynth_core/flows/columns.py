@@ -32,6 +32,20 @@ HISTORY_WORDS: Final = 3
 """64-bit words of a history; each holds twelve letters of five bits, from the low bits up, 0 = none."""
 
 
+@dataclass(frozen=True)
+class FlowTotals:
+    """Sums over flows."""
+
+    ip_bytes: int = 0
+    """Both directions."""
+    icmp: int = 0
+    icmp6: int = 0
+    """Flows of ICMP and ICMPv6 without a service."""
+
+    def __add__(self, other: "FlowTotals") -> "FlowTotals":
+        return FlowTotals(self.ip_bytes + other.ip_bytes, self.icmp + other.icmp, self.icmp6 + other.icmp6)
+
+
 class MeteredFlows(ABC):
     """Metered flows in order of their first packets, in memory or in a file."""
 
@@ -51,6 +65,10 @@ class MeteredFlows(ABC):
     @abstractmethod
     def service_counts(self) -> dict[str, int]:
         """Flows per service, ``""`` for unknown ones."""
+
+    @abstractmethod
+    def totals(self) -> FlowTotals:
+        """Sums over all flows."""
 
     @abstractmethod
     def parts(self) -> "Iterator[FlowColumns]":
@@ -112,6 +130,12 @@ class FlowColumns(MeteredFlows):
         """Flows per service, ``""`` for unknown ones."""
         counts = np.bincount(self.service, minlength=len(self.services)).tolist()
         return {name: count for name, count in zip(self.services, counts, strict=True) if count}
+
+    def totals(self) -> FlowTotals:
+        """Sums over all flows."""
+        nameless = np.array([name == "" for name in self.services], bool)[self.service]
+        icmp, icmp6 = (int((nameless & (self.proto == number)).sum()) for number in (PROTO_ICMP, PROTO_ICMP6))
+        return FlowTotals(int(self.fwd_bytes.sum() + self.bwd_bytes.sum()), icmp, icmp6)
 
     def histories(self) -> NDArray[np.str_]:
         """The history of each flow as text."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.files import storage_error
-from netsynth_core.flows.columns import HISTORY_WORDS, FlowColumns, MeteredFlows
+from netsynth_core.flows.columns import HISTORY_WORDS, FlowColumns, FlowTotals, MeteredFlows
 
 if TYPE_CHECKING:
     from netsynth_core.flows.table import FlowTable
@@ -73,6 +73,7 @@ class RetiredFlows:
         self._names: dict[str, int] = {"": 0}
         self._counts: Counter[int] = Counter()
         self._told = False
+        self._totals = FlowTotals()
         self._file: _Scratch | None = None
         self._runs: list[int] = []
 
@@ -89,6 +90,7 @@ class RetiredFlows:
         rows["server_name"] = [names.setdefault(name, len(names)) for name in flows.server_name.tolist()]
         self._counts.update(dict(enumerate(np.bincount(rows["service"], minlength=1).tolist())))
         self._told = self._told or bool(rows["history"].any())
+        self._totals += flows.totals()
         self._parts.append(rows)
         self._held += len(rows)
         if self._held >= self._most:
@@ -104,7 +106,7 @@ class RetiredFlows:
         if self._held:
             self._spill()
         counts = {text: self._counts[code] for text, code in self._services.items() if self._counts[code]}
-        return FlowParts(self._file, self._runs, texts, counts, told=self._told)
+        return FlowParts(self._file, self._runs, texts, counts, self._totals, told=self._told)
 
     def _spill(self) -> None:
         """Put the rows in memory into the file as one run."""
@@ -160,10 +162,17 @@ class FlowParts(MeteredFlows):
     """More flows than memory should hold, in a file, read in parts in order of their first packets."""
 
     def __init__(
-        self, file: "_Scratch", runs: Sequence[int], texts: _Texts, counts: dict[str, int], *, told: bool
+        self,
+        file: "_Scratch",
+        runs: Sequence[int],
+        texts: _Texts,
+        counts: dict[str, int],
+        totals: FlowTotals,
+        *,
+        told: bool,
     ) -> None:
         self._file, self._runs, self._texts, self._counts = file, tuple(runs), texts, counts
-        self._has_history = told
+        self._totals, self._has_history = totals, told
 
     def __len__(self) -> int:
         return sum(self._runs)
@@ -181,6 +190,10 @@ class FlowParts(MeteredFlows):
     def service_counts(self) -> dict[str, int]:
         """Flows per service, ``""`` for unknown ones."""
         return dict(sorted(self._counts.items()))
+
+    def totals(self) -> FlowTotals:
+        """Sums over all flows."""
+        return self._totals
 
     def parts(self) -> Iterator[FlowColumns]:
         """All flows, some thousands at a time."""

@@ -304,12 +304,12 @@ def kind_of(path: str | Path) -> str:
         return "log"
     known = advice_on(load_head(target))
     if known is not None:
-        raise UnknownFormat(f"{path} is {known[0]}.", hint=known[1])
+        raise UnknownFormat(f"{path} is neither a capture nor a flow table: it is {known[0]}.", hint=known[1])
     if is_table(target):
         return "table"
     for magic, what, hint in _BINARY:
         if head.startswith(magic):
-            raise UnknownFormat(f"{path} is {what}.", hint=hint)
+            raise UnknownFormat(f"{path} is neither a capture nor a flow table: it is {what}.", hint=hint)
     error = unknown_format(head, target)
     raise UnknownFormat(
         error.message.replace("no pcap or pcapng capture", "neither a capture nor a flow table"),
