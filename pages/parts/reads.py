@@ -79,8 +79,8 @@ def flow_view(folder: str, id: str) -> pd.DataFrame:
 
     What ICMP keeps in the columns of ports is told in words.
     """
+    from netsynth_core.flows.icmp_words import messages
     from netsynth_core.flows.selecting import shown_services
-    from pages.parts.icmp import messages
 
     frame = flows(folder, id).frame
     said, has_ports = messages(frame)

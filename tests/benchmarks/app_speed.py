@@ -5,6 +5,10 @@
 Reads the capture into the workspace (a temporary one unless it is named), starts a fresh server, so that its caches are
 cold, and prints: the time from asking for the capture page to its first figure, the same for the table of flows, and
 for each filter the time from the change to the new caption and table.
+
+A machine of two cores with nothing else to do, 1,000,000 packets in 50,000 flows, 1440 x 1000 pixels drawn without a
+GPU: first picture of the capture page 4.8 s (2.1 s of CPU in the server since its start), table of flows 1.2 s,
+filters 129 to 216 ms, 169 ms in the middle. Chromium and its driver share the two cores with the server.
 """
 
 import json
