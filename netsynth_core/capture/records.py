@@ -1,6 +1,5 @@
 """What a file is, by its first bytes: a capture, packed or not, or a stranger that is refused by name."""
 
-import zlib
 from pathlib import Path
 from typing import Final
 
@@ -38,19 +37,15 @@ def read_head(path: Path, size: int = 4096) -> bytes:
     """The first bytes of a file, unpacked where it is compressed; shorter where the file is, or its data break."""
     with path.open("rb") as handle:
         head = handle.read(size)
-    packing = packing_of(head)
-    if not packing:
+    if not packing_of(head):
         return head
-    if packing == "gzip":
-        try:
-            return zlib.decompressobj(wbits=31).decompress(head, size)
-        except zlib.error:
-            return b""
-    unpacker = Unpacker(path)
+    unpacker, head = Unpacker(path, piece=size), b""
     try:
-        return unpacker.read()[:size]
+        while len(head) < size and (piece := unpacker.read()):
+            head += piece
     finally:
         unpacker.close()
+    return head[:size]
 
 
 def unknown_format(head: bytes, path: Path) -> UnknownFormat:

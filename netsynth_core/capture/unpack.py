@@ -44,9 +44,12 @@ class Unpacker:
     ----------
     path
         A gzip or Zstandard file.
+    piece
+        Most bytes of a piece.
     """
 
-    def __init__(self, path: Path, *, monitor: Monitor = SILENT) -> None:
+    def __init__(self, path: Path, *, piece: int = 4 * _PIECE, monitor: Monitor = SILENT) -> None:
+        self._most = piece
         self._handle = path.open("rb")
         self._size = path.stat().st_size
         self._monitor = monitor
@@ -58,7 +61,7 @@ class Unpacker:
         self._pieces = self._gzip() if self.packing == "gzip" else self._zstd()
 
     def read(self) -> bytes:
-        """The next piece, at most a few MB; empty at the end."""
+        """The next piece; empty at the end."""
         for piece in self._pieces:
             if piece:
                 self._monitor.step("unpacking", min(self._handle.tell(), self._size), self._size)
@@ -79,11 +82,15 @@ class Unpacker:
                 self.problem = "" if engine.eof else "the last member is not finished"
                 return
             if engine.eof:
+                # a member may be filled up with zeros to the end of a block (as tapes are)
+                pending = pending.lstrip(b"\0")
+                if not pending:
+                    continue
                 if pending[:2] != GZIP[: len(pending[:2])]:
                     return
                 engine = zlib.decompressobj(wbits=31)
             try:
-                piece = engine.decompress(pending, 4 * _PIECE)
+                piece = engine.decompress(pending, self._most)
             except zlib.error as error:
                 self.problem = str(error)
                 return
@@ -96,7 +103,7 @@ class Unpacker:
         engine = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         try:
             with engine.stream_reader(self._handle, read_across_frames=True, closefd=False) as reader:
-                while piece := reader.read(4 * _PIECE):
+                while piece := reader.read(self._most):
                     yield piece
         except zstandard.ZstdError as error:
             self.problem = str(error)

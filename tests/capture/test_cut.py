@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsynth_core.capture.cut import cut_capture, form_of, frames_of
+from netsynth_core.capture.packets import PacketTable
 from netsynth_core.capture.reading import read_capture, read_captures
-from netsynth_core.errors import InvalidParameter, NotEnoughData, UnknownFormat
-from tests.capture.traffic import frames_in
+from netsynth_core.capture.records import read_head
+from netsynth_core.errors import InvalidParameter, NotEnoughData, TruncatedCapture, UnknownFormat
+from tests.capture.traffic import Frame, enhanced, frames_in, interface, obsolete, segment, simple
+from tests.capture.traffic import section as traffic_section
 from tests.factories import START, office_pcap, write_pcap
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -234,3 +237,67 @@ def test_an_ending_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="is read"):
         cut_capture([source], numbers(0), tmp_path / "link.pcapng")
     assert source.read_bytes() == before
+
+
+def same_packets(source: Path, target: Path, rows: np.ndarray) -> None:
+    """A cut of these rows of a capture, read again, holds those packets."""
+    packets = read_capture(source).packets
+    chosen = frames_of(packets, rows, files=1)
+    cut_capture([source], chosen, target)
+    again = read_capture(target).packets
+    for name in PacketTable.column_names():
+        # a simple packet block takes the instant of the packet before it; a frame's place in the file is another
+        if name not in ("ts", "frame", "payload_offset", "proto", "src_port", "dst_port"):
+            assert np.array_equal(getattr(again, name), getattr(packets, name)[rows]), (source.name, name)
+    whole = packets.fragment[rows] != 2
+    for name in ("proto", "src_port", "dst_port"):
+        # a later fragment cannot be told without its first
+        assert np.array_equal(getattr(again, name)[whole], getattr(packets, name)[rows][whole]), (source.name, name)
+
+
+def test_frames_of_undescribed_interfaces_count(tmp_path: Path) -> None:
+    made = [Frame(START + k, segment(True, 16, port=1000 + k)) for k in range(8)]
+    parts = [simple(made[0].data, len(made[0].data)), interface()]
+    parts += [enhanced(made[1]), enhanced(made[2], number=7), *map(enhanced, made[3:6]), obsolete(made[6], number=9)]
+    (tmp_path / "a.pcapng").write_bytes(traffic_section() + b"".join(parts) + enhanced(made[7]))
+    packets = read_capture(tmp_path / "a.pcapng").packets
+    assert packets.frame.tolist() == [1, 3, 4, 5, 7]
+    for row in range(len(packets)):
+        same_packets(tmp_path / "a.pcapng", tmp_path / "b.pcapng", np.array([row]))
+
+
+def test_lengths_that_changed_places_are_read_as_the_reader_does(tmp_path: Path) -> None:
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 3, 0, 0, 65535, 1)]
+    for k in range(5):
+        data = segment(True, 16, bytes(30), port=1000 + k)
+        lengths = (len(data), len(data) + 9) if k % 2 else (len(data) + 9, len(data))
+        parts.append(struct.pack("<IIII", 10, k, *lengths) + data)
+    (tmp_path / "a.pcap").write_bytes(b"".join(parts))
+    for row in range(5):
+        same_packets(tmp_path / "a.pcap", tmp_path / "b.pcap", np.array([row]))
+    other = pcapng(tmp_path / "c.pcapng")
+    cut_capture([tmp_path / "a.pcap", other], [*numbers(2), *numbers(0)], tmp_path / "d.pcapng")
+    assert read_capture(tmp_path / "d.pcapng").packets.src_port.tolist() == [1002]
+
+
+@pytest.mark.parametrize("folder", ["pcap", "nasty"])
+def test_packets_of_a_cut_of_real_captures_are_those_of_the_reader(tmp_path: Path, folder: str) -> None:
+    paths = [path for path in readable(folder) if path.stat().st_size < 2_000_000]
+    if not paths:
+        pytest.skip(f"{SHARED / folder} is absent")
+    compared = 0
+    for path in paths:
+        try:
+            count = len(read_capture(path).packets)
+        except (UnknownFormat, TruncatedCapture):
+            continue
+        for step in (1, 3):
+            if count > step:
+                target = tmp_path / f"cut{'.pcapng' if is_pcapng(path) else '.pcap'}"
+                same_packets(path, target, np.arange(step - 1, count, step))
+                compared += 1
+    assert compared > 10
+
+
+def is_pcapng(path: Path) -> bool:
+    return read_head(path, 4) == bytes.fromhex("0a0d0d0a")

@@ -211,6 +211,8 @@ def _frames_in_blocks(content: bytes) -> list[Frame]:
     while at + 12 <= len(content):
         if content[at : at + 4] == b"\n\r\r\n":
             order, interfaces = (">" if content[at + 8] == 0x1A else "<"), []
+            if struct.unpack_from(order + "H", content, at + 12) != (1,):
+                break
         kind, size = struct.unpack_from(order + "II", content, at)
         body = content[at + 8 : at + size - 4]
         if at + size > len(content):
