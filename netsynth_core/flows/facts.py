@@ -19,8 +19,8 @@ def flow_facts(source: "FlowSource") -> dict[str, Any]:
     dict
         ``packets``, ``bytes`` (of IP packets, as in the flow table), ``frame_bytes`` (of captures only: with the
         headers of the link layer, as on the wire), ``flows``, ``conversations``, ``services``, frames or rows
-        ``skipped`` by reason with the ``first_skipped`` of each (and, of several files, the file it is in), ``truncated``, ``notes``,
-        and the ``logs`` of other tools that were read.
+        ``skipped`` by reason with the ``first_skipped`` of each (and, of several files, the file it is in),
+        ``truncated``, ``notes``, and the ``logs`` of other tools that were read.
     """
     skipped: dict[str, int] = {}
     first: dict[str, int] = {}

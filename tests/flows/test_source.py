@@ -137,7 +137,9 @@ def test_without_its_packets_a_capture_gives_the_same_flows(tmp_path: Path, pack
     whole, slim = read_flows(path), read_flows(path, keep_packets=False)
     assert slim.flows.frame.equals(whole.flows.frame) and slim.reports == whole.reports
     assert slim.packets is None and slim.metered is not None and slim.metered.kept is None
-    both = [read_flows([path, path], keep_packets=keep) for keep in (True, False)]
+    other = tmp_path / "b.pcap"
+    other.write_bytes(pcap(web()))
+    both = [read_flows([path, other], keep_packets=keep) for keep in (True, False)]
     assert both[0].flows.frame.equals(both[1].flows.frame) and both[1].packets is None
 
 
