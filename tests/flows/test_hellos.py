@@ -118,7 +118,13 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert names[40049] == "made.example" and names[40000] == ""
 
 
-@pytest.mark.parametrize("first", [b"\x16", b"\x16\3\1", b"\0", b"ab"])
-def test_a_few_bytes_do_not_speak_against_a_port(first: bytes) -> None:
-    assert named(packets_of(segments([(0, first)]))) == [["tls", ""]]
-    assert named(packets_of(segments([(0, b"\0" * 40)]))) == [["", ""]]
+@pytest.mark.parametrize(
+    ("port", "first", "service"),
+    [
+        (443, b"\x16", "tls"), (443, b"\x16\3\1\2", "tls"), (443, b"\x16\3\1\2\0", "tls"), (443, b"\0\1", ""),
+        (443, b"ab\r\nc", ""), (443, bytes(40), ""), (443, b"\x16\4\1\2", ""),
+        (80, b"G", "http"), (80, b"POST", "http"), (80, b"X", ""), (22, b"SSH-", "ssh"), (22, b"hello", ""),
+    ],
+)  # fmt: skip
+def test_the_beginning_of_a_message_does_not_speak_against_its_port(port: int, first: bytes, service: str) -> None:
+    assert named(packets_of(segments([(0, first)], server=port))) == [[service, ""]]

@@ -5,9 +5,9 @@ against it:
 
 - no payload was captured, or the side that opens every connection of that service (`Rule.opens`) said nothing;
 - over UDP every datagram has its protocol's header: one that has not is another service, unknown;
-- over TCP the same holds where the flow's beginning was captured and the first payload is no mere few bytes. Where it
-  was not, the first payload may come from the middle of a message and the port is believed, but for text on the port of
-  a service that has none (`Rule.binary`).
+- over TCP the same holds where the flow's beginning was captured and the first payload is no mere part of what such a
+  service says first. Where it was not, the first payload may come from the middle of a message and the port is
+  believed, but for text on the port of a service that has none (`Rule.binary`).
 """
 
 from functools import lru_cache
@@ -22,8 +22,18 @@ from netsynth_core.flows.services.rules import RULES
 
 _TEXT_BYTES: Final = 12
 """Printable bytes in a row that are no ciphertext: one in 100,000 random heads has them."""
-_WORD: Final = 9
-"""Bytes that rules need to know their protocol; a stream may begin with less, which speaks against no port."""
+_OPENINGS: Final = {
+    "tls": tuple(bytes((22, 3, minor)) for minor in range(5)),
+    "ssh": (b"SSH-",),
+    "http": (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"CONNECT ", b"DELETE ", b"PATCH ", b"HTTP/"),
+    "smtp": (b"220 ", b"220-", b"EHLO ", b"HELO "),
+    "ftp": (b"220 ", b"220-", b"USER "),
+    "pop3": (b"+OK ",),
+    "imap": (b"* OK ",),
+}
+"""How first messages begin; a part of one of these is a stream that goes on, and speaks against no port."""
+_LENGTHS: Final = {"tls": 2}
+"""Bytes behind such a beginning that may hold anything."""
 _LAST_SERVER_PORT: Final = 32768
 """Ports from here on are left out of `server_ports`: systems also give them to clients (RFC 6335 section 6, Linux)."""
 
@@ -90,12 +100,26 @@ def _codes(
 def _spoken_against(e: Evidence, codes: NDArray[np.int16], started: Mask, stream: bool) -> Mask:
     """Which flows' payloads, known to no rule, cannot be of the service their port stands for."""
     opens, binary, ruled = _traits()[0 if stream else 1][:, codes]
-    least = _WORD if stream else 1
-    orig, resp = e.orig.size >= least, e.resp.size >= least
+    orig, resp = e.orig.size > 0, e.resp.size > 0
+    if stream:
+        orig, resp = (told & ~_goes_on(side, codes) for told, side in ((orig, e.orig), (resp, e.resp)))
     spoken = ((opens & 1 != 0) & orig) | ((opens & 2 != 0) & resp)
     text = e.orig.printable(_TEXT_BYTES) | e.resp.printable(_TEXT_BYTES)
     against: Mask = (spoken & started & (ruled > 0)) | (text & (binary > 0))
     return against
+
+
+def _goes_on(side: Side, codes: NDArray[np.int16]) -> Mask:
+    """Which payloads are but a part of what the services of `codes` say first."""
+    goes_on = side.nothing()
+    for row in np.flatnonzero(side.size < _LONGEST_OPENING).tolist():
+        name, size = str(_NAMES[codes[row]]), int(side.size[row])
+        told = side.head[row, :size].tobytes()
+        goes_on[row] = any(
+            told[: len(text)] == text[:size] and size <= len(text) + _LENGTHS.get(name, 0)
+            for text in _OPENINGS.get(name, ())
+        )
+    return goes_on
 
 
 def services_by_port(port: NDArray[np.int32], proto: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -150,3 +174,4 @@ def _traits() -> NDArray[np.int8]:
 
 
 _NAMES: Final = np.array(["", *(rule.name for rule in RULES)], dtype=object)
+_LONGEST_OPENING: Final = max(len(text) for texts in _OPENINGS.values() for text in texts) + 1
