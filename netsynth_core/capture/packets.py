@@ -43,6 +43,7 @@ class PacketTable:
     ack: NDArray[np.uint32]
     """TCP acknowledgement number; 0 when not TCP."""
     window: NDArray[np.uint16]
+    """TCP window as in the header, not scaled; 65535 where a snaplen cut it off, 0 when not TCP."""
     ttl: NDArray[np.uint8]
     """TTL or hop limit."""
     payload_offset: NDArray[np.int64]
@@ -67,7 +68,8 @@ class PacketTable:
     """0 a whole packet, 1 a first fragment (more follow), 2 a later fragment.
 
     A later fragment has the ports of its first fragment (0 where that was not captured), the fragment's data as
-    payload, and no TCP fields.
+    payload, and no TCP fields. Where tunnels are looked into and it is of a tunnel's packet, it has the addresses of the
+    packet inside, and the first fragment has the `ip_id` of the tunnel's packet.
     """
     data: NDArray[np.uint8] = field(repr=False)
     """The bytes of the capture file(s); the offsets point here. Not a column."""

@@ -13,6 +13,7 @@ from netsynth_core.capture import PacketTable, ReadOptions, ReadReport, read_byt
 from netsynth_core.capture.addresses import format_address
 from netsynth_core.capture.links import LINK_NAMES
 from netsynth_core.capture.reasons import REASONS
+from netsynth_core.flows.metering import Mark, meter_flows
 from tests.capture.traffic import (
     CLIENT,
     CLIENT6,
@@ -169,6 +170,10 @@ LINKS = {
     "PPP with direction": (204, b"\1\xff\3\0\x21" + PACKET),
     "PPPoE alone": (51, b"\x11\0\0\1\0\x30\0\x21" + PACKET),
     "Ethernet in MPLS": (1, ether(b"\0\1\1\x40" + bytes(4) + ether(PACKET), 0x8847)),
+    "Ethernet in MPLS, no control word": (1, ether(b"\0\1\1\x40" + ether(PACKET), 0x8847)),
+    "NFLOG": (239, b"\2\0\0\0" + b"\x08\0\1\0" + bytes(4) + b"\x23\0\x09\0" + PACKET + b"\0"),
+    "NFLOG, big": (239, b"\2\0\0\0" + b"\0\x05\0\x0a" + bytes(4) + b"\0\x23\0\x09" + PACKET + b"\0"),
+    "PPI, Ethernet": (192, b"\0\0\x08\0\1\0\0\0" + ether(PACKET)),
     "provider backbone": (1, ether(bytes(4) + ether(PACKET), 0x88E7)),
     "QinQ": (1, ether(PACKET, tags=(0x88A8, 0x8100))),
     "token ring": (6, bytes(14) + SNAP + PACKET),
@@ -303,7 +308,7 @@ def test_a_tcp_header_cut_behind_its_flags_is_a_row() -> None:
     options = ether(ip(CLIENT, SERVER, dpkt.tcp.TCP(sport=1, dport=2, flags=2, win=9, opts=bytes(20), off=10), 6))
     packets, report = read_frames([Frame(START, options[:cut], len(options)) for cut in (48, 50, 54, 60, 74)])
     assert report.skipped == {} and packets.flags.tolist() == [2] * 5
-    assert packets.window.tolist() == [0, 9, 9, 9, 9]
+    assert packets.window.tolist() == [65535, 9, 9, 9, 9]
     assert packets.header_length.tolist() == [14, 16, 20, 26, 40]
     assert packets.payload_captured.tolist() == [0] * 5 and packets.payload_length.tolist() == [0] * 5
 
@@ -382,3 +387,21 @@ def test_no_nasty_capture_raises_anything_but_a_message() -> None:
             continue
         assert sum(report.link_types.values()) == report.packets + sum(report.skipped.values())
     assert refused == [".snoop"]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_mirrored_frames_of_erspan_three_are_looked_into(more: int) -> None:
+    head = struct.pack("!HHI", 0x1000, 0x22EB, 1) + bytes(11) + bytes([more]) + bytes(8 * more)
+    packets, _ = read(ether(ip(SERVER6, CLIENT6, head + ether(PACKET), 47)), tunnels=True)
+    assert facts(packets, 0)[2:] == (17, 5000, 53, 31, b"abc")
+
+
+@pytest.mark.parametrize("kept", [14, 15, 16, 20])
+def test_a_window_that_was_not_captured_is_not_one_of_zero(kept: int) -> None:
+    closed = bytearray(segment(True, 16, b"data"))
+    closed[48:50] = b"\0\0"
+    for whole, window in ((segment(True, 16, b"data"), 1000), (bytes(closed), 0)):
+        packets, _ = read_frames([Frame(START, whole[: 34 + kept], len(whole))])
+        assert packets.window.tolist() == [window if kept >= 16 else 65535]
+        marks = meter_flows(packets).marks
+        assert bool(marks[0] & Mark.ZERO_WINDOW) == (window == 0 and kept >= 16)

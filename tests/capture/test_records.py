@@ -14,9 +14,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsynth_core.capture import PacketTable, read_bytes, read_capture, read_captures, unpack
+from netsynth_core.capture import CaptureWindows, PacketTable, read_bytes, read_capture, read_captures, unpack
 from netsynth_core.capture.addresses import format_address
+from netsynth_core.capture.records import read_head
 from netsynth_core.errors import NotEnoughData, StorageError, TruncatedCapture, UnknownFormat
+from netsynth_core.flows.source import kind_of
 from tests.capture.traffic import (
     START,
     Frame,
@@ -164,6 +166,29 @@ def test_joined_gzip_members_are_one_file(tmp_path: Path) -> None:
     content = pcap(web())
     path = written(tmp_path / "members.gz", gzip.compress(content[:100]) + gzip.compress(content[100:]))
     assert rows_of(read_capture(path).packets) == expected(web())
+
+
+MEMBERS = {
+    "empty first": lambda raw: gzip.compress(b"") + gzip.compress(raw),
+    "three bytes first": lambda raw: gzip.compress(raw[:3]) + gzip.compress(raw[3:]),
+    "long name": lambda raw: (
+        gzip.compress(raw)[:3] + b"\x08" + bytes(6) + b"n" * 5000 + b"\0" + gzip.compress(raw)[10:]
+    ),
+    "zeros at the end": lambda raw: gzip.compress(raw) + bytes(512),
+    "zeros between": lambda raw: gzip.compress(raw[:60]) + bytes(16) + gzip.compress(raw[60:]),
+    "a megabyte of zeros between": lambda raw: gzip.compress(raw[:60]) + bytes(1 << 20) + gzip.compress(raw[60:]),
+}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_gzip_of_every_build_is_known_and_read_whole(tmp_path: Path, name: str) -> None:
+    content = pcap(web())
+    path = written(tmp_path / "a.gz", MEMBERS[name](content))
+    assert read_head(path) == content[:4096] and read_head(path, 4) == content[:4]
+    assert kind_of(path) == "capture"
+    capture = read_capture(path)
+    assert rows_of(capture.packets) == expected(web())
+    assert not capture.report.truncated and sum(map(len, CaptureWindows(path))) == len(capture.packets)
 
 
 @pytest.mark.parametrize("limits", [{"UNPACK_LIMIT": 10_000}, {"UNPACK_FREE": 5_000, "UNPACK_RATIO": 20}])
