@@ -8,7 +8,7 @@ from pages.parts import flow_filters, frame, jobs, reads, state
 from pages.parts.feedback import empty, readable_bugs
 from pages.parts.flow_actions import actions
 from pages.parts.flow_detail import details
-from pages.parts.flow_list import chosen_rows, summary
+from pages.parts.flow_list import chosen_rows, order_choice, ordered, summary
 from pages.parts.pickers import pick
 from pages.parts.text import count
 
@@ -34,7 +34,8 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
                     on_click=flow_filters.clear,
                 )
             summary(shown, len(view))
-        chosen = chosen_rows(shown, columns=reads.flow_columns_shown(folder, flows.id), name=flows.id)
+            order = order_choice()
+        chosen = chosen_rows(ordered(shown, order), columns=reads.flow_columns_shown(folder, flows.id), name=flows.id)
         rows = chosen or [int(row) for row in shown.index]
         size = int(index.bytes.sum()) if len(rows) == len(view) else int(index.bytes[rows].sum()) if rows else 0
         details(workspace, flows, view, chosen)

@@ -24,6 +24,40 @@ def summary(view: pd.DataFrame, total: int) -> None:
     )
 
 
+ORDERS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "in order of start": ((), True),
+    "longest first": (("duration (ms)",), False),
+    "most bytes first": (("bytes →", "bytes ←"), False),
+    "most packets first": (("packets →", "packets ←"), False),
+    "by service": (("service",), True),
+    "by originator": (("originator",), True),
+    "by responder": (("responder",), True),
+    "by server name": (("server name",), True),
+    "by state": (("state",), True),
+}
+"""Orders of the table: the columns that are added up, and whether the least comes first.
+
+A table with buttons in it has no sorting of its own.
+"""
+
+
+def order_choice() -> str:
+    """The choice of the order, which stands beside the summary."""
+    return str(st.selectbox("Order", list(ORDERS), key="flow_order", label_visibility="collapsed", width=190))
+
+
+def ordered(view: pd.DataFrame, order: str) -> pd.DataFrame:
+    """The flows in an order of `ORDERS`; equal ones as they began, empty texts last."""
+    columns, rising = ORDERS[order]
+    if not columns:
+        return view
+    values = view[columns[0]] if len(columns) == 1 else view[list(columns)].sum(axis=1)
+    if rising:
+        values = values.where(values != "", None)
+    places = values.reset_index(drop=True).sort_values(ascending=rising, kind="stable", na_position="last").index
+    return view.iloc[places]
+
+
 def chosen_rows(view: pd.DataFrame, *, columns: list[str], name: str) -> list[int]:
     """Draw the table; returns the flows that are chosen in it.
 

@@ -122,6 +122,22 @@ def test_flows_are_chosen_by_number_and_stay_chosen_under_filters(
     assert "**Flow 3**" not in words(app)
 
 
+def test_the_order_of_the_table_is_chosen(office: tuple[Workspace, Artefact], open_page: Opener) -> None:
+    app = open_page(office[0], "flows")
+    app.multiselect(key="f_service").set_value(["http"]).run()
+    for order, column, rising in (
+        ("longest first", "duration (ms)", False),
+        ("by originator", "originator", True),
+        ("most bytes first", "bytes ←", False),
+    ):
+        app.selectbox(key="flow_order").set_value(order).run()
+        table = app.dataframe[0].value
+        assert not app.exception and len(table) == 20
+        assert table[column].tolist() == sorted(table[column], reverse=not rising)
+    app.selectbox(key="flow_order").set_value("in order of start").run()
+    assert app.dataframe[0].value["start (UTC)"].is_monotonic_increasing
+
+
 def test_a_cut_becomes_a_capture_with_those_flows(office: tuple[Workspace, Artefact], tmp_path: Path) -> None:
     workspace, flows = office
     rows = [1, 4, 5]
