@@ -68,8 +68,8 @@ class PacketTable:
     """0 a whole packet, 1 a first fragment (more follow), 2 a later fragment.
 
     A later fragment has the ports of its first fragment (0 where that was not captured), the fragment's data as
-    payload, and no TCP fields. Where tunnels are looked into and it is of a tunnel's packet, it has the addresses of the
-    packet inside, and the first fragment has the `ip_id` of the tunnel's packet.
+    payload, and no TCP fields. Of a tunnel's packet, where tunnels are looked into, it has the addresses of the packet
+    inside; the first fragment then has the `ip_id` of the tunnel's packet.
     """
     data: NDArray[np.uint8] = field(repr=False)
     """The bytes of the capture file(s); the offsets point here. Not a column."""
