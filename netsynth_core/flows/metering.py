@@ -2,7 +2,9 @@
 
 A flow ends when no packet came for the idle timeout, when it is older than the active timeout, or, for TCP, when a SYN
 begins another connection. Packets are taken in order of time (file order where times are equal). A capture may be fed
-in any number of windows: the flows are the same.
+in any number of windows: the flows are the same where no window holds packets older than those before it. Packets that
+come too late are taken as they come: a flow begins with its oldest one, and one that is older than the beginning of its
+flow by more than the idle timeout is of another.
 
 Two things differ from Zeek on purpose. An attempt that nobody answered ends by the idle timeout as everything does, not
 after 5 s (tcp_attempt_delay): a late answer belongs to it. And who is the originator is told by SYN and by ports alone,

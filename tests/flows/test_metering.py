@@ -206,6 +206,21 @@ def test_windows_out_of_order_are_metered_as_they_come_and_said() -> None:
     assert metered.notes and metered.notes[0].startswith("1 packet came")
 
 
+@pytest.mark.parametrize("keep_packets", [True, False])
+def test_a_window_that_goes_back_in_time_begins_a_flow_earlier_or_is_of_another(keep_packets: bool) -> None:
+    def flows(*seconds: int) -> list[list[int]]:
+        meter = FlowMeter(keep_packets=keep_packets)
+        for second in seconds:
+            meter.feed(table([P(START + second * S, A, 40000, B, 53, proto=17)]))
+        frame = meter.finish().flows.frame
+        return [[(ts - START) // S, length // S] for ts, length in frame[["ts", "duration"]].to_numpy().tolist()]
+
+    assert flows(9000, 8990, 8995) == [[8990, 10]]
+    assert flows(9000, 8940, 8881, 9010) == [[8881, 129]]
+    assert flows(9000, 8939, 8950) == [[8939, 11], [9000, 0]]
+    assert flows(9000, 3000, 3030, 3100) == [[3000, 30], [3100, 0], [9000, 0]]
+
+
 @given(st.lists(PACKETS, max_size=40))
 def test_no_packet_and_no_byte_is_lost(packets: list[P]) -> None:
     frame = meter_flows(table(packets)).flows.frame

@@ -182,11 +182,13 @@ def meter(
             gap = now - w.last
             # fragments of one packet look alike here
             if me.print == echo and me.packets > 0 and fragment[i] == 0:
-                doubled = now - me.last < (_AGAIN if ip_id[i] != 0 else _AT_ONCE if tcp else 0)
+                doubled = abs(now - me.last) < (_AGAIN if ip_id[i] != 0 else _AT_ONCE if tcp else 0)
                 if ip_id[i] == 0 and payload_length[i] == 0 and not bits & (_SYN | _FIN):
                     # acknowledgements, and the RST that answers each of several segments, are sent alike
                     doubled = doubled and bits & (_RST | _ACK) == _RST | _ACK
             fresh = gap > idle[p] or now - w.first > active
+            # windows may go back in time
+            fresh = fresh or w.first - now > idle[p] or w.last - now > active
             if not fresh and p == 6:
                 peer = sides[2 * f + 1 - way]
                 fresh = has_ended(me, peer, gap, linger)
@@ -223,6 +225,7 @@ def meter(
                 append(w, TURNED, way)
         w = flows[f]
         me = sides[2 * f + way]
+        w.first = min(w.first, now)
         w.last = max(w.last, now)
         w.flags |= bits
         me.packets += 1
