@@ -6,6 +6,7 @@ Where only the total of packets is there, it is split evenly, within what the by
 of a long flow stay apart, as Argus wrote them (``racluster`` joins them).
 """
 
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from netsynth_core.flows.logs.layout import delimiter_of, header_of, rows_after
 from netsynth_core.flows.logs.report import NO_ADDRESS, NO_DURATION, NO_PORT, NO_PROTOCOL, NO_TIME, Tally
 from netsynth_core.flows.logs.rows import ICMP_NAMES, Rows
 from netsynth_core.flows.logs.text import Text, read_sheet
+from netsynth_core.units import count
 
 NEEDED: Final = ("starttime", "proto", "srcaddr", "dstaddr")
 ETHERNET: Final = 14
@@ -52,7 +54,9 @@ def read_argus(text: Text, tally: Tally) -> Draft:
     if sheet.has("label"):
         rows.values["label"] = cells.trimmed(sheet.get("label"))
     way = cells.trimmed(sheet.get("dir"))
-    rows.swap(cells.mask_of(pc.match_substring_regex(way, r"^<[?|]*-?$")))
+    turned = cells.mask_of(pc.match_substring_regex(way, r"^<[?|]*-?$"))
+    _states(rows, turned, notes)
+    rows.swap(turned)
     return Draft(rows.frame(), len(lines), tuple(notes))
 
 
@@ -66,6 +70,46 @@ def flags_of_state(state: str) -> str:
         letters = set(state.upper())
         return cells.flag_union(state) if letters <= set("FSRPAUECW_") else "......"
     return _STATES[state.lower()]
+
+
+def state_of_argus(state: str, *, tcp: bool) -> str:
+    """Zeek's code of a state, where it says enough to know it; else nothing.
+
+    Of TCP both sides' flags (``SPA_SPA``) tell who closed or reset; of the words only CLO and those of a connection
+    that no side has ended, since FIN and RST do not say whose they are. Of other protocols CON is traffic of both
+    sides, INT and REQ that of one.
+
+    >>> [state_of_argus(text, tcp=True) for text in ("S_", "S_RA", "FSPA_FSPA", "SPA_SRPA", "CON", "RST")]
+    ['S0', 'REJ', 'SF', 'RSTR', 'S1', '']
+    """
+    if not tcp:
+        return {"CON": "SF", "INT": "S0", "REQ": "S0"}.get(state.upper(), "")
+    if "_" not in state:
+        return {"REQ": "S0", "ACC": "S1", "CON": "S1", "CLO": "SF"}.get(state.upper(), "")
+    one, _, other = state.upper().partition("_")
+    if not set(one + other) <= set("FSRPAUEC") or "S" not in one:
+        return ""
+    if "S" not in other:
+        rejected = "R" in other and set(other) <= set("RA")
+        return "REJ" if rejected else "S0" if not other and one == "S" else ""
+    if "R" in one or "R" in other:
+        return "" if "R" in one and "R" in other else "RSTO" if "R" in one else "RSTR"
+    return {(False, False): "S1", (True, True): "SF", (True, False): "S2", (False, True): "S3"}[
+        "F" in one, "F" in other
+    ]
+
+
+def _states(rows: Rows, turned: cells.Mask, notes: list[str]) -> None:
+    """Set the states, of the sides as they are turned."""
+    state = cells.trimmed(rows.sheet.get("state"))
+    around = pc.replace_substring_regex(state, r"^([A-Za-z]*)_([A-Za-z]*)$", r"\2_\1")
+    state = pc.if_else(pa.array(turned), around, state)
+    tcp, other = (cells.mapped(state, partial(state_of_argus, tcp=of_tcp))[0] for of_tcp in (True, False))
+    rows.values["state"] = pc.if_else(pa.array(rows.is_proto("TCP")), tcp, other)
+    told = rows.sheet.has("state")
+    unknown = int((cells.mask_of(pc.equal(rows.values["state"], "")) & rows.good).sum()) if told else 0
+    if unknown:
+        notes.append(f"{count(unknown, 'state')} of Argus, such as FIN and RST without a side, are left empty.")
 
 
 def _durations(rows: Rows, notes: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Flow tables as the logs of other tools: Zeek's conn.log and the CSV of nfdump; ``.gz`` is packed.
 
 Equal tables give equal bytes. What a layout has no place for is left out: conn.log holds no flags (they follow from the
-history) and no server names, nfdump's CSV neither service, state, label nor history.
+history), no payload bytes and no server names, nfdump's CSV neither service, state, label nor history.
 """
 
 import gzip

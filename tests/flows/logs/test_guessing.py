@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from netsynth_core.flows.logs import FIELDS, Mapping, propose_mapping, read_head, read_mapped
+from netsynth_core.flows.logs import FIELDS, Mapping, propose_mapping, read_head, read_log, read_mapped
+from netsynth_core.flows.logs.argus import state_of_argus
 from netsynth_core.flows.logs.guessing import AMBIGUOUS, doubts, guess_columns
 from netsynth_core.flows.logs.mapping import skeleton
 
@@ -124,3 +125,40 @@ def test_a_skeleton_has_empty_slots_for_what_is_missing(tmp_path: Path) -> None:
     head = read_head(table(tmp_path, "time,colour,weight", "1700000000,red,1.5"))
     made = skeleton(head)
     assert made["columns"] == {"ts": "time", "src_ip": "", "dst_ip": ""}
+
+
+@pytest.mark.parametrize(
+    "argus,zeek",
+    [
+        ("S_", "S0"),
+        ("S_RA", "REJ"),
+        ("S_SA", "S1"),
+        ("FSPA_FSPA", "SF"),
+        ("FSPA_SPA", "S2"),
+        ("SPA_FSPA", "S3"),
+        ("SRPA_SPA", "RSTO"),
+        ("FSPA_SRPA", "RSTR"),
+        ("SRPA_SRPA", ""),
+        ("PA_PA", ""),
+        ("FIN", ""),
+        ("RST", ""),
+        ("REQ", "S0"),
+        ("CLO", "SF"),
+    ],
+)
+def test_states_of_argus_where_they_say_enough(argus: str, zeek: str) -> None:
+    assert state_of_argus(argus, tcp=True) == zeek
+    assert state_of_argus("CON", tcp=False) == "SF" and state_of_argus("INT", tcp=False) == "S0"
+
+
+def test_states_follow_the_sides_of_a_row_that_is_turned(tmp_path: Path) -> None:
+    head = "StartTime,Dur,Proto,SrcAddr,Sport,Dir,DstAddr,Dport,SrcPkts,DstPkts,SrcBytes,DstBytes,State"
+    lines = [
+        "1700000000.0,1.0,tcp,10.0.0.1,80,<-,10.0.0.2,40000,5,5,400,400,FSPA_SPA",
+        "1700000001.0,1.0,tcp,10.0.0.2,40001,->,10.0.0.1,80,5,5,400,400,FSPA_SPA",
+        "1700000002.0,1.0,udp,10.0.0.2,40001,<->,10.0.0.1,53,1,1,80,80,CON",
+        "1700000003.0,1.0,tcp,10.0.0.2,40001,->,10.0.0.1,80,5,5,400,400,FIN",
+    ]
+    flows, report = read_log(table(tmp_path, head, *lines))
+    assert flows.frame["state"].tolist() == ["S3", "S2", "SF", ""]
+    assert any(note.startswith("1 state of Argus") for note in report.notes)
