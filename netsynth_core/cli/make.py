@@ -281,11 +281,16 @@ def generate_command(
     the synthetic flows and packets have other hosts; they are compared before they are renamed.
     """
     from netsynth_core.capture.options import ReadOptions
-    from netsynth_core.workspace.chain import generate_chain
+    from netsynth_core.workspace.chain import RESULTS, generate_chain
 
     def rename(hosts: Sequence[str]) -> "Renaming | None":
         return _renaming(hosts_path, anonymise, key_file, seed, hosts)
 
+    for path in inputs:
+        if path.is_file() and path.name in RESULTS and output.is_dir() and path.parent.samefile(output):
+            raise InvalidParameter(
+                f"{path} is read and would be written over by the results.", hint="Name another folder with -o."
+            )
     options = ReadOptions(tunnels=tunnels)
     out.announce_compiling(inputs)
     with new_folder(output) as folder, out.monitor() as monitor:

@@ -60,16 +60,18 @@ def _form(workspace: Workspace, capture: Artefact) -> None:
     shown.columns = [name if names.count(name) == 1 else f"{name} ({at})" for at, name in enumerate(names, start=1)]
     st.dataframe(shown, hide_index=True, key=f"{key}_rows", alt="First rows of the table")
     choices = [_NONE, *dict.fromkeys(table.header)]
-    columns: dict[str, str] = {}
+    columns: dict[str, str | tuple[str, ...]] = {}
     places = st.columns(4)
     for at, (ours, words) in enumerate(FIELDS.items()):
         proposed = proposal["columns"].get(ours, _NONE)
         mark = " (needed)" if ours in REQUIRED else ""
+        # of several columns the first that is not empty counts
+        offered = choices if isinstance(proposed, str) else [*choices, proposed]
         chosen = places[at % 4].selectbox(
             f"{words[:1].upper()}{words[1:]}{mark}",
-            choices,
-            index=choices.index(proposed) if proposed in choices else 0,
-            format_func=lambda name: plain(name, limit=40) if name else "not in the table",
+            offered,
+            index=offered.index(proposed) if proposed in offered else 0,
+            format_func=_shown_column,
             key=f"{key}_{ours}",
         )
         if chosen:
@@ -93,6 +95,13 @@ def _form(workspace: Workspace, capture: Artefact) -> None:
         workspace.delete(capture.id)
         flash(f"{shown_name(workspace, capture)} was moved to the trash of the workspace.")
         st.rerun()
+
+
+def _shown_column(name: str | tuple[str, ...]) -> str:
+    """A choice as the form shows it."""
+    if not name:
+        return "not in the table"
+    return plain(name if isinstance(name, str) else ", else ".join(name), limit=40)
 
 
 def _proposal(table: Any) -> dict[str, Any]:

@@ -121,3 +121,11 @@ def test_tunnels_that_nobody_looks_into_are_noted(tmp_path: Path) -> None:
     ]
     assert said == [True]
     assert answered("flows", tmp_path / "a.pcap", "--tunnels", "-o", tmp_path / "f.csv")["notes"] == []
+
+
+def test_results_of_the_chain_are_not_written_over_its_input(tmp_path: Path) -> None:
+    write_flow_table(tmp_path / "flows.csv", flow_table(12))
+    before = (tmp_path / "flows.csv").read_bytes()
+    done = run("generate", tmp_path / "flows.csv", "-o", tmp_path)
+    assert done.exit_code == 2 and "written over" in done.stderr
+    assert (tmp_path / "flows.csv").read_bytes() == before
