@@ -33,8 +33,8 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
                     type="tertiary",
                     on_click=flow_filters.clear,
                 )
-            summary(shown, len(view))
             order = order_choice()
+            summary(shown, len(view))
         chosen = chosen_rows(ordered(shown, order), columns=reads.flow_columns_shown(folder, flows.id), name=flows.id)
         rows = chosen or [int(row) for row in shown.index]
         size = int(index.bytes.sum()) if len(rows) == len(view) else int(index.bytes[rows].sum()) if rows else 0

@@ -112,7 +112,7 @@ def _hosts(overview: "Overview") -> None:
         st.dataframe(
             frame,
             hide_index=True,
-            height=460,
+            height=min(460, 38 + 35 * len(hosts)),
             key="hosts",
             alt="Busiest hosts",
             column_config={

@@ -42,7 +42,7 @@ A table with buttons in it has no sorting of its own.
 
 
 def order_choice() -> str:
-    """The choice of the order, which stands beside the summary."""
+    """The choice of the order, which stands before the summary."""
     return str(st.selectbox("Order", list(ORDERS), key="flow_order", label_visibility="collapsed", width=190))
 
 
@@ -76,7 +76,7 @@ def chosen_rows(view: pd.DataFrame, *, columns: list[str], name: str) -> list[in
         with_button,
         lazy=True,
         hide_index=True,
-        height=420,
+        height=min(420, 38 + 35 * max(len(view), 1)),
         key=_TABLE,
         placeholder="",
         column_order=["flow", *flow_columns.order(columns)],

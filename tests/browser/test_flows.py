@@ -1,4 +1,4 @@
-"""Flows in a real Chromium: rows pressed in small and large tables, arrows pressed in a ladder, cuts saved."""
+"""Flows in a real Chromium: numbers pressed in small, large, filtered and sorted tables, arrows, cuts."""
 
 import re
 from pathlib import Path
@@ -36,11 +36,11 @@ def press(table: Locator, row: int, *, x: int) -> None:
     table.click(position={"x": x, "y": ROW + ROW * row + ROW // 2})
 
 
-def test_a_row_is_selected_and_an_arrow_of_its_ladder_is_pressed(
+def test_a_flow_is_chosen_and_an_arrow_of_its_ladder_is_pressed(
     page: Page, server: Server, empty: Workspace, small: Artefact
 ) -> None:
     page.goto(server.url("flows", empty))
-    press(page.get_by_test_id("stDataFrame").first, 1, x=14)
+    press(page.get_by_test_id("stDataFrame").first, 1, x=37)
     expect(page.get_by_text("Flow 1", exact=False).first).to_be_visible()
     number = page.get_by_role("spinbutton", name=re.compile(r"^Packet"))
     expect(number).to_have_value("1")
@@ -67,6 +67,16 @@ def test_a_flow_of_a_large_table_is_pressed_and_its_packets_are_saved(
     assert (flow["service"], flow["fwd_packets"] + flow["bwd_packets"]) == ("http", 10)
 
 
+def test_an_ordered_table_still_names_its_flows(page: Page, server: Server, empty: Workspace, large: Artefact) -> None:
+    page.goto(server.url("flows", empty))
+    page.get_by_label("Order", exact=True).click()
+    page.get_by_role("option", name="by service").click()
+    page.wait_for_timeout(1500)
+    press(page.get_by_test_id("stDataFrame").first, 1, x=37)
+    # every other flow is DNS: the second one by service is its second
+    expect(page.get_by_text(re.compile(r"^Flow [23]: .*:53, dns"))).to_be_visible()
+
+
 def test_filters_are_cleared_by_a_button_that_can_be_reached(
     page: Page, server: Server, empty: Workspace, large: Artefact
 ) -> None:
@@ -74,6 +84,12 @@ def test_filters_are_cleared_by_a_button_that_can_be_reached(
     host = page.get_by_label("Address, network or port", exact=True)
     host.fill("192.0.2.12 53")
     host.press("Enter")
+    expect(page.get_by_text(re.compile(r"^157 of 2.200 flows"))).to_be_visible()
+    press(page.get_by_test_id("stDataFrame").first, 0, x=37)
+    expect(page.get_by_text(re.compile(r"^Flow \d+: 192\.0\.2\.12:"))).to_be_visible()
+    host.fill("192.0.2.12 99999")
+    host.press("Enter")
+    expect(page.get_by_text("The table keeps 192.0.2.12 53.")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^157 of 2.200 flows"))).to_be_visible()
     page.get_by_test_id("stDataFrame").first.hover()
     page.get_by_role("button", name="Clear 1 filter").click()
