@@ -35,7 +35,9 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
                 )
             order = order_choice()
             summary(shown, len(view))
-        chosen = chosen_rows(ordered(shown, order), columns=reads.flow_columns_shown(folder, flows.id), name=flows.id)
+        table = reads.flow_rows(folder, flows.id)
+        in_order = ordered(shown, order)
+        chosen = chosen_rows(table if in_order is view else table.iloc[in_order.index], name=flows.id)
         rows = chosen or [int(row) for row in shown.index]
         size = int(index.bytes.sum()) if len(rows) == len(view) else int(index.bytes[rows].sum()) if rows else 0
         details(workspace, flows, view, chosen)

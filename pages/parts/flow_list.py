@@ -58,28 +58,26 @@ def ordered(view: pd.DataFrame, order: str) -> pd.DataFrame:
     return view.iloc[places]
 
 
-def chosen_rows(view: pd.DataFrame, *, columns: list[str], name: str) -> list[int]:
+def chosen_rows(rows: pd.DataFrame, *, name: str) -> list[int]:
     """Draw the table; returns the flows that are chosen in it.
 
     Parameters
     ----------
-    columns
-        The columns to show.
+    rows
+        Rows of `reads.flow_rows`, in the order to show.
     name
         Name of the artefact the choice belongs to.
     """
     key = f"_flows_chosen_{name}"
     chosen: list[int] = st.session_state.setdefault(key, [])
-    with_button = view[columns].copy(deep=False)
-    with_button.insert(0, "flow", view.index.astype(str))
     st.dataframe(
-        with_button,
+        rows,
         lazy=True,
         hide_index=True,
-        height=min(420, 38 + 35 * max(len(view), 1)),
+        height=min(420, 38 + 35 * max(len(rows), 1)),
         key=_TABLE,
         placeholder="",
-        column_order=["flow", *flow_columns.order(columns)],
+        column_order=["flow", *flow_columns.order(rows.columns.drop("flow"))],
         column_config={
             **flow_columns.config(),
             "flow": st.column_config.ButtonColumn(
@@ -94,8 +92,7 @@ def chosen_rows(view: pd.DataFrame, *, columns: list[str], name: str) -> list[in
         },
         alt="Flows in order of their start",
     )
-    held = set(view.index)
-    here = [row for row in chosen if row in held]
+    here = [row for row in chosen if row in rows.index]
     if chosen:
         hidden = len(chosen) - len(here)
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -88,14 +88,14 @@ def flow_view(folder: str, id: str) -> pd.DataFrame:
         {
             "start (UTC)": pd.to_datetime(frame["ts"], unit="ns"),
             "duration (ms)": frame["duration"] / 1e6,
-            "service": shown_services(frame),
+            "service": pd.Series(shown_services(frame), dtype="str"),
             "state": frame["state"],
             "proto": frame["proto"],
             "originator": frame["src_ip"],
             "port": frame["src_port"].astype("Int64").where(has_ports & (frame["src_port"] >= 0)),
             "responder": frame["dst_ip"],
             "port ": frame["dst_port"].astype("Int64").where(has_ports & (frame["dst_port"] >= 0)),
-            "message": said,
+            "message": pd.Series(said, dtype="str"),
             "packets →": frame["fwd_packets"],
             "packets ←": frame["bwd_packets"],
             "bytes →": frame["fwd_bytes"],
@@ -109,11 +109,14 @@ def flow_view(folder: str, id: str) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the table…")
-def flow_columns_shown(folder: str, id: str) -> list[str]:
-    """The columns of a flow table in which any flow has something."""
+def flow_rows(folder: str, id: str) -> pd.DataFrame:
+    """What the table of flows shows: numbers of flows as text, and the columns of `flow_view` that hold something."""
     from pages.parts.flow_list import shown_columns
 
-    return shown_columns(flow_view(folder, id))
+    view = flow_view(folder, id)
+    rows = view[shown_columns(view)].copy(deep=False)
+    rows.insert(0, "flow", view.index.astype("str"))
+    return rows
 
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the filters…")
