@@ -90,9 +90,10 @@ STATES = [
 @pytest.mark.parametrize(("state", "fwd", "bwd", "flags"), STATES)
 def test_a_default_conversation_ends_in_its_state(tmp_path: Path, state: str, fwd: int, bwd: int, flags: str) -> None:
     octets = {"fwd_bytes": 80 * fwd, "bwd_bytes": 80 * bwd}
-    forge(
-        table([{"state": state, "fwd_packets": fwd, "bwd_packets": bwd, "flags": flags, **octets}]), tmp_path / "x.pcap"
-    )
+    # where the responder speaks first, only the port of a server tells who it is
+    port = {"dst_port": 80} if not fwd else {}
+    row = {"state": state, "fwd_packets": fwd, "bwd_packets": bwd, "flags": flags, **octets, **port}
+    forge(table([row]), tmp_path / "x.pcap")
     back = read_back(tmp_path / "x.pcap")
     assert back["state"].tolist() == [state]
     assert (back["fwd_packets"][0], back["bwd_packets"][0]) == (fwd, bwd)
