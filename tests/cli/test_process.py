@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,18 @@ from netsynth_core.workspace.jobs import read_status
 from tests.factories import office_pcap
 
 COMMAND = [sys.executable, "-m", "netsynth_core"]
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Children hear Ctrl-C and Ctrl-\\, also where the tests run in the background of a shell, which ignores them."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGQUIT: signal.signal(signal.SIGQUIT, signal.SIG_DFL),
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +92,15 @@ def test_an_interrupted_run_says_so_in_its_status(tmp_path: Path) -> None:
         Recipe(step="capture", parameters={"path": str(tmp_path / "huge.pcap")}).to_json()
     )
     with subprocess.Popen([*COMMAND, "run", str(folder)], stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 20
-        while read_status(folder).state is not JobState.RUNNING:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+        try:
+            deadline = time.monotonic() + 20
+            while read_status(folder).state is not JobState.RUNNING:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()
     assert read_status(folder).state is JobState.CANCELLED
     assert list((workspace.folder / "tmp").iterdir()) == [] and workspace.artefacts() == []
 
