@@ -2,38 +2,38 @@
 [--small SMALL.pcap] [--rounds 3] [--peers PYTHON]``.
 
 The captures are those of `capture_files`; peers that are slow read the small one. Everything is timed in one run, in
-turns, each in a process of its own (ours in one warm process of one thread): the median of the rounds counts. PYTHON is
+turns, each in a process of its own (our steps five times in one warm process of one thread): the median counts. PYTHON is
 an interpreter that has nfstream and dpkt. Ratios compare packets per CPU second, of ``netsynth flows`` wall seconds.
 
-Measured on 2026-11-21, two shared cores at a load of 5 to 13 (which weighs on wall seconds: a process got a quarter of
-a core), one round, 1,000,000 packets (540 MB), nfstream 6.6.0, tshark 4.0.17, argus 3.0.8::
+Measured on 2026-11-21, two cores with nothing else running, one round, 1,000,000 packets (540 MB), nfstream 6.6.0,
+tshark 4.0.17, argus 3.0.8. Flows hold services and server names, which a loop with a dictionary does not look for::
 
                                                     CPU s   wall s   pkt/CPU s private MB
-    bare loop over record headers                   0.148    0.588   6,777,125
-    decode                                          0.164    0.745   6,104,833
-    decode + flows + order                          0.491    1.767   2,035,795
-    decode + flows + order + payload classes        0.602    1.886   1,660,652
-    the same + flow table with texts                0.636    1.952   1,573,437
-    decode pcapng                                   0.203    0.616   4,926,611
-    decode gzip                                     2.473    8.387     404,416
-    decode zstd                                     1.095    4.486     912,958
-    netsynth flows                                  2.120    8.316     471,698        184
-    tcpdump --count                                 0.150    0.564   6,666,667          1
-    argus                                           1.090    2.048     917,431         10
-    tshark -T fields                                2.560    5.852      39,063        163
-    dpkt loop with a dictionary                     1.260    4.516      79,365         22
-    nfstream without DPI                            7.440   18.672     134,409         44
-    nfstream without DPI, with SPLT                 9.950   18.192     100,503         45
-    netsynth flows, nothing compiled               13.840   60.300      72,254        244
+    bare loop over record headers                   0.172    0.172   5,811,412
+    decode                                          0.122    0.122   8,197,059
+    decode + flows + order                          0.341    0.341   2,930,444
+    decode + flows + order + payload classes        0.533    0.533   1,876,567
+    the same + flow table with texts                0.575    0.575   1,738,704
+    decode pcapng                                   0.124    0.124   8,038,555
+    decode gzip                                     2.082    2.082     480,365
+    decode zstd                                     0.695    0.695   1,438,544
+    netsynth flows                                  0.840    0.740   1,190,476         75
+    tcpdump --count                                 0.190    0.184   5,263,158          1
+    argus                                           0.930    1.023   1,075,269         10
+    tshark -T fields                                2.380    2.404      42,017        163
+    dpkt loop with a dictionary                     1.210    1.226      82,645         22
+    nfstream without DPI                            7.590    6.285     131,752         44
+    nfstream without DPI, with SPLT                11.320    9.368      88,339         45
+    netsynth flows, nothing compiled                9.530    5.220     104,932        129
 
-    decode + flows + order : nfstream without DPI, with SPLT = 20.26 (goal 20.00)
-    decode + flows + order : dpkt loop with a dictionary = 25.65 (goal 40.00)
-    decode + flows + order : tshark -T fields = 52.12 (goal 60.00)
-    decode + flows + order : bare loop over record headers = 0.30 (goal 0.40)
-    decode + flows + order + payload classes : nfstream without DPI, with SPLT = 16.52 (goal 12.00)
-    decode pcapng : decode = 0.81 (goal 0.67)
-    netsynth flows : argus = 0.25 by wall (goal 1.00)
-    netsynth flows : nfstream without DPI = 2.25 by wall (goal 5.00)
+    decode + flows + order : nfstream without DPI, with SPLT = 33.17 (goal 20.00)
+    decode + flows + order : dpkt loop with a dictionary = 35.46 (goal 40.00)
+    decode + flows + order : tshark -T fields = 69.74 (goal 60.00)
+    decode + flows + order : bare loop over record headers = 0.50 (goal 0.40)
+    decode + flows + order + payload classes : nfstream without DPI, with SPLT = 21.24 (goal 12.00)
+    decode pcapng : decode = 0.98 (goal 0.67)
+    netsynth flows : argus = 1.38 by wall (goal 1.00)
+    netsynth flows : nfstream without DPI = 8.50 by wall (goal 5.00)
 """
 
 import argparse
@@ -178,7 +178,7 @@ def _median(figures: list[dict[str, float]]) -> dict[str, float]:
 def commands(path: Path, small: Path, peers: str | None, folder: Path) -> dict[str, tuple[list[str], Path]]:
     """Whole processes to time: their words and the capture they read."""
     netsynth = str(Path(sys.executable).with_name("netsynth"))
-    ours = [netsynth, "flows", str(path), "-o", str(folder / "flows.parquet")]
+    ours = [netsynth, "flows", str(path), "-o", str(folder / "flows.csv")]
     found: dict[str, tuple[list[str], Path]] = {"netsynth flows": (ours, path)}
     if shutil.which("tcpdump"):
         found["tcpdump --count"] = (["tcpdump", "-r", str(path), "--count"], path)
@@ -226,7 +226,7 @@ def main() -> None:
         turns: dict[str, list[dict[str, float]]] = {name: [] for name in jobs}
         ours: list[dict[str, dict[str, float]]] = []
         for _ in range(options.rounds):
-            one = [sys.executable, __file__, str(options.capture), "--steps", "--rounds", "1"]
+            one = [sys.executable, __file__, str(options.capture), "--steps", "--rounds", "5"]
             ours.append(json.loads(subprocess.run(one, check=True, stdout=subprocess.PIPE, text=True).stdout))
             for name, (command, _) in jobs.items():
                 turns[name].append(timed(command))
