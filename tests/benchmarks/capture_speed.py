@@ -2,7 +2,7 @@
 [--small SMALL.pcap] [--rounds 3] [--peers PYTHON]``.
 
 The captures are those of `capture_files`; peers that are slow read the small one. Everything is timed in one run, in
-turns, each in a process of its own (our steps five times in one warm process of one thread): the median counts. PYTHON is
+turns, each in a process of its own (our steps five times in one warm process): the median counts. PYTHON is
 an interpreter that has nfstream and dpkt. Ratios compare packets per CPU second, of ``netsynth flows`` wall seconds.
 
 Measured on 2026-11-21, two cores with nothing else running, one round, 1,000,000 packets (540 MB), nfstream 6.6.0,
