@@ -9,7 +9,6 @@ compares all (minutes: tshark starts once per file).
 """
 
 import os
-import shutil
 import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from netsynth_core.capture import PacketTable, read_capture
 from netsynth_core.capture.packets import FLAG_FIN, FLAG_SYN, PROTO_TCP
 from netsynth_core.flows.metering import Mark, MeterParams, meter_flows
 from tests.agreement.corpus import DATA, shared
+from tests.tools import needs
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "office.pcap.gz"
 MARKED = (
@@ -66,8 +66,6 @@ FIELDS = {
     "lost_segment": Mark.GAP_BEFORE,
     "keep_alive": Mark.KEEP_ALIVE,
 }
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 
 
 def tshark_marks(path: Path, packets: PacketTable) -> NDArray[np.uint8]:
@@ -138,7 +136,7 @@ def compare(path: Path) -> tuple[Counter[str], int]:
     return found, int((ours != theirs).sum())
 
 
-@needs_tshark
+@needs("tshark")
 def test_marks_of_the_sample_are_those_of_tshark() -> None:
     found, apart = compare(SAMPLE)
     # once tshark calls the repeated SYN of a flow of its own a retransmission; four segments fill the third hole of a
@@ -148,7 +146,7 @@ def test_marks_of_the_sample_are_those_of_tshark() -> None:
     assert found["bytes sent before"] < 0.03 * found["RETRANSMISSION both"]
 
 
-@needs_tshark
+@needs("tshark")
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"there is no {DATA.resolve()}")
 def test_marks_of_real_captures_are_those_of_tshark() -> None:
     paths = shared("pcap")

@@ -7,7 +7,6 @@ starts once per file). tshark's own view is asked for without reassembly, so tha
 
 import ipaddress
 import os
-import shutil
 import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from netsynth_core.capture import read_capture
 from netsynth_core.flows.metering import MeterParams, meter_flows
 from tests.agreement.corpus import DATA, shared
+from tests.tools import needs
 
 ALL = os.environ.get("NETSYNTH_AGREEMENT") == "all"
 STEP = 1 if ALL else 12
@@ -31,10 +31,6 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"there is no {DATA.re
 
 Tuple = tuple[str, str, int, str, int]
 Sums = dict[Tuple, tuple[int, int]]
-
-
-def needs(tool: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
 
 
 FRAMES_APART: dict[str, str] = {}

@@ -1,7 +1,6 @@
 """A cut holds the chosen frames, byte for byte, in the kind of file they came from; tshark reads the same packets."""
 
 import gzip
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -20,6 +19,7 @@ from netsynth_core.errors import InvalidParameter, NotEnoughData, TruncatedCaptu
 from tests.capture.traffic import Frame, enhanced, frames_in, interface, obsolete, segment, simple
 from tests.capture.traffic import section as traffic_section
 from tests.factories import START, office_pcap, write_pcap
+from tests.tools import needs
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 FRAMES = [bytes([n]) * (20 + n) for n in range(12)]
@@ -184,7 +184,7 @@ def test_every_second_frame_of_real_captures(tmp_path: Path, folder: str) -> Non
     assert compared > 5
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+@needs("tshark", "editcap", "capinfos")
 @pytest.mark.parametrize("kind", ["pcap", "pcapng"])
 def test_tshark_reads_the_cut_as_the_same_packets(tmp_path: Path, kind: str) -> None:
     source = office_pcap(tmp_path / "a.pcap", sessions=3)

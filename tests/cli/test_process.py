@@ -21,10 +21,9 @@ COMMAND = [sys.executable, "-m", "netsynth_core"]
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
     """Children hear Ctrl-C and Ctrl-\\, also where the tests run in the background of a shell, which ignores them."""
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
-        signal.SIGQUIT: signal.signal(signal.SIGQUIT, signal.SIG_DFL),
-    }
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if hasattr(signal, "SIGQUIT"):
+        before[signal.SIGQUIT] = signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

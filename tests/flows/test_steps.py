@@ -1,11 +1,9 @@
 """A conversation packet by packet: numbers as tshark counts them, symbols as automata see them, bytes shown safely."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +11,7 @@ from netsynth_core.flows.extraction import extract_words
 from netsynth_core.flows.source import FlowSource, read_flows
 from netsynth_core.flows.steps import conversation_steps, flag_words, hex_dump, mark_words, readable_text
 from tests.factories import office_pcap
+from tests.tools import needs
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "small.pcap"
 
@@ -44,7 +43,7 @@ def test_the_symbols_are_those_of_the_words() -> None:
             assert list(steps.symbols) == words.names(place)
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+@needs("tshark")
 def test_sequence_numbers_are_those_of_tshark() -> None:
     source = read(SAMPLE)
     fields = [part for name in ("frame.number", "tcp.seq", "tcp.ack") for part in ("-e", name)]

@@ -1,6 +1,5 @@
 """The filters for other tools select exactly the packets of the flows; tshark and libpcap are the judges."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from netsynth_core.flows.source import FlowSource, read_flows
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.flows.wireshark import MOST_FLOWS, capture_filter, display_filter
 from tests.factories import CLIENT, SERVER, START, http_conversation, office_pcap, write_pcap
+from tests.tools import needs
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "small.pcap"
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 S = 1_000_000_000
 
 
@@ -74,7 +73,7 @@ def filter_of(source: FlowSource, rows: list[int]) -> str:
     return display_filter(index, rows, packets=source.packets, conversations=source.metered.conversations)
 
 
-@needs_tshark
+@needs("tshark")
 def test_the_display_filter_of_odd_flows_is_exact(tmp_path: Path) -> None:
     path = odd_pcap(tmp_path / "odd.pcap")
     source = read_flows(path)
@@ -84,7 +83,7 @@ def test_the_display_filter_of_odd_flows_is_exact(tmp_path: Path) -> None:
         assert shown(path, text) == held(source, row), text
 
 
-@needs_tshark
+@needs("tshark")
 def test_many_flows_are_joined_and_exact_on_real_packets() -> None:
     source = read_flows(SAMPLE)
     rows = [0, 1, 4, 17, 40, 77, len(source.flows) - 1]
@@ -93,7 +92,7 @@ def test_many_flows_are_joined_and_exact_on_real_packets() -> None:
     assert any(":" in source.flows.frame["src_ip"].iloc[row] for row in rows)
 
 
-@needs_tshark
+@needs("tshark")
 @pytest.mark.parametrize("seed", range(3))
 def test_many_flows_share_what_they_have_in_common_and_stay_exact(seed: int) -> None:
     source = read_flows(SAMPLE)
@@ -122,7 +121,7 @@ def test_the_time_stands_in_the_filter_only_where_it_must(tmp_path: Path) -> Non
     assert "frame.time_epoch" not in filter_of(source, [int(frame.index[frame["proto"] == "UDP"][0])])
 
 
-@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="tcpdump is not installed")
+@needs("tcpdump")
 def test_the_capture_filter_is_taken_by_libpcap_and_passes_the_flow(tmp_path: Path) -> None:
     path = office_pcap(tmp_path / "a.pcap", sessions=3)
     source = read_flows(path)

@@ -1,7 +1,5 @@
 """An independent reader finds nothing malformed: tshark over forged captures of many services."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,25 +11,21 @@ from netsynth_core.forge import forge_capture
 from netsynth_core.forge.payloads.makers import MAKERS
 from netsynth_core.forge.payloads.strict import DOORS
 from tests.forge.forging import http_words, model_of, pooled_words, table
+from tests.tools import needs
 
-TSHARK = shutil.which("tshark")
 CHECKS = [item for name in ("ip", "tcp", "udp") for item in ("-o", f"{name}.check_checksum:TRUE")]
 BAD = (
     '_ws.malformed || _ws.expert.group == "Malformed" || ip.checksum.status == 0 || tcp.checksum.status == 0 '
     "|| udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0"
 )
 
-needs_tshark = pytest.mark.skipif(TSHARK is None and "CI" not in os.environ, reason="tshark is not installed")
-"""Where the checks run for good a missing tshark fails instead."""
-
 
 def _rows(capture: Path, filter: str) -> list[str]:
-    assert TSHARK is not None
-    command = [TSHARK, "-r", str(capture), *CHECKS, "-Y", filter]
+    command = ["tshark", "-r", str(capture), *CHECKS, "-Y", filter]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-@needs_tshark
+@needs("tshark")
 def test_tshark_finds_no_malformed_packet_and_no_bad_checksum(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     doors = [("TCP", p) for rule in RULES if rule.name in MAKERS for p in rule.tcp]
@@ -65,7 +59,7 @@ def test_tshark_finds_no_malformed_packet_and_no_bad_checksum(tmp_path: Path) ->
     assert _rows(tmp_path / "x.pcap", f"{suspicious} || tcp.analysis.retransmission || tcp.analysis.out_of_order") == []
 
 
-@needs_tshark
+@needs("tshark")
 @pytest.mark.parametrize("swapped", [False, True])
 def test_packets_of_pooled_models_stay_valid(tmp_path: Path, swapped: bool) -> None:
     rng = np.random.default_rng(8)
