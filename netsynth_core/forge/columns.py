@@ -32,7 +32,7 @@ class Draft(NamedTuple):
     """How many packets back in the flow the one stands that this repeats (a re-emission); 0 = none."""
 
 
-class FlowColumns(NamedTuple):
+class FlowFacts(NamedTuple):
     """What frames need to know of each flow."""
 
     proto: NDArray[np.uint8]
@@ -53,7 +53,7 @@ class FlowColumns(NamedTuple):
     window: NDArray[np.int64]
 
 
-class HostColumns(NamedTuple):
+class HostFacts(NamedTuple):
     """What frames need to know of each host."""
 
     address: NDArray[np.uint8]

@@ -16,7 +16,7 @@ from netsynth_core.flows.services import RULES
 from netsynth_core.flows.states import STATES
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.forge.addresses import Hosts, gather_hosts
-from netsynth_core.forge.columns import FlowColumns
+from netsynth_core.forge.columns import FlowFacts
 from netsynth_core.forge.payloads.strict import DOORS, STRICT
 from netsynth_core.forge.report import LEFT_OUT
 from netsynth_core.forge.tcp import BARE, MTU, NAKED, PLAIN, STAMPED, Dialects, speak
@@ -35,7 +35,7 @@ class Plan:
     """Flows that will be forged, as columns; row i comes from row ``rows[i]`` of the table."""
 
     rows: NDArray[np.int64]
-    columns: FlowColumns
+    columns: FlowFacts
     hosts: Hosts
     dialects: Dialects
     fwd: NDArray[np.int64]
@@ -91,7 +91,7 @@ def plan_flows(table: FlowTable, *, seed: int) -> Plan:
     level = _levels(hosts, source, destination, fwd, bwd, octets, state)
     dialects = speak(hosts, source, destination, level)
     flags = frame["flags"].to_numpy(object)
-    columns = FlowColumns(
+    columns = FlowFacts(
         proto=proto.astype(np.uint8),
         ends=np.stack([source, destination], axis=1),
         ports=_ports(frame, proto, source, rows, seed),

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.forge.columns import FlowColumns, Frames, HostColumns, Patterns
+from netsynth_core.forge.columns import FlowFacts, Frames, HostFacts, Patterns
 from netsynth_core.forge.headers import PCAP_FILE
 from netsynth_core.forge.payloads.text import running_text
 from netsynth_core.forge.tcp import LAYOUTS
@@ -25,8 +25,8 @@ class Writer:
     """Writes frames; IP identification counters live as long as the file."""
 
     handle: BinaryIO
-    flows: FlowColumns
-    hosts: HostColumns
+    flows: FlowFacts
+    hosts: HostFacts
     counters: NDArray[np.uint16]
     packets: int = 0
     bytes: int = 0
@@ -74,7 +74,7 @@ class Writer:
 
 def host_columns(
     hi: NDArray[np.uint64], lo: NDArray[np.uint64], mac: NDArray[np.uint8], ttl: NDArray[np.uint8]
-) -> HostColumns:
+) -> HostFacts:
     """Hosts as the kernel takes them."""
     words = np.stack([hi, lo], axis=1).astype(">u8")
-    return HostColumns(words.view(np.uint8).reshape(len(hi), 16).copy(), mac, ttl)
+    return HostFacts(words.view(np.uint8).reshape(len(hi), 16).copy(), mac, ttl)
