@@ -345,7 +345,7 @@ def _columns(capacity: int) -> dict[str, NDArray[Any]]:
 
 
 def kernels_cached(path: str | Path | None = None) -> bool:
-    """Whether what decodes a capture lies compiled in numba's cache, so that reading starts at once.
+    """Whether what decodes a capture is kept compiled, so that reading starts at once.
 
     Without it the first reading compiles for a few seconds: callers that talk to a person can say so before.
 

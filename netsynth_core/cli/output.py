@@ -83,10 +83,12 @@ class Output:
 
     def announce_compiling(self, inputs: Sequence[Path]) -> None:
         """Say that captures will wait for the packet reader to be compiled, where that was not done before."""
+        from netsynth_core.capture.decode import kernels_cached
         from netsynth_core.capture.records import is_capture, read_head
         from netsynth_core.flows.compiling import is_compiled
 
-        if any(path.is_file() and is_capture(read_head(path)) for path in inputs) and not is_compiled():
+        captures = [path for path in inputs if path.is_file() and is_capture(read_head(path))]
+        if captures and not (is_compiled() and all(map(kernels_cached, captures))):
             self.say("Compiling the packet reader for this machine (once, a few seconds)...")
 
     @contextmanager
