@@ -6,14 +6,16 @@ It is a frozen value: `fit` returns a fitted model, `apply` returns another one,
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.monitor import SILENT, Monitor
 
 if TYPE_CHECKING:
+    from netsynth_core.flows.words import Words
     from netsynth_core.models.document import Document
     from netsynth_core.models.edits import Edit
 
@@ -100,5 +102,19 @@ class Generator(Protocol[Data, Parameters, Sample]):
         ------
         DocumentError
             When the document is broken, of another kind, or of a newer version.
+        """
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A fitted generator of words that prices them: the contract of every kind of level ``packet``."""
+
+    def word_bits(self, words: "Words") -> NDArray[np.float64]:
+        """Bits that describe each word, as float64 of one value a word.
+
+        A value is finite and >= 0: -log2 of a probability (or of a part of one) over all words, with their
+        delays where the kind models them, so that 2**-bits over all words sums to at most one. Symbols are
+        matched by name; a share is kept for those that the model never saw, whose words have a price too.
         """
         ...
