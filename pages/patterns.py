@@ -5,6 +5,7 @@ import streamlit as st
 
 from netsynth_core.models.flowchronicle import FlowChronicle, RestorePattern
 from netsynth_core.models.flowchronicle.describe import delay_words
+from netsynth_core.models.flowchronicle.generation.words import drawing_words, machine_words
 from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern
 from netsynth_core.models.flowchronicle.privacy import pattern_privacy, privacy_notes
 from netsynth_core.models.flowchronicle.tables import cell_names, node_table
@@ -91,6 +92,10 @@ def figures_of(model: FlowChronicle, k: int) -> None:
         with st.expander("Privacy: some patterns tell what single hosts do", icon=":material/shield_person:"):
             for note in told:
                 st.markdown(f":material/warning: {md(note, limit=500)}")
+    machines = machine_words(model)
+    if machines:
+        with st.expander("Addresses that act as one machine", icon=":material/dns:"):
+            st.text("\n".join(plain(sentence, limit=200) for sentence in machines))
 
 
 def steady_order(ranked: list[LearntPattern], artefact: Artefact) -> list[LearntPattern]:
@@ -210,7 +215,9 @@ def windows_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle, 
         window_strip({learnt.id: (ts[found[:, 0]], ts[found[:, -1]])}, theme=figures.page_theme()), key="strip"
     )
     for place in range(len(learnt.delays)):
-        st.caption(f"Flow {place + 2} comes {delay_words(learnt, place)} than flow {place + 1}.")
+        st.caption(f"Flow {place + 2} follows flow {place + 1}: {delay_words(learnt, place, model.columns)}.")
+    for sentence in drawing_words(model, learnt.id):
+        st.caption(md(sentence, limit=300))
     table = reads.flow_view(str(workspace.folder), artefact.inputs[0].id)
     rows = found[:SHOWN_WINDOWS].reshape(-1)
     part = table.iloc[rows].copy()

@@ -20,12 +20,14 @@ MOST_SHOWN_WINDOWS = 10
 
 
 def sentences(model: Any) -> list[str]:
-    """The parts of a model, one sentence each: its patterns, or its transitions; empty for a model that has neither."""
+    """The parts of a model, one sentence each: its patterns and machines, or its transitions; else none."""
     if hasattr(model, "automaton"):
         return _automaton_sentences(model.automaton)
     if hasattr(model, "patterns"):
+        from netsynth_core.models.flowchronicle.generation.words import machine_words
+
         ranked = sorted(model.patterns, key=lambda p: (-p.saved_bits, p.id))
-        return [_pattern_sentence(learnt, model) for learnt in (*ranked, model.empty)]
+        return [*(_pattern_sentence(learnt, model) for learnt in (*ranked, model.empty)), *machine_words(model)]
     return []
 
 
@@ -156,7 +158,8 @@ def _pattern_sentence(learnt: Any, model: Any) -> str:
 
 
 def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
-    """One pattern for people and as JSON values: its sentence, its cells, its network with tables, its first windows.
+    """One pattern for people and as JSON values: its sentence, its cells, its network with tables, how its windows are
+    drawn, and its first windows.
 
     Raises
     ------
@@ -167,6 +170,7 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
     """
     from dataclasses import asdict
 
+    from netsynth_core.models.flowchronicle.generation.words import drawing_words
     from netsynth_core.models.flowchronicle.tables import cell_names, node_table
 
     if not hasattr(model, "describe_pattern"):
@@ -183,6 +187,8 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
             shares = [f"{v} {100 * p:.3g} %" for v, p in zip(table.values, row.probabilities, strict=True)]
             head = f"  {', '.join(row.given)}: " if row.given else "  "
             lines.append(f"{head}{', '.join(shares[:MOST_TABLE_VALUES])} (n = {row.count})")
+    drawn = drawing_words(model, id)
+    lines += ["", *drawn]
     windows: list[list[int]] = []
     if model.training is not None and id != "empty":
         windows = [list(map(int, rows)) for rows in model.cover.windows[id][:MOST_SHOWN_WINDOWS]]
@@ -197,6 +203,7 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
         "weight": learnt.weight,
         "grid": [[asdict(cell) for cell in row] for row in grid],
         "network": [asdict(table) for table in tables],
+        "generating": list(drawn),
         "windows": windows,
     }
     return lines, facts

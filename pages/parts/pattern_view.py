@@ -80,7 +80,7 @@ def grid_rows(model: FlowChronicle, learnt: LearntPattern) -> list[dict[str, Any
     for place, cells in enumerate(model.describe_pattern(learnt)):
         head = ""
         if place:
-            head = delay_words(learnt, place - 1)
+            head = delay_words(learnt, place - 1, model.columns)
         made = []
         place_of = {cell.column: cell for cell in cells}
         for cell in (place_of[name] for name in column_order(model)):

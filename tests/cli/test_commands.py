@@ -256,6 +256,7 @@ def test_show_one_pattern(made: Path) -> None:
         assert all(len(row["probabilities"]) == len(table["values"]) for row in table["rows"])
     told = run("show", made / "patterns.json", "--pattern", "p1").stdout
     assert told.startswith("p1: ") and "flow 1: " in told and "rows of its first windows" in told
+    assert facts["generating"] and all(sentence in told for sentence in facts["generating"])
     assert ask("show", made / "patterns.json", "--pattern", "empty")["id"] == "empty"
     for model, name in (("patterns.json", "p99"), ("http.json", "p1")):
         assert run("show", made / model, "--pattern", name).exit_code == 2

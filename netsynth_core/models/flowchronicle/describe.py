@@ -151,23 +151,26 @@ def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
         if j == 0:
             parts.append(f"{source} {words}")
         else:
-            parts.append(f"and {delay_words(learnt, j - 1)} {words if source == before else f'{source} {words}'}")
+            words = words if source == before else f"{source} {words}"
+            parts.append(f"and {delay_words(learnt, j - 1, columns)} {words}")
         before = source
     sentence = ", ".join(parts)
     # An address keeps its case.
     return sentence[0].upper() + sentence[1:] if sentence.startswith(("one of ", "a host ")) else sentence
 
 
-def delay_words(learnt: LearntPattern, gap: int) -> str:
-    """The delay of a gap, such as ``80 ms later (IQR 55-130 ms)``."""
+def delay_words(learnt: LearntPattern, gap: int, columns: Sequence[Column]) -> str:
+    """The delay of a gap, such as ``80 ms later (IQR 55-130 ms, depending on dst_port of flow 1)``."""
     law = learnt.delays[gap]
     if not learnt.usage:
         return "later"
+    cause = f"depending on {columns[law.cell[1]].name} of flow {law.cell[0] + 1}" if law.cell is not None else ""
     low, middle, high = (format_duration(law.quantile(share)) for share in (0.25, 0.5, 0.75))
-    if middle == "0 s" and high == middle:
-        return "at the same time"
+    if not law.quantile(0.75):
+        return f"at the same time ({cause})" if cause else "at the same time"
     shorter = low.removesuffix(high[high.index(" ") :]) if " " in high else low
-    return f"{middle} later (IQR {f'{shorter}-{high}' if low != high else low})"
+    spread = f"IQR {f'{shorter}-{high}' if low != high else low}"
+    return f"{middle} later ({', '.join(part for part in (spread, cause) if part)})"
 
 
 def worth_words(learnt: LearntPattern, rows: int) -> str:

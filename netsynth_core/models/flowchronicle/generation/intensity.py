@@ -18,7 +18,6 @@ weekdays are those of UTC.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -335,9 +334,3 @@ def draw_starts(edges: Ints, cumulative: Floats, bounds: Floats, n: int, *, rng:
     at = np.minimum(place.astype(np.int64), len(edges) - 2)
     inside = (place - at) * (edges[at + 1] - edges[at]).astype(np.float64)
     return np.asarray(edges[at] + np.clip(inside.astype(np.int64), 0, np.maximum(edges[at + 1] - edges[at] - 1, 0)))
-
-
-def weekday_name(slot: int) -> str:
-    """The weekday and hour of a slot of the week, such as ``Tue 14:15``."""
-    at = datetime.fromtimestamp((MONDAY + slot * (HOUR // SLOTS)) / NS_PER_S, UTC)
-    return at.strftime("%a %H:%M")

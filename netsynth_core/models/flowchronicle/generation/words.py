@@ -1,4 +1,4 @@
-"""What generating has learnt, in sentences and figures for a page: starts, delays, followers, machines."""
+"""What generating has learnt, in sentences and figures: starts, what follows, machines."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.flowchronicle.generation.chains import Link
-from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS, DelayLaw
+from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS
 from netsynth_core.models.flowchronicle.generation.drawing import Drawer
 from netsynth_core.models.flowchronicle.generation.intensity import HOURS, SLOTS, Known
 from netsynth_core.units import format_duration
@@ -52,15 +52,6 @@ def _seen(known: Known) -> str:
     return "." if known.weekdays else "; weekdays are not told apart."
 
 
-def delay_words(law: DelayLaw, model: "FlowChronicle") -> str:
-    """The delays of one gap: median and quartiles, and what they depend on."""
-    low, middle, high = (format_duration(law.quantile(share)) for share in (0.25, 0.5, 0.75))
-    words = f"{middle} later (IQR {low} to {high})"
-    if law.cell is not None:
-        words += f", depending on {model.columns[law.cell[1]].name} of flow {law.cell[0] + 1}"
-    return words
-
-
 def links_of(model: "FlowChronicle", id_: str) -> tuple[Link, ...]:
     """The links that begin at a pattern, the most frequent first."""
     place = [p.id for p in (*model.patterns, model.empty)].index(id_)
@@ -69,13 +60,14 @@ def links_of(model: "FlowChronicle", id_: str) -> tuple[Link, ...]:
 
 def link_words(link: Link, model: "FlowChronicle") -> str:
     """One link in a sentence."""
-    ids = [p.id for p in (*model.patterns, model.empty)]
+    before, after = ([*model.patterns, model.empty][place] for place in (link.before, link.next))
+    first = "a single flow" if before is model.empty else f"flow {link.flow + 1} of {before.id}"
+    then = "a single flow" if after is model.empty else after.id
     end = {"src_ip": "source", "dst_ip": "destination"}[model.columns[link.end].name]
     middle = format_duration(int(link.knots[DELAY_KNOTS // 2]))
     pair = f", {link.pair_share:.0%} of them towards its other end" if link.pair_share >= 0.05 else ""
     return (
-        f"After flow {link.flow + 1} of {ids[link.before]} its {end} begins {ids[link.next]} {middle} later: "
-        f"{link.share:.0%} of the times, {link.count} seen{pair}."
+        f"After {first} its {end} begins {then} {middle} later: {link.share:.0%} of the times, {link.count} seen{pair}."
     )
 
 
@@ -87,3 +79,10 @@ def machine_words(model: "FlowChronicle") -> tuple[str, ...]:
         for second, first in enumerate(model.machines.tolist())
         if first != second
     )
+
+
+def drawing_words(model: "FlowChronicle", id_: str) -> tuple[str, ...]:
+    """How the windows of one pattern are drawn: when they start, and what begins after them."""
+    if not model.pattern(id_).usage:
+        return ("It has no window in the training flows, so none is generated.",)
+    return (start_words(model, id_), *(link_words(link, model) for link in links_of(model, id_)))
