@@ -47,6 +47,19 @@ class ModelCard:
     notes: tuple[str, ...] = field(default_factory=tuple)
     """What else a person should know, such as what is inferred from what; nothing of it is wrong."""
 
+    def to_json(self) -> dict[str, Any]:
+        """The card of a document, which says kind and version itself; seed and seconds only where they are known."""
+        told = {name: value for name in ("seed", "seconds") if (value := getattr(self, name)) is not None}
+        return {
+            "codelength": self.codelength.to_json(),
+            "size": self.size,
+            "trained_on": self.trained_on,
+            "parameters": self.parameters,
+            **told,
+            "warnings": list(self.warnings),
+            "notes": list(self.notes),
+        }
+
 
 Data = TypeVar("Data", contravariant=True)
 Parameters = TypeVar("Parameters", contravariant=True)

@@ -28,14 +28,14 @@ from netsynth_core.models.bayesnet.structure import Structure
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Document, decode_body, migrate
 from netsynth_core.models.edits import Edit
-from netsynth_core.models.flowchronicle.columns import encode_flows, learn_columns, numbers_of
+from netsynth_core.models.flowchronicle.columns import learn_columns
 from netsynth_core.models.flowchronicle.generation import drawing
 from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, EMPTY_PATTERN, LearntPattern, learn_pattern, tail_shapes
 from netsynth_core.models.flowchronicle.model import FlowChronicle
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer
-from netsynth_core.models.flowchronicle.stored import index_of
+from netsynth_core.models.flowchronicle.stored import index_flows
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
 
@@ -84,7 +84,7 @@ class _Blocks:
         block = params.block if isinstance(params, SequenceParams) else 1
         monitor.step("encoding flows", 0, len(data))
         columns = learn_columns(data, bins=params.bins)
-        index = index_of(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64), numbers_of(data))
+        index = index_flows(columns, data)
         scorer = Scorer(index)
         whole = len(data) // block * block if block > 1 else 0
         windows = np.arange(whole, dtype=np.int64).reshape(-1, block)
@@ -173,19 +173,9 @@ class _Blocks:
 
     def to_document(self) -> Document:
         """The model as a document; it has no arrays."""
-        card = self.describe()
-        summary = {
-            "codelength": card.codelength.to_json(),
-            "size": card.size,
-            "trained_on": card.trained_on,
-            "parameters": card.parameters,
-            "seconds": self.seconds,
-            "warnings": list(card.warnings),
-            "notes": list(card.notes),
-        }
         inner = self.inner.to_document()
         body = {"block": self.block, "flowchronicle": inner.version, "model": inner.body}
-        return Document(self.kind, self.version, summary, body)
+        return Document(self.kind, self.version, self.describe().to_json(), body)
 
     @classmethod
     def from_document(cls, document: Document) -> Self:

@@ -19,7 +19,7 @@ from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Document
 from netsynth_core.models.edits import Edit, EditEffect
-from netsynth_core.models.flowchronicle.columns import Column, encode_flows, learn_columns, numbers_of
+from netsynth_core.models.flowchronicle.columns import Column, learn_columns
 from netsynth_core.models.flowchronicle.cover import Cover, cover_key, match
 from netsynth_core.models.flowchronicle.describe import CellView, cell_views, pattern_sentence, worth_words
 from netsynth_core.models.flowchronicle.edits import (
@@ -54,7 +54,7 @@ from netsynth_core.models.flowchronicle.privacy import generalised, privacy_note
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Scorer, Solution
-from netsynth_core.models.flowchronicle.stored import hosts_of, index_of, stored_parts, to_document
+from netsynth_core.models.flowchronicle.stored import hosts_of, index_flows, stored_parts, to_document
 from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
@@ -128,7 +128,7 @@ class FlowChronicle:
         monitor.step("encoding flows", 0, len(data))
         published = params.score == "published"
         columns = learn_published_columns(data) if published else learn_columns(data, bins=params.bins)
-        index = index_of(columns, encode_flows(columns, data), data.frame["ts"].to_numpy(np.int64), numbers_of(data))
+        index = index_flows(columns, data)
         search = Search(
             index,
             least=params.least_rows,
@@ -287,7 +287,7 @@ class FlowChronicle:
 
     def windows(self, flows: FlowTable) -> Cover:
         """Where the patterns occur in any flow table, training or not."""
-        return self._cover(self._encoded(flows))
+        return self._cover(index_flows(self.columns, flows))
 
     def codelength(self, flows: FlowTable) -> Codelength:
         """Bits of a flow table under these patterns and structures, its counts sent with it, and under the empty one.
@@ -299,12 +299,8 @@ class FlowChronicle:
         """
         if not len(flows):
             raise NotEnoughData("There is no flow to score.", hint="Give a table with flows.")
-        solution, scorer = self._solved(self._encoded(flows), self.patterns)
+        solution, scorer = self._solved(index_flows(self.columns, flows), self.patterns)
         return Codelength(solution.model_bits, solution.data_bits, scorer.empty().total)
-
-    def _encoded(self, flows: FlowTable) -> FlowIndex:
-        ts = flows.frame["ts"].to_numpy(np.int64)
-        return index_of(self.columns, encode_flows(self.columns, flows), ts, numbers_of(flows))
 
     def _cover(self, index: FlowIndex) -> Cover:
         claimed = np.zeros(len(index), np.bool_)

@@ -7,10 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from netsynth_core.errors import DocumentError
+from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Arrays, Document, Migration, decode_body, migrate
 from netsynth_core.models.flowchronicle import body as bodies
-from netsynth_core.models.flowchronicle.columns import Column
+from netsynth_core.models.flowchronicle.columns import Column, encode_flows, numbers_of
 from netsynth_core.models.flowchronicle.generation.body import (
     from_version_1,
     links_from_body,
@@ -45,22 +46,12 @@ def to_document(model: "FlowChronicle") -> Document:
         "parameters": dict(model.parameters),
         "warnings": list(model.warnings),
     }
-    card = model.describe()
-    summary = {
-        "codelength": model.bits.to_json(),
-        "size": card.size,
-        "trained_on": card.trained_on,
-        "parameters": card.parameters,
-        "seconds": model.seconds,
-        "warnings": list(card.warnings),
-        "notes": list(card.notes),
-    }
     arrays: Arrays = (
         {}
         if model.training is None
         else {"codes": model.training.codes, "ts": model.training.ts, "numbers": model.training.numbers}
     )
-    return Document(model.kind, model.version, summary, encoded, arrays)
+    return Document(model.kind, model.version, model.describe().to_json(), encoded, arrays)
 
 
 def stored_parts(document: Document, *, kind: str, version: int) -> dict[str, Any]:
@@ -117,6 +108,12 @@ def index_of(
         tuple(i for i, c in enumerate(columns) if c.kind != "number"),
         numbers,
     )
+
+
+def index_flows(columns: tuple[Column, ...], flows: FlowTable) -> FlowIndex:
+    """The index of flows, encoded by the columns of a model."""
+    ts = flows.frame["ts"].to_numpy(np.int64)
+    return index_of(columns, encode_flows(columns, flows), ts, numbers_of(flows))
 
 
 def _training(document: Document, columns: tuple[Column, ...], trained_on: dict[str, Any]) -> FlowIndex | None:

@@ -164,17 +164,10 @@ class Tadam:
 
     def to_document(self) -> Document:
         """The model as a document; the training words are its arrays."""
-        card = self.describe()
         return Document(
             kind=self.kind,
             version=self.version,
-            card={
-                "size": card.size,
-                "codelength": card.codelength.to_json(),
-                "trained_on": card.trained_on,
-                "parameters": card.parameters,
-                "warnings": list(card.warnings),
-            },
+            card=self.describe().to_json(),
             body=to_body(self).model_dump(mode="json"),
             arrays={} if self.observations is None else self.observations.to_arrays(),
         )
