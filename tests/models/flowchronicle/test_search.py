@@ -10,10 +10,11 @@ import pytest
 from netsynth_core.errors import Cancelled, InvalidParameter
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.flowchronicle import FlowChronicle, FlowChronicleParams
-from netsynth_core.models.flowchronicle.columns import encode_flows, learn_columns, numbers_of
+from netsynth_core.models.flowchronicle.columns import learn_columns
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.search import Search
 from netsynth_core.models.flowchronicle.solution import Scorer
+from netsynth_core.models.flowchronicle.stored import index_flows
 from netsynth_core.monitor import SILENT, CallbackMonitor
 
 Windows = set[tuple[int, ...]]
@@ -38,16 +39,7 @@ def shuffled(flows: FlowTable, *, whole_rows: bool) -> FlowTable:
 
 def index_of(flows: FlowTable) -> FlowIndex:
     """The encoded table."""
-    columns = learn_columns(flows, bins=24)
-    kinds = [c.kind for c in columns]
-    return FlowIndex(
-        encode_flows(columns, flows),
-        flows.frame["ts"].to_numpy(),
-        tuple(c.size for c in columns),
-        tuple(i for i, kind in enumerate(kinds) if kind == "host"),
-        tuple(i for i, kind in enumerate(kinds) if kind != "number"),
-        numbers_of(flows),
-    )
+    return index_flows(learn_columns(flows, bins=24), flows)
 
 
 def test_planted_sessions_are_found_whole(
