@@ -24,8 +24,8 @@ FIELDS = (
     *("frame.number", "frame.protocols", "tcp.stream", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport"),
     *("tcp.dstport", "udp.srcport", "udp.dstport", "ip.len", "ipv6.plen"),
 )
-PATIENT = MeterParams(idle_timeout_tcp=1e6, idle_timeout_udp=1e6, idle_timeout_icmp=1e6, active_timeout=1e8)
-"""tshark's conversations know no timeout."""
+PATIENT = MeterParams(idle_timeout_tcp=1e6, idle_timeout_udp=1e6, idle_timeout_icmp=1e6, active_timeout=1e8, linger=1e6)
+"""tshark's conversations know no timeout, and what comes long after their end is still theirs."""
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"there is no {DATA.resolve()}")
 
@@ -39,7 +39,12 @@ FRAMES_APART: dict[str, str] = {}
 PACKETS_APART: dict[str, str] = {}
 """Captures where tshark sees other TCP or UDP packets or bytes, and why."""
 
-STREAMS_APART: dict[str, str] = {}
+STREAMS_APART: dict[str, str] = {
+    "zeek__testing__btest__Traces__pop3__pop3.pcap": (
+        "each of three attempts is refused by an RST and made again with the same sequence number: Zeek and we count "
+        "three connections, tshark one, since it begins another only at a SYN with another number"
+    )
+}
 """Captures where tshark divides the packets of a tuple into other conversations, and why."""
 
 
