@@ -111,6 +111,8 @@ def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
         order = order[(per_use[order] < _WORST_LOSS) & np.isfinite(losses[order])]
         best = state
         for size in prefixes(len(order), 0.88):
+            if clock.over:
+                break
             made = without_transitions(state.structure, state.usage, order[:size])
             if made is None:
                 continue

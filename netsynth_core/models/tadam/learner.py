@@ -36,6 +36,8 @@ from netsynth_core.monitor import Monitor
 
 MOST_SYMBOLS = 512
 """The search starts with a location for each symbol and looks at paths between all of them: cubic in this."""
+SCALE_SYMBOLS = 10_000
+"""Where delays may be on several scales, words of so many symbols tell which one is taken for all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +72,14 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
             f"The words have {symbols} different symbols; an automaton is learnt over at most {MOST_SYMBOLS}.",
             hint="Symbols are classes of packets or event templates: leave out what is different each time.",
         )
+    clock = Clock(monitor, params.budget)
     scales = DelayScale.candidates(data.unit, int(data.delays.max(initial=0)))
-    params = params.model_copy(update={"budget": params.budget / len(scales)})
-    found = [_learn_on(scale, data, params, monitor) for scale in scales]
+    if len(scales) > 1 and len(data.symbols) > SCALE_SYMBOLS:
+        scales = (_likelier(scales, data, params, clock),)
+    found: list[Learnt] = []
+    for place, scale in enumerate(scales):
+        if not found or not clock.over:
+            found.append(_learn_on(scale, data, params, clock.share(place, len(scales))))
     best = min(found, key=lambda learnt: learnt.codelength.total)
     if best.codelength.total > best.codelength.empty:
         warning = "The model is longer than the words sent without one: they are too few, or follow no protocol."
@@ -80,7 +87,17 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     return best
 
 
-def _learn_on(scale: DelayScale, data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
+def _likelier(scales: tuple[DelayScale, ...], data: Words, params: TadamParams, clock: Clock) -> DelayScale:
+    """The scale on which evenly spread words of `SCALE_SYMBOLS` symbols have the shortest description."""
+    part = data.take(spread_rows(len(data), len(data.symbols), SCALE_SYMBOLS))
+    bits = [
+        _learn_on(scale, part, params, clock.share(place, 4 * len(scales))).codelength.total
+        for place, scale in enumerate(scales)
+    ]
+    return scales[int(np.argmin(bits))]
+
+
+def _learn_on(scale: DelayScale, data: Words, params: TadamParams, clock: Clock) -> Learnt:
     """Learn an automaton with delays on one scale."""
     alphabet = tuple(sorted(data.alphabet[i] for i in np.unique(data.symbols)))
     size_scale = None if data.sizes is None else SizeScale.of(data.sizes)
@@ -89,7 +106,6 @@ def _learn_on(scale: DelayScale, data: Words, params: TadamParams, monitor: Moni
     searched = search_part(observations, params.search_symbols)
     task = everything if searched is observations else replace(everything, observations=searched)
     structure, usage = markov_chain(searched, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
-    clock = Clock(monitor, params.budget)
     state, finished = search(task, structure, usage, params, clock)
     shortest = state
     state = resettled(task, simplify(task, state, params, clock), clock)
@@ -98,7 +114,9 @@ def _learn_on(scale: DelayScale, data: Words, params: TadamParams, monitor: Moni
         state = settle(everything, state.structure, state.usage, tick=clock.tick)
     state = replace(state, structure=canonical(state.structure))
     warnings = []
-    if not finished:
+    if clock.stopped:
+        warnings.append("The search was stopped by hand: this is the best automaton until then.")
+    elif not finished:
         warnings.append(f"The search stopped at its budget of {params.budget:g} s; more time may shorten the model.")
     if state.structure.transitions < shortest.structure.transitions:
         longer = max(state.bits - shortest.bits, 0.0)
@@ -132,9 +150,13 @@ def search_part(observations: Observations, symbols: int) -> Observations:
     total = len(observations.symbols)
     if total <= symbols:
         return observations
-    wanted = max(1, int(len(observations) * symbols / total))
-    rows = np.unique(np.linspace(0, len(observations) - 1, wanted).round().astype(np.int64))
-    return observations.take(rows)
+    return observations.take(spread_rows(len(observations), total, symbols))
+
+
+def spread_rows(words: int, symbols: int, wanted: int) -> NDArray[np.int64]:
+    """Evenly spread rows of `words` words with together about `wanted` of their `symbols` symbols; at least one."""
+    count = min(words, max(1, int(words * wanted / max(symbols, 1))))
+    return np.unique(np.linspace(0, words - 1, count).round().astype(np.int64))
 
 
 def canonical(structure: Structure) -> Structure:

@@ -1,12 +1,12 @@
 """What all moves of the search share: the clock, the optimism about noise, recounting known alignments."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netsynth_core.models.tadam.alignment import Aligned, use
 from netsynth_core.models.tadam.state import State, Task, measured
 from netsynth_core.models.tadam.structure import Structure
-from netsynth_core.monitor import Monitor
+from netsynth_core.monitor import Monitor, stopping
 
 OPTIMISM = 0.01
 """Share of each kind of noise that a move is priced with before noise of that kind was seen."""
@@ -16,7 +16,7 @@ TRIES = 6
 
 @dataclass
 class Clock:
-    """The budget of CPU time, and the place where cancelling is noticed."""
+    """The budget of CPU time, and the place where cancelling and stopping are noticed."""
 
     monitor: Monitor
     budget: float
@@ -31,9 +31,18 @@ class Clock:
         return time.process_time() - self.started
 
     @property
+    def stopped(self) -> bool:
+        """Whether the watcher wants the best so far."""
+        return stopping(self.monitor)
+
+    @property
     def over(self) -> bool:
-        """Whether the budget is used up."""
-        return self.spent > self.budget
+        """Whether the budget is used up, or the watcher wants the best so far."""
+        return self.spent > self.budget or self.stopped
+
+    def share(self, place: int, parts: int) -> "Clock":
+        """A clock for one of several searches: what is left of the budget, shared evenly with those after it."""
+        return replace(self, budget=(self.budget - self.spent) / max(parts - place, 1), started=time.process_time())
 
     def tick(self) -> None:
         """Notice cancelling; reports nothing new."""

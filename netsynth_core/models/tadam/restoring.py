@@ -158,6 +158,8 @@ def restore(task: Task, state: State, params: TadamParams, clock: Clock) -> Stat
         order = order[(gains[order] > 0) & (found.count[order] >= _LEAST_USES)][:_MOST_TRIED]
         best = state
         for size in prefixes(len(order), 0.6):
+            if clock.over:
+                break
             tried = settle(task, *with_transitions(state, found, order[:size]), tick=clock.tick)
             if tried.bits < best.bits - 1e-6:
                 best = tried
