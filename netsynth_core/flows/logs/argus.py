@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from netsynth_core.flows.logs import cells
 from netsynth_core.flows.logs.draft import Draft
-from netsynth_core.flows.logs.layout import delimiter_of, header_of, rows_after
+from netsynth_core.flows.logs.layout import has_columns
 from netsynth_core.flows.logs.report import NO_ADDRESS, NO_DURATION, NO_PORT, NO_PROTOCOL, NO_TIME, Tally
-from netsynth_core.flows.logs.rows import ICMP_NAMES, Rows
-from netsynth_core.flows.logs.text import Text, read_sheet
+from netsynth_core.flows.logs.rows import ICMP_NAMES, Rows, headed_rows
+from netsynth_core.flows.logs.text import Text
 from netsynth_core.units import count
 
 NEEDED: Final = ("starttime", "proto", "srcaddr", "dstaddr")
@@ -31,15 +31,12 @@ _STATES: Final = {"con": ".A..S.", "fin": ".A..SF", "rst": ".A.R..", "req": "...
 
 def is_argus(text: Text) -> bool:
     """Whether a text has a header of ra."""
-    return set(NEEDED) <= set(header_of(text, delimiter_of(text))[1])
+    return has_columns(text, *NEEDED)
 
 
 def read_argus(text: Text, tally: Tally) -> Draft:
     """Flows of ra's CSV."""
-    mark = delimiter_of(text)
-    number, names = header_of(text, mark)
-    lines = rows_after(text, number)
-    rows = Rows(read_sheet(text, lines, names, tally, delimiter=mark), tally)
+    rows, lines = headed_rows(text, tally)
     sheet = rows.sheet
     notes: list[str] = []
     rows.put("proto", cells.protocols(sheet.get("proto")), NO_PROTOCOL)
@@ -57,7 +54,7 @@ def read_argus(text: Text, tally: Tally) -> Draft:
     turned = cells.mask_of(pc.match_substring_regex(way, r"^<[?|]*-?$"))
     _states(rows, turned, notes)
     rows.swap(turned)
-    return Draft(rows.frame(), len(lines), tuple(notes))
+    return Draft(rows.frame(), lines, tuple(notes))
 
 
 def flags_of_state(state: str) -> str:

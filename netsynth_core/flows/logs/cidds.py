@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from netsynth_core.flows.logs import cells
 from netsynth_core.flows.logs.draft import Draft
-from netsynth_core.flows.logs.layout import delimiter_of, header_of, rows_after
+from netsynth_core.flows.logs.layout import has_columns
 from netsynth_core.flows.logs.onesided import ZONE_NOTE, merged, netflow_endpoints
 from netsynth_core.flows.logs.report import NO_COUNT, NO_DURATION, NO_TIME, Tally
-from netsynth_core.flows.logs.rows import Rows
-from netsynth_core.flows.logs.text import Text, read_sheet
+from netsynth_core.flows.logs.rows import headed_rows
+from netsynth_core.flows.logs.text import Text
 
 NEEDED: Final = ("date first seen", "src ip addr", "dst ip addr", "proto")
 _ROUNDED: Final = r"[kKmMgG]\s*$"
@@ -24,15 +24,12 @@ _ROUNDED: Final = r"[kKmMgG]\s*$"
 
 def is_cidds(text: Text) -> bool:
     """Whether a text has this header."""
-    return set(NEEDED) <= set(header_of(text, delimiter_of(text))[1])
+    return has_columns(text, *NEEDED)
 
 
 def read_cidds(text: Text, tally: Tally) -> Draft:
     """Flows of a CIDDS-001 log."""
-    mark = delimiter_of(text)
-    number, names = header_of(text, mark)
-    lines = rows_after(text, number)
-    rows = Rows(read_sheet(text, lines, names, tally, delimiter=mark), tally)
+    rows, lines = headed_rows(text, tally)
     sheet = rows.sheet
     rows.put("ts", cells.instants(sheet.get("date first seen")), NO_TIME)
     rows.put("duration", cells.decimal_ns(sheet.get("duration"), blank=0), NO_DURATION)
@@ -48,4 +45,4 @@ def read_cidds(text: Text, tally: Tally) -> Draft:
     rounded = int(cells.mask_of(pc.match_substring_regex(sheet.get("bytes"), _ROUNDED)).sum())
     if rounded:
         notes.append(f"{rounded} counts of bytes are written rounded, such as 1.4 M; they are taken as they stand.")
-    return merged(rows, len(lines), tuple(notes))
+    return merged(rows, lines, tuple(notes))

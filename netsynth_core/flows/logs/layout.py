@@ -25,6 +25,11 @@ def header_of(text: Text, delimiter: str = ",") -> tuple[int, list[str]]:
     return -1, []
 
 
+def has_columns(text: Text, *names: str) -> bool:
+    """Whether the first line that is not blank names all of these columns."""
+    return set(names) <= set(header_of(text, delimiter_of(text))[1])
+
+
 def rows_after(text: Text, header: int) -> NDArray[np.int64]:
     """The lines behind the header."""
     return np.arange(header + 1, len(text), dtype=np.int64)

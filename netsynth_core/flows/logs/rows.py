@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from netsynth_core.capture.packets import PROTO_ICMP, PROTO_ICMP6, PROTO_NAMES
 from netsynth_core.flows.logs import cells
+from netsynth_core.flows.logs.layout import delimiter_of, header_of, rows_after
 from netsynth_core.flows.logs.report import NO_ADDRESS, NO_COUNT, NO_PORT, NO_PROTOCOL, Tally
-from netsynth_core.flows.logs.text import Sheet
+from netsynth_core.flows.logs.text import Sheet, Text, read_sheet
 from netsynth_core.flows.metering import ICMP_PAIRS
 
 Mask = NDArray[np.bool_]
@@ -108,3 +109,11 @@ class Rows:
 
 
 ICMP_NAMES = (PROTO_NAMES[PROTO_ICMP], PROTO_NAMES[PROTO_ICMP6])
+
+
+def headed_rows(text: Text, tally: Tally) -> tuple[Rows, int]:
+    """The rows of a table that begins with its header, and how many lines stand behind the header."""
+    mark = delimiter_of(text)
+    number, names = header_of(text, mark)
+    lines = rows_after(text, number)
+    return Rows(read_sheet(text, lines, names, tally, delimiter=mark), tally), len(lines)

@@ -4,24 +4,22 @@ Where a log has both, flow events are taken. Other events are counted and left o
 bytes of Ethernet a packet are taken off, unless some flow is too small to have them.
 """
 
-import json
 import re
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pa_json
 from numpy.typing import NDArray
 
 from netsynth_core.flows.logs import cells
 from netsynth_core.flows.logs.argus import ETHERNET, LEAST
 from netsynth_core.flows.logs.draft import Draft
+from netsynth_core.flows.logs.json_lines import read_any, read_typed
 from netsynth_core.flows.logs.onesided import merged
-from netsynth_core.flows.logs.report import NO_DURATION, NO_RECORD, NO_TIME, OTHER_EVENT, Tally
+from netsynth_core.flows.logs.report import NO_DURATION, NO_TIME, OTHER_EVENT, Tally
 from netsynth_core.flows.logs.rows import ICMP_NAMES, Rows
 from netsynth_core.flows.logs.text import Sheet, Text
-from netsynth_core.flows.logs.zeek import as_text
 
 SERVICES: Final = {
     "krb5": "kerberos", "pgsql": "postgresql", "rfb": "vnc", "failed": "", "unknown": "", "none": "", "ikev2": "ike",
@@ -45,6 +43,7 @@ _NESTED: Final = {
     "netflow": ("pkts", "bytes", "start", "end"),
     "tcp": ("tcp_flags",),
 }
+_NAMES: Final = (*_TOP, *(f"{name}.{inner}" for name, held in _NESTED.items() for inner in held))
 _TEXTS: Final = ("event_type", "timestamp", "src_ip", "dest_ip", "proto", "app_proto", "start", "end", "tcp_flags")
 
 
@@ -57,7 +56,7 @@ def is_suricata(text: Text) -> bool:
 def read_suricata(text: Text, tally: Tally) -> Draft:
     """Flows of an eve.json."""
     lines = np.arange(len(text))
-    sheet = _parse(text, lines) or _parse_slowly(text, lines, tally)
+    sheet = _parse(text, lines) or read_any(text, lines, _NAMES, _value, tally)
     event = sheet.get("event_type")
     for kind in ("flow", "netflow"):
         chosen = cells.mask_of(pc.equal(event, kind))
@@ -136,15 +135,8 @@ def _parse(text: Text, lines: NDArray[np.int64]) -> Sheet | None:
 
     fields = [(name, kind(name)) for name in _TOP]
     fields += [(name, pa.struct([(inner, kind(inner)) for inner in held])) for name, held in _NESTED.items()]
-    try:
-        table = pa_json.read_json(
-            pa.BufferReader(text.data),
-            read_options=pa_json.ReadOptions(use_threads=False, block_size=8 << 20),
-            parse_options=pa_json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore"),
-        )
-    except pa.ArrowException:
-        return None
-    if table.num_rows != len(lines):
+    table = read_typed(text, pa.schema(fields), len(lines))
+    if table is None:
         return None
     columns = {name: _texts(table[name].combine_chunks()) for name in _TOP}
     for name, held in _NESTED.items():
@@ -157,24 +149,9 @@ def _texts(column: Any) -> Any:
     return pc.fill_null(pc.cast(column, pa.large_string()), "")
 
 
-def _parse_slowly(text: Text, lines: NDArray[np.int64], tally: Tally) -> Sheet:
-    """`_parse` line by line; what is no object is counted."""
-    names = [*_TOP, *(f"{name}.{inner}" for name, held in _NESTED.items() for inner in held)]
-    held: dict[str, list[str]] = {name: [] for name in names}
-    good = np.ones(len(lines), bool)
-    for k, line in enumerate(lines.tolist()):
-        try:
-            event = json.loads(text.line(line))
-        except (ValueError, RecursionError):
-            event = None
-        if not isinstance(event, dict):
-            good[k] = False
-            continue
-        for name in names:
-            outer, _, inner = name.partition(".")
-            value = event.get(outer)
-            if inner:
-                value = value.get(inner) if isinstance(value, dict) else None
-            held[name].append(as_text(value))
-    tally.add(NO_RECORD, text.places[lines[~good]])
-    return Sheet({name: pa.array(values, pa.large_string()) for name, values in held.items()}, text.places[lines[good]])
+def _value(event: dict[str, Any], name: str) -> object:
+    outer, _, inner = name.partition(".")
+    held = event.get(outer)
+    if not inner:
+        return held
+    return held.get(inner) if isinstance(held, dict) else None

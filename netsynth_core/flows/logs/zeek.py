@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pa_json
 from numpy.typing import NDArray
 
 from netsynth_core.flows.logs import cells
 from netsynth_core.flows.logs.draft import Draft
+from netsynth_core.flows.logs.json_lines import read_any, read_typed
 from netsynth_core.flows.logs.layout import delimiter_of, header_of
 from netsynth_core.flows.logs.report import NO_DURATION, NO_RECORD, NO_TIME, Tally
 from netsynth_core.flows.logs.rows import Rows
@@ -167,31 +167,10 @@ def _read_json(text: Text, tally: Tally) -> tuple[Sheet, int]:
     table = _parse_json(text, rows)
     if table is not None:
         return Sheet(table, text.places[rows]), len(rows)
-    held: dict[str, list[str]] = {name: [] for name in FIELDS}
-    good = np.ones(len(rows), bool)
-    for k, row in enumerate(rows.tolist()):
-        try:
-            record = json.loads(text.line(row))
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict):
-            good[k] = False
-            continue
-        for name in FIELDS:
-            held[name].append(as_text(record.get(name, record.get(name.replace(".", "_")))))
-    tally.add(NO_RECORD, text.places[rows[~good]])
-    columns = {name: pa.array(values, pa.large_string()) for name, values in held.items()}
-    return _blanked(Sheet(columns, text.places[rows[good]]), set(_NOTHING)), len(rows)
-
-
-def as_text(value: object) -> str:
-    """A JSON value as a cell."""
-    if value is None or isinstance(value, dict | list):
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    # a surrogate half, which JSON can spell, is no text
-    return str(value).encode("utf-8", errors="replace").decode("utf-8")
+    sheet = read_any(
+        text, rows, FIELDS, lambda record, name: record.get(name, record.get(name.replace(".", "_"))), tally
+    )
+    return _blanked(sheet, set(_NOTHING)), len(rows)
 
 
 def _parse_json(text: Text, rows: NDArray[np.int64]) -> dict[str, Any] | None:
@@ -202,15 +181,8 @@ def _parse_json(text: Text, rows: NDArray[np.int64]) -> dict[str, Any] | None:
     kinds = {"ts": pa.float64(), "duration": pa.float64()}
     kinds |= {name: pa.int64() for name in FIELDS if name.endswith(("_p", "_bytes", "_pkts", "ip_proto"))}
     schema = pa.schema([(names[name], kinds.get(name, pa.string())) for name in FIELDS])
-    try:
-        table = pa_json.read_json(
-            pa.BufferReader(text.data),
-            read_options=pa_json.ReadOptions(use_threads=False, block_size=8 << 20),
-            parse_options=pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
-        )
-    except pa.ArrowException:
-        return None
-    if table.num_rows != len(rows):
+    table = read_typed(text, schema, len(rows))
+    if table is None:
         return None
     columns = {}
     for name in FIELDS:
