@@ -1,6 +1,7 @@
 """What can be done with chosen flows: save them as CSV, cut their packets out, find them in Wireshark."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -45,10 +46,7 @@ def _csv(workspace: Workspace, flows: Artefact, rows: list[int]) -> None:
         from netsynth_core.flows.table_io import write_flow_table
 
         frame: pd.DataFrame = reads.flows(folder, id).frame.iloc[sorted(rows)].reset_index(drop=True)
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / "flows.csv"
-            write_flow_table(path, FlowTable(frame))
-            return path.read_bytes()
+        return _written(".csv", lambda path: write_flow_table(path, FlowTable(frame)))
 
     st.download_button(
         f"Save {count(len(rows), 'flow')} as CSV",
@@ -59,6 +57,14 @@ def _csv(workspace: Workspace, flows: Artefact, rows: list[int]) -> None:
         on_click="ignore",
         key="export_csv",
     )
+
+
+def _written(suffix: str, write: Callable[[Path], object]) -> bytes:
+    """What is written to a file of that kind."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / f"made{suffix}"
+        write(path)
+        return path.read_bytes()
 
 
 def _pcap(workspace: Workspace, flows: Artefact, rows: list[int], size: int) -> None:
@@ -76,10 +82,7 @@ def _pcap(workspace: Workspace, flows: Artefact, rows: list[int], size: int) -> 
         return
 
     def content() -> bytes:
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / f"cut{suffix}"
-            cut_flows(workspace, flows.id, rows, path)
-            return path.read_bytes()
+        return _written(suffix, lambda path: cut_flows(workspace, flows.id, rows, path))
 
     st.download_button(
         f"Save {label} as {suffix[1:]}",
