@@ -26,6 +26,8 @@ class Kind:
     """Paper or system it comes from."""
     extra: str = ""
     """Optional dependency group it needs; empty = none."""
+    stops: bool = False
+    """Whether its search may be ended early and keeps the best so far (`monitor.stopping`)."""
 
     def _load(self, name: str) -> Any:
         try:
@@ -58,6 +60,7 @@ _KINDS = (
         "FlowChronicleParams",
         "Flow patterns by MDL, each with a Bayesian network over its free cells.",
         "FlowChronicle, CoNEXT 2024",
+        stops=True,
     ),
     Kind(
         "independent",
@@ -85,6 +88,26 @@ _KINDS = (
         "TadamParams",
         "Probabilistic timed automaton by MDL, with a model of noise.",
         "TADAM, SDM 2025",
+        stops=True,
+    ),
+    Kind(
+        "tag",
+        Level.PACKET,
+        "netsynth_core.models.baselines",
+        "Tag",
+        "TagParams",
+        "Timed automaton by merging what can be followed alike, split by delay; a baseline.",
+        "TAG, AAAI 2022",
+        stops=True,
+    ),
+    Kind(
+        "markov",
+        Level.PACKET,
+        "netsynth_core.models.baselines",
+        "Markov",
+        "MarkovParams",
+        "First-order chain of symbols with an end marker; a baseline.",
+        "Markov 1913",
     ),
 )
 

@@ -90,6 +90,8 @@ class Job(BaseModel):
     status: JobStatus
     alive: bool
     cancel_asked: bool
+    stop_asked: bool = False
+    """Whether it was asked to end its search and keep the best."""
 
     @property
     def fraction(self) -> float | None:
@@ -174,6 +176,7 @@ def get_job(workspace: Workspace, id: str) -> Job:
         status=status,
         alive=alive,
         cancel_asked=asked,
+        stop_asked=(folder / "stop").exists(),
     )
 
 

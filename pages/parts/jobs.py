@@ -1,6 +1,7 @@
 """Jobs as the pages see them: start one, watch it in the sidebar, cancel it, find it again after a reload."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import streamlit as st
 
 from netsynth_core.errors import NetsynthError
 from netsynth_core.files import require_file
+from netsynth_core.models.registry import kinds
 from netsynth_core.units import format_duration
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.jobs import Job, JobState, start_job
 from netsynth_core.workspace.jobs import cancel_job as ask_to_cancel
 from netsynth_core.workspace.jobs import jobs as all_jobs
+from netsynth_core.workspace.jobs import stop_job as ask_to_stop
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import reads, state
@@ -233,13 +236,32 @@ def _running_job(workspace: Workspace, job: Job) -> None:
     facts = facts_text(job)
     took = elapsed(job)
     st.caption(md(" · ".join(part for part in (took, facts) if part)) or " ")
-    label = "Stopping…" if job.cancel_asked else "Cancel"
-    if st.button(label, key=f"cancel_{job.id}", icon=":material/stop_circle:", disabled=job.cancel_asked):
+    if can_stop(job):
+        label = "Stopping…" if job.stop_asked else "Stop and keep the best"
+        _ask(workspace, job, ask_to_stop, label, icon=":material/flag:", asked=job.stop_asked or job.cancel_asked)
+    label = "Cancelling…" if job.cancel_asked else "Cancel"
+    _ask(workspace, job, ask_to_cancel, label, icon=":material/stop_circle:", asked=job.cancel_asked)
+
+
+def can_stop(job: Job) -> bool:
+    """Whether it is a search at work that may be ended with the best so far."""
+    kind = job.recipe.parameters.get("kind")
+    searching = job.recipe.step is Step.FIT and job.status.state is JobState.RUNNING
+    return searching and any(known.stops for known in kinds() if known.name == kind)
+
+
+def _ask(
+    workspace: Workspace, job: Job, ask: Callable[[Workspace, str], Job], label: str, *, icon: str, asked: bool
+) -> None:
+    """A button that asks a job to end in some way; it cannot be pressed again."""
+
+    def pressed() -> None:
         try:
-            ask_to_cancel(workspace, job.id)
+            ask(workspace, job.id)
         except NetsynthError as error:
-            notice(error)
-        st.rerun(scope="fragment")
+            flash(error.message)
+
+    st.button(label, key=f"{ask.__name__}_{job.id}", icon=icon, disabled=asked, on_click=pressed)
 
 
 def facts_text(job: Job) -> str:

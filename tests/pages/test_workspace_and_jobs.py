@@ -1,13 +1,17 @@
 """The open workspace, bad input, and jobs, as the app shows them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from netsynth_core.workspace import JobState, Step, Workspace, wait_job
+from netsynth_core.workspace import JobState, JobStatus, Recipe, Step, Workspace, wait_job
+from netsynth_core.workspace.edited import open_model
 from netsynth_core.workspace.jobs import jobs
+from netsynth_core.workspace.processes import ProcessMark
+from netsynth_core.workspace.running import run_job
 from pages.parts import feedback
 from tests.app_workspace import SMALL, do, models
 
@@ -252,3 +256,40 @@ def test_the_account_of_forged_packets_names_every_flow_once(filled: Workspace, 
     left_out = next(int(m.value) for m in app.metric if m.label == "Left out")
     assert sum(figures.values()) + left_out == flows
     assert sum(figures.values()) == packets.facts["flows"]
+
+
+def running_job(workspace: Workspace, step: Step, **parameters: object) -> Path:
+    """A job that runs as far as anyone can see: its process is this one."""
+    folder = workspace.jobs_folder / "20260101T000000000000-aaaaaa"
+    folder.mkdir()
+    recipe = Recipe(step=step, inputs=(workspace.artefacts("flows")[0].id,), parameters=parameters)
+    (folder / "recipe.json").write_text(recipe.to_json())
+    (folder / "status.json").write_text(JobStatus(state=JobState.RUNNING).model_dump_json())
+    (folder / "process.json").write_text(json.dumps(ProcessMark.current().to_json()))
+    return folder
+
+
+def test_a_search_is_stopped_and_keeps_its_best(filled: Workspace, open_page: Opener) -> None:
+    folder = running_job(filled, Step.FIT, kind="flowchronicle", settings={})
+    app = open_page(filled, "patterns")
+    next(b for b in app.button if b.label == "Stop and keep the best").click().run()
+    assert not app.exception
+    assert (folder / "stop").exists() and not (folder / "cancel").exists()
+    shown = {b.label: b.disabled for b in app.button}
+    assert shown["Stopping…"] and not shown["Cancel"]
+    # What the job does when it sees the wish.
+    status = run_job(folder)
+    (made,) = status.artefacts
+    assert status.state is JobState.DONE
+    assert any("ended by hand" in warning for warning in open_model(filled, made).model.warnings)
+
+
+@pytest.mark.parametrize(
+    ("step", "parameters"), [(Step.FIT, {"kind": "independent"}), (Step.FLOWS, {}), (Step.GENERATE, {})]
+)
+def test_a_job_without_a_best_so_far_can_only_be_cancelled(
+    step: Step, parameters: dict[str, object], filled: Workspace, open_page: Opener
+) -> None:
+    running_job(filled, step, **parameters)
+    labels = [b.label for b in open_page(filled, "patterns").button]
+    assert "Cancel" in labels and "Stop and keep the best" not in labels

@@ -221,7 +221,8 @@ def test_a_job_may_be_asked_to_stop_and_keep_the_best(workspace: Workspace, endl
     monitor = StatusMonitor(job.folder, JobStatus())
     assert not stopping(monitor)
     assert not stopping(within(SILENT, "part"))
-    stop_job(workspace, job.id)
+    assert not job.stop_asked
+    assert stop_job(workspace, job.id).stop_asked
     assert stopping(monitor)
     assert stopping(within(monitor, "part"))
     monitor.step("searching", 1)
