@@ -97,6 +97,20 @@ class Tadam:
 
         return explain_words(self.automaton, self.noise, self.params, words)
 
+    def word_bits(self, words: Words, *, timed: bool = True) -> NDArray[np.float64]:
+        """Bits of the cheapest explanation of each word, noise included; of symbols alone without `timed`.
+
+        Unknown symbols are additions, all of one class of their own.
+
+        Raises
+        ------
+        SchemaError
+            When the words are in another unit than the training words.
+        """
+        from netsynth_core.models.tadam.surprise import word_bits
+
+        return word_bits(self, words, timed=timed)
+
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Words:
         """Draw `n` words without noise: delays in the unit of the training words, sizes when those had sizes."""
         return sample_words(self.automaton, n, rng=rng, monitor=monitor, service=self.service, state=self.state)
