@@ -23,7 +23,7 @@ from netsynth_core.units import count, format_bits, format_bytes, format_number
 from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import document_of
-from netsynth_core.workspace.groups import group_words
+from netsynth_core.workspace.groups import Grouping, decide_groups
 from netsynth_core.workspace.renaming import Renaming, learnt_hosts
 from netsynth_core.workspace.store import Workspace
 
@@ -45,6 +45,8 @@ class ChainResult:
     read: dict[str, Any] = field(default_factory=dict)
     patterns: dict[str, Any] = field(default_factory=dict)
     automata: list[dict[str, Any]] = field(default_factory=list)
+    grouping: list[dict[str, Any]] = field(default_factory=list)
+    """Which conversations each automaton learnt from, and the bits that decided it."""
     sample: dict[str, Any] = field(default_factory=dict)
     forge: dict[str, Any] = field(default_factory=dict)
     evaluate: dict[str, Any] = field(default_factory=dict)
@@ -56,12 +58,20 @@ class ChainResult:
             "read": self.read,
             "patterns": self.patterns,
             "automata": self.automata,
+            "grouping": self.grouping,
             "sample": self.sample,
             "forge": self.forge,
             "evaluate": self.evaluate,
             "step_seconds": self.step_seconds,
             "files": {name: str(self.folder / name) for name in RESULTS},
         }
+
+    def _automata_line(self) -> str:
+        parts = sum(len(group["parts"]) for group in self.grouping)
+        saved = sum(group["saved_bits"] for group in self.grouping)
+        if parts <= len(self.grouping):
+            return f"{len(self.automata)}"
+        return f"{len(self.automata)}, of {parts} pairs of service and state; joining them saved {format_bits(saved)}"
 
     def lines(self) -> list[str]:
         """The result for a person."""
@@ -72,7 +82,7 @@ class ChainResult:
             f"read:      {count(self.read['flows'], 'flow')}, {count(self.read['packets'], 'packet')}",
             f"patterns:  {format_number(self.patterns.get('patterns', 0))}, {format_bits(bits['total'])} "
             f"instead of {format_bits(bits['empty'])}",
-            f"automata:  {len(self.automata)}",
+            f"automata:  {self._automata_line()}",
             f"sampled:   {count(self.sample['rows'], 'flow')}",
             f"forged:    {self.forge['account']}",
             f"           {count(self.forge['packets'], 'packet')}, {format_bytes(self.forge['bytes'])}",
@@ -86,11 +96,16 @@ class _Material:
     """What the chain starts from."""
 
     flows: "FlowTable"
-    groups: "list[Words]"
+    grouping: Grouping
     facts: dict[str, Any]
     patterns: Document | None = None
     automata: dict[str, Document] = field(default_factory=dict)
     """Models there are already, by group name."""
+
+    @property
+    def groups(self) -> "list[Words]":
+        """What one automaton each is learnt from."""
+        return self.grouping.groups
 
 
 def generate_chain(
@@ -205,10 +220,10 @@ def _material(inputs: Sequence[Path], options: "ReadOptions | None", monitor: Mo
     facts = flow_facts(source)
     if not len(source.flows):
         raise NotEnoughData(f"{inputs[0]} holds no flow.", hint="Give a capture with IP packets, or a table with rows.")
-    groups = []
+    grouping = Grouping([], ())
     if source.packets is not None and source.metered is not None:
-        groups = group_words(extract_words(source.packets, source.metered), source.flows)
-    return _Material(source.flows, groups, facts)
+        grouping = decide_groups(extract_words(source.packets, source.metered), source.flows)
+    return _Material(source.flows, grouping, facts)
 
 
 def _from_workspace(workspace: Workspace, monitor: Monitor) -> _Material:
@@ -220,11 +235,11 @@ def _from_workspace(workspace: Workspace, monitor: Monitor) -> _Material:
             f"The workspace {workspace.folder} holds no flows.", hint="Read a capture in it first, or give the capture."
         )
     chosen, why = _chosen_flows(workspace, tables)
-    groups = []
+    grouping = Grouping([], ())
     if contents.CONVERSATIONS in chosen.files:
         packets = contents.packets_of(workspace, chosen.id, monitor=monitor)
         metered = contents.metered_of(workspace, chosen.id)
-        groups = group_words(extract_words(packets, metered), metered.flows)
+        grouping = decide_groups(extract_words(packets, metered), metered.flows)
     patterns: Document | None = None
     automata: dict[str, Document] = {}
     for artefact in workspace.artefacts(ArtefactKind.MODEL):
@@ -237,7 +252,7 @@ def _from_workspace(workspace: Workspace, monitor: Monitor) -> _Material:
             automata[contents.group_name(artefact.facts["service"], artefact.facts["state"])] = document
     flows = contents.flows_of(workspace, chosen.id)
     facts = {**chosen.facts, "artefact": chosen.id, "chosen": f"{workspace.label(chosen.id).name}: {why}"}
-    return _Material(flows, groups, facts, patterns, automata)
+    return _Material(flows, grouping, facts, patterns, automata)
 
 
 def _chosen_flows(workspace: Workspace, tables: list[Artefact]) -> tuple[Artefact, str]:
@@ -293,6 +308,7 @@ def _learn_automata(
     material: _Material, made: Path, result: ChainResult, seed: int, monitor: Monitor
 ) -> list[AnyModel]:
     missing = [w for w in material.groups if contents.group_name(w.service, w.state) not in material.automata]
+    result.grouping = [joining.to_json() for joining in material.grouping.joinings]
     learnt = {fitted.name: fitted for fitted in fitting.fit_automata(missing, seed=seed, monitor=monitor)}
     models: list[AnyModel] = []
     names = [contents.group_name(words.service, words.state) for words in material.groups]

@@ -19,7 +19,7 @@ from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.workspace import contents, fitting, steps
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import open_model
-from netsynth_core.workspace.groups import MINIMUM, group_words
+from netsynth_core.workspace.groups import decide_groups
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import LEARNED, Workspace
 
@@ -152,19 +152,21 @@ def _words(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artef
     from netsynth_core.flows.extraction import extract_words
 
     _need(recipe, 1, "flows that were read from a capture")
-    values = take_parameters(recipe, minimum=MINIMUM)
+    take_parameters(recipe)
     source = recipe.inputs[0]
     metered = contents.metered_of(workspace, source)
     packets = contents.packets_of(workspace, source, monitor=monitor)
     monitor.step("reading conversations", 0, 1)
-    groups = group_words(extract_words(packets, metered), metered.flows, minimum=max(1, values["minimum"]))
+    grouping = decide_groups(extract_words(packets, metered), metered.flows)
+    groups = grouping.groups
     if not groups:
         raise NotEnoughData("There is no conversation in these flows.", hint="Choose a capture with IP packets.")
 
     def fill(folder: Path) -> dict[str, Any]:
         entries = contents.write_groups(folder, groups)
         contents.write_flow_rows(folder, entries, groups)
-        return {"files": entries, "words": sum(len(words) for words in groups)}
+        joinings = [joining.to_json() for joining in grouping.joinings]
+        return {"files": entries, "words": sum(len(words) for words in groups), "grouping": joinings}
 
     return [_add(workspace, recipe, ArtefactKind.WORDS, fill, name=f"words of {workspace.label(source).name}")]
 

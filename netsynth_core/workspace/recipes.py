@@ -26,7 +26,7 @@ class Step(StrEnum):
     CUT = "cut"
     """Input: flows that were read from captures; parameter ``rows`` (such as ``1,5-9``). Makes a capture."""
     WORDS = "words"
-    """Input: flows that were read from captures; parameter ``minimum`` (conversations a group needs)."""
+    """Input: flows that were read from captures. Which conversations form a group, the words decide."""
     FIT = "fit"
     """Input: flows, or words; parameters ``kind``, ``settings`` {name: value}, ``groups`` [name] (none = all)."""
     SAMPLE = "sample"

@@ -1,4 +1,6 @@
-"""Every conversation belongs to one group, and every group is large enough or the last resort of a protocol."""
+"""Every conversation belongs to one group, and groups are joined when and only when their description gets shorter."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,61 +8,163 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsynth_core.flows.words import Words
+from netsynth_core.models.tadam.grouping import chains_of
 from netsynth_core.workspace.drawings import quote
 from netsynth_core.workspace.fitting import fit_automata
-from netsynth_core.workspace.groups import group_words, join_words
+from netsynth_core.workspace.groups import decide_groups, group_words, join_words
 from tests.factories import flow_table, ping_words
 
+# Odd rows of the made table are TCP, even ones UDP.
+TCP_ROWS, UDP_ROWS = range(1, 2000, 2), range(0, 2000, 2)
+ASKED = ["S_>_Empty", "SA_<_Empty", "PA_>_Text-GET", "PA_<_Text", "FA_>_Empty", "FA_<_Empty"]
+REFUSED = ["S_>_Empty", "RA_<_Empty"]
+STREAMED = ["S_>_Empty", "SA_<_Empty", *["PA_<_Text", "PA_>_Text-GET"] * 6, "R_>_Empty"]
 
-def group(service: str, state: str, rows: list[int]) -> Words:
-    words = Words.from_lists([[(f"{service}{state}", r, 1)] for r in rows], unit="us", service=service, state=state)
-    return Words(**{**words.__dict__, "flow_rows": np.array(rows, np.int64)})
 
-
-def test_small_groups_are_joined_by_service_then_by_protocol() -> None:
-    # Odd rows of the made table are TCP, even ones UDP.
-    groups = [
-        group("http", "SF", list(range(1, 61, 2))),
-        group("smtp", "SF", [61 - 60, 3, 5]),
-        group("smtp", "RSTO", [7, 9, 11]),
-        group("dns", "S0", [0, 2]),
-        group("tcp", "REJ", [13, 15]),
-        group("udp", "S0", [4, 6, 8, 10, 12, 14]),
+def spoken(
+    service: str, state: str, symbols: list[str], rows: range | list[int], *, about: int = 2000, size: int = 100
+) -> Words:
+    """Conversations of these symbols, of the given flows, with delays around `about` microseconds."""
+    rng = np.random.default_rng(len(rows) + about)
+    delays = np.exp(rng.normal(np.log(about), 0.4, (len(rows), len(symbols)))).astype(int)
+    words = [
+        [
+            (s, 0 if i == 0 else int(d), 0 if s.endswith("Empty") else size)
+            for i, (s, d) in enumerate(zip(symbols, row, strict=True))
+        ]
+        for row in delays
     ]
-    found = group_words(groups, flow_table(60), minimum=5)
-    named = {(words.service, words.state): sorted(words.flow_rows.tolist()) for words in found}  # type: ignore[union-attr]
-    assert named == {
-        ("http", "SF"): list(range(1, 60, 2)),
-        ("smtp", ""): [1, 3, 5, 7, 9, 11],
-        ("udp", "S0"): [4, 6, 8, 10, 12, 14],
-        ("tcp", ""): [13, 15],
-        ("udp", ""): [0, 2],
-    }
+    made = Words.from_lists(words, unit="us", service=service, state=state)
+    return Words(**{**made.__dict__, "flow_rows": np.array(rows, np.int64)})
 
 
-@settings(max_examples=50, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["http", "dns", "tcp", "udp"]), st.sampled_from(["SF", "S0", "REJ"]), st.integers(1, 9)
-        ),
-        max_size=8,
-        unique_by=lambda g: g[:2],
-    ),
-    st.integers(1, 12),
-)
-def test_no_conversation_is_lost_or_taken_twice(sizes: list[tuple[str, str, int]], minimum: int) -> None:
-    rows = iter(range(1000))
-    groups = [group(service, state, [next(rows) for _ in range(n)]) for service, state, n in sizes]
-    found = group_words(groups, flow_table(100), minimum=minimum)
-    taken = [row for words in found for row in words.flow_rows.tolist()]  # type: ignore[union-attr]
-    assert sorted(taken) == list(range(sum(n for _, _, n in sizes)))
-    assert len({(words.service, words.state) for words in found}) == len(found)
-    assert all(len(w) >= minimum for w in found if w.state or w.service not in ("tcp", "udp"))
+def names_of(groups: list[Words]) -> dict[tuple[str, str], int]:
+    return {(words.service, words.state): len(words) for words in groups}
+
+
+FLOWS = flow_table(2000)
+
+
+def test_two_states_of_one_behaviour_are_learnt_together_however_many_there_are() -> None:
+    groups = [spoken("http", "SF", ASKED, TCP_ROWS[:400]), spoken("http", "S1", ASKED, TCP_ROWS[400:700])]
+    found = decide_groups(groups, FLOWS)
+    assert names_of(found.groups) == {("http", ""): 700}
+    assert found.joinings[0].parts == ("http/SF", "http/S1") and found.joinings[0].saved > 0
+
+
+@pytest.mark.parametrize("few", [12, 6])
+def test_a_state_of_its_own_behaviour_stays_apart_even_with_few_conversations(few: int) -> None:
+    groups = [spoken("http", "SF", ASKED, TCP_ROWS[:60])]
+    groups.append(spoken("http", "RSTO", STREAMED, TCP_ROWS[60 : 60 + few], about=800_000))
+    found = decide_groups(groups, FLOWS)
+    assert names_of(found.groups) == {("http", "SF"): 60, ("http", "RSTO"): few}
+    assert found.joinings[1].refused == "http/SF" and found.joinings[1].cost > 0 and found.joinings[1].saved == 0
+
+
+def test_the_same_symbols_at_another_pace_are_another_behaviour() -> None:
+    fast, slow = (
+        spoken("http", s, ASKED, r, about=a)
+        for s, r, a in zip(("SF", "S1"), (TCP_ROWS[:80], TCP_ROWS[80:160]), (300, 90_000), strict=True)
+    )
+    assert len(decide_groups([fast, slow], FLOWS).groups) == 2
+
+
+def test_refused_connections_of_many_services_are_one_group_of_their_protocol_and_state() -> None:
+    services = ["ftp", "http", "pop3", "smtp", "telnet"]
+    groups = [spoken("http", "SF", ASKED, TCP_ROWS[:60])]
+    groups += [spoken(name, "REJ", REFUSED, TCP_ROWS[60 + i : 61 + i]) for i, name in enumerate(services)]
+    groups.append(spoken("tcp", "REJ", REFUSED, TCP_ROWS[100:130]))
+    found = decide_groups(groups, FLOWS)
+    assert names_of(found.groups) == {("http", "SF"): 60, ("tcp", "REJ"): 35}
+    assert set(found.joinings[1].parts) == {*(f"{name}/REJ" for name in services), "tcp/REJ"}
+
+
+def test_services_that_carry_payloads_are_joined_only_while_they_are_few() -> None:
+    def of(n: int) -> dict[tuple[str, str], int]:
+        web = spoken("http", "SF", [s.replace("Text-GET", "Text") for s in ASKED], TCP_ROWS[:n])
+        mail = spoken("smtp", "SF", [s.replace("Text-GET", "Text") for s in ASKED], TCP_ROWS[n : 2 * n])
+        return names_of(decide_groups([web, mail], FLOWS).groups)
+
+    assert of(2) == {("tcp", "SF"): 4}
+    assert of(200) == {("http", "SF"): 200, ("smtp", "SF"): 200}
+
+
+def test_protocols_are_never_mixed_but_by_a_service_that_uses_both() -> None:
+    tcp, udp = spoken("a", "SF", ["<_Replay"], TCP_ROWS[:3]), spoken("b", "SF", ["<_Replay"], UDP_ROWS[:3])
+    assert names_of(decide_groups([tcp, udp], FLOWS).groups) == {("a", "SF"): 3, ("b", "SF"): 3}
+    both = [spoken("dns", "SF", ["<_Replay"], [0, 1, 2, 3]), spoken("dns", "S0", ["<_Replay"], [4, 5])]
+    assert names_of(decide_groups(both, FLOWS).groups) == {("dns", ""): 6}
+
+
+def test_the_bits_reported_are_those_of_the_chains() -> None:
+    groups = [spoken("http", "SF", ASKED, TCP_ROWS[:40]), spoken("http", "S1", ASKED, TCP_ROWS[40:50])]
+    found = decide_groups(groups, FLOWS)
+    one, other = chains_of(groups)
+    whole = chains_of([*found.groups, *groups])[0]
+    assert found.joinings[0].saved == pytest.approx(one.bits + other.bits - one.joined(other).bits)
+    assert whole.bits == pytest.approx(one.joined(other).bits)
+    assert one.joined(other).bits == pytest.approx(other.joined(one).bits)
+
+
+SYMBOLS = ["S_>_Empty", "SA_<_Empty", "PA_>_Text", "PA_<_Random", "R_>_Empty"]
+
+
+@st.composite
+def some_groups(draw: st.DrawFn) -> list[Words]:
+    """A few groups of a few short words of any symbols."""
+    keys = draw(
+        st.lists(
+            st.tuples(st.sampled_from(["http", "dns", "tcp", "udp"]), st.sampled_from(["SF", "S0", ""])),
+            max_size=7,
+            unique=True,
+        )
+    )
+    item = st.tuples(st.sampled_from(SYMBOLS), st.integers(0, 10**6), st.integers(0, 1500))
+    groups, at = [], 0
+    for service, state in keys:
+        lists = draw(st.lists(st.lists(item, min_size=1, max_size=6), min_size=1, max_size=5))
+        words = Words.from_lists(lists, unit="us", service=service, state=state)
+        groups.append(Words(**{**words.__dict__, "flow_rows": np.arange(at, at + len(lists))}))
+        at += len(lists)
+    return groups
+
+
+@settings(max_examples=60, deadline=None)
+@given(some_groups())
+def test_no_conversation_is_lost_or_taken_twice(groups: list[Words]) -> None:
+    found = decide_groups(groups, FLOWS)
+    taken = {row: words.names(i) for words in found.groups for i, row in enumerate(words.flow_rows.tolist())}  # type: ignore[union-attr]
+    given_words = {row: w.names(i) for w in groups for i, row in enumerate(w.flow_rows.tolist())}  # type: ignore[union-attr]
+    assert taken == given_words
+    assert sum(len(words) for words in found.groups) == len(given_words)
+    labels = [(words.service, words.state) for words in found.groups]
+    assert len(set(labels)) == len(labels)
+    assert all(len(a) >= len(b) for a, b in pairwise(found.groups))
+    assert sorted(part for joining in found.joinings for part in joining.parts) == sorted(
+        "/".join(part for part in (w.service, w.state) if part) for w in groups
+    )
+    assert all(joining.saved >= -1e-6 for joining in found.joinings)
+
+
+@settings(max_examples=30, deadline=None)
+@given(some_groups(), st.randoms(use_true_random=False))
+def test_the_order_of_the_input_changes_no_chain_and_no_bit(groups: list[Words], random: object) -> None:
+    shuffled = list(groups)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    bits = {(w.service, w.state): c.bits for w, c in zip(groups, chains_of(groups), strict=True)}
+    again = {(w.service, w.state): c.bits for w, c in zip(shuffled, chains_of(shuffled), strict=True)}
+    assert again == pytest.approx(bits)
+    assert decide_groups(groups, FLOWS).joinings == decide_groups(list(groups), FLOWS).joinings
+
+
+def test_two_groups_of_one_name_are_refused() -> None:
+    words = spoken("http", "SF", ASKED, TCP_ROWS[:3])
+    with pytest.raises(ValueError, match="once"):
+        group_words([words, words], FLOWS)
 
 
 def test_joined_words_say_what_the_parts_said() -> None:
-    parts = [ping_words(3), group("x", "", [5, 6])]
+    parts = [ping_words(3), spoken("x", "", REFUSED, [5, 6])]
     joined = join_words(parts, service="both")
     assert [joined.names(i) for i in range(len(joined))] == [p.names(i) for p in parts for i in range(len(p))]
     assert joined.flow_rows is None and joined.sizes is not None and joined.service == "both"

@@ -1,9 +1,12 @@
 """What words cost when a chain describes them: the measure by which conversations are joined or kept apart.
 
 A chain has one location per symbol, as the automaton that the learner starts from; its price is the learner's own (see
-`netsynth_core.models.tadam.length`), without noise, with the symbols of the group named among those of all groups. Every
-term but those of the alphabet belongs to one transition or to one location, so that two groups are joined at the price
-of what they share: deciding costs milliseconds where learning costs seconds.
+`netsynth_core.models.tadam.length`), without noise, with the symbols of the group named among those of all groups.
+Payloads are told apart no finer than by class and first token, but those of two services are not alike: each payload on
+a transition that several services take costs the (Krichevsky-Trofimov) bits that say whose it is.
+
+Every term but those of the alphabet belongs to one transition or to one location, so that two groups are joined at the
+price of what they share: deciding costs milliseconds where learning costs seconds.
 """
 
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 from netsynth_core.flows.words import Words
 from netsynth_core.models.codelength import dirichlet_multinomial, log2_binomial, universal_integer
 from netsynth_core.models.delays import DelayScale, SizeScale, fit_delay_laws
+from netsynth_core.models.tadam.length import prequential_sizes
 
 _FIRST_SIZES: Final = 1_000_000
 """Sizes that the common scale is made from, evenly spread: it need not be the best one, but the same for all groups."""
@@ -37,8 +41,10 @@ class Chain:
     """Shape (transitions, delay codes): delays seen at each; none at the end."""
     sizes: NDArray[np.int64]
     """Shape (transitions, size codes)."""
+    owners: NDArray[np.int64]
+    """Shape (transitions, services): payloads of each service; none where the packets have no payload."""
     bits_of_pair: NDArray[np.float64]
-    """Bits of each transition's delay law, delays and sizes."""
+    """Bits of each transition's delay law, delays, sizes and owners."""
 
     @property
     def before(self) -> NDArray[np.int64]:
@@ -69,15 +75,17 @@ class Chain:
         counts = np.zeros(len(pairs), np.int64)
         delays = np.zeros((len(pairs), self.delays.shape[1]), np.int64)
         sizes = np.zeros((len(pairs), self.sizes.shape[1]), np.int64)
+        owners = np.zeros((len(pairs), self.owners.shape[1]), np.int64)
         bits = np.zeros(len(pairs))
         for chain, place in ((self, mine), (other, theirs)):
             counts[place] += chain.counts
             delays[place] += chain.delays
             sizes[place] += chain.sizes
+            owners[place] += chain.owners
             bits[place] = chain.bits_of_pair
         shared = np.intersect1d(mine, theirs)
-        bits[shared] = _pair_bits(delays[shared], sizes[shared])
-        return Chain(self.symbols, pairs, counts, delays, sizes, bits)
+        bits[shared] = _pair_bits(delays[shared], sizes[shared], owners[shared])
+        return Chain(self.symbols, pairs, counts, delays, sizes, owners, bits)
 
     def shared(self, other: "Chain") -> int:
         """How many transitions both have."""
@@ -90,7 +98,7 @@ def chains_of(groups: Sequence[Words]) -> list[Chain]:
     Parameters
     ----------
     groups
-        Words of one unit. Sizes count where all of them have sizes.
+        Words of one unit. Sizes count where all of them have sizes; symbols that end in ``Empty`` have no payload.
 
     Raises
     ------
@@ -109,10 +117,23 @@ def chains_of(groups: Sequence[Words]) -> list[Chain]:
     if len(sized) == len(groups):
         sizes = np.concatenate(sized)
         size_scale = SizeScale.of(sizes[:: max(1, len(sizes) // _FIRST_SIZES)])
-    return [_chain(words, place, scale, size_scale) for words in groups]
+    services = sorted({words.service for words in groups})
+    shape = _Shape(place, scale, size_scale, {name: code for code, name in enumerate(services)})
+    return [_chain(words, shape) for words in groups]
 
 
-def _chain(words: Words, place: dict[str, int], scale: DelayScale, size_scale: SizeScale | None) -> Chain:
+@dataclass(frozen=True)
+class _Shape:
+    """What all chains have in common."""
+
+    symbols: dict[str, int]
+    scale: DelayScale
+    size_scale: SizeScale | None
+    services: dict[str, int]
+
+
+def _chain(words: Words, shape: _Shape) -> Chain:
+    place, scale, size_scale = shape.symbols, shape.scale, shape.size_scale
     symbols = len(place)
     codes = np.array([place[name] for name in words.alphabet], np.int64)
     here = codes[words.symbols] if len(words.symbols) else np.zeros(0, np.int64)
@@ -131,18 +152,21 @@ def _chain(words: Words, place: dict[str, int], scale: DelayScale, size_scale: S
     if size_scale is not None and words.sizes is not None:
         coded = size_scale.encode(words.sizes)
     sizes = _histograms(inside, coded, len(pairs), size_codes)
-    return Chain(symbols, pairs, counts.astype(np.int64), delays, sizes, _pair_bits(delays, sizes))
+    loaded = np.zeros(symbols + 1, np.bool_)
+    loaded[[code for name, code in place.items() if not name.endswith("Empty")]] = True
+    owners = np.zeros((len(pairs), len(shape.services)), np.int64)
+    owners[:, shape.services[words.service]] = counts * loaded[pairs % (symbols + 1)]
+    bits = _pair_bits(delays, sizes, owners)
+    return Chain(symbols, pairs, counts.astype(np.int64), delays, sizes, owners, bits)
 
 
-def _histograms(
-    rows: NDArray[np.int64], codes: NDArray[np.int32], height: int, width: int
-) -> NDArray[np.int64]:
+def _histograms(rows: NDArray[np.int64], codes: NDArray[np.int32], height: int, width: int) -> NDArray[np.int64]:
     flat = np.bincount(rows * width + codes, minlength=height * width)
     return flat.astype(np.int64).reshape(height, width)
 
 
-def _pair_bits(delays: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Bits of the law, the delays and the sizes of each row; 0 for a row without any."""
+def _pair_bits(delays: NDArray[np.int64], sizes: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bits of the law, the delays, the sizes and the owners of each row; 0 for a row without any."""
     seen = delays.sum(axis=1)
     bits = np.zeros(len(delays))
     rows = np.flatnonzero(seen)
@@ -153,7 +177,8 @@ def _pair_bits(delays: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[n
     bits[rows] = (delays[rows] * told).sum(axis=1)
     bits[rows] += [law.parameter_bits(int(n)) for law, n in zip(laws, seen[rows].tolist(), strict=True)]
     if sizes.shape[1] > 1:
-        from netsynth_core.models.tadam.length import prequential_sizes
-
         bits[rows] += prequential_sizes(sizes[rows].astype(np.float64))
+    for row in np.flatnonzero((owners > 0).sum(axis=1) > 1).tolist():
+        shares = owners[row][owners[row] > 0]
+        bits[row] += dirichlet_multinomial(shares, len(shares))
     return bits
