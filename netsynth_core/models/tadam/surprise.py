@@ -119,7 +119,8 @@ class Scores:
     @property
     def surprise(self) -> Floats:
         """The rarity of the rarest side of each word, bits."""
-        return np.max(np.stack([self.rarity[side] for side in SIDES]), axis=0)
+        rarest: Floats = np.max(np.stack([self.rarity[side] for side in SIDES]), axis=0)
+        return rarest
 
     def rarest(self, word: int) -> Side:
         """The side that makes a word surprising."""
