@@ -101,6 +101,16 @@ _KINDS = (
         stops=True,
     ),
     Kind(
+        "hmm",
+        Level.PACKET,
+        "netsynth_core.models.baselines",
+        "Hmm",
+        "HmmParams",
+        "Hidden Markov model of the symbols with an end; a baseline.",
+        "Baum-Welch, by hmmlearn",
+        stops=True,
+    ),
+    Kind(
         "markov",
         Level.PACKET,
         "netsynth_core.models.baselines",
@@ -108,6 +118,15 @@ _KINDS = (
         "MarkovParams",
         "First-order chain of symbols with an end marker; a baseline.",
         "Markov 1913",
+    ),
+    Kind(
+        "lookup",
+        Level.PACKET,
+        "netsynth_core.models.baselines",
+        "Lookup",
+        "LookupParams",
+        "The sequences of symbols seen, with how often; a baseline.",
+        "Table of the training words",
     ),
 )
 
