@@ -101,6 +101,16 @@ _KINDS = (
         stops=True,
     ),
     Kind(
+        "rti",
+        Level.PACKET,
+        "netsynth_core.models.baselines",
+        "Rti",
+        "RtiParams",
+        "Timed automaton by likelihood-ratio tests of splits and merges; a baseline.",
+        "RTI+, ICGI 2010",
+        stops=True,
+    ),
+    Kind(
         "hmm",
         Level.PACKET,
         "netsynth_core.models.baselines",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         SequenceParams,
         TagParams,
     )
-    from netsynth_core.models.baselines.rti import Rti
+    from netsynth_core.models.baselines.rti.model import Rti
     from netsynth_core.models.baselines.tag import Tag
 
 __all__ = [
@@ -50,7 +50,7 @@ _HOMES = {
     "LookupParams": "params",
     "Markov": "markov",
     "MarkovParams": "params",
-    "Rti": "rti",
+    "Rti": "rti.model",
     "RtiParams": "params",
     "SequenceParams": "params",
     "Sequential": "blocks",

@@ -96,7 +96,7 @@ class Symbols:
         code = {name: a for a, name in enumerate(self.alphabet)}
         row = np.array([code.get(name, len(self.alphabet) + 1) for name in words.alphabet] or [0], np.int64)
         price = -np.log2(self.background)
-        return _sums(price[row[words.symbols]], words) + price[len(self.alphabet)]
+        return np.asarray(_sums(price[row[words.symbols]], words) + price[len(self.alphabet)], np.float64)
 
     def timed(self, symbols: Ints, offsets: Ints, *, rng: np.random.Generator, service: str, state: str) -> Words:
         """Words of symbol codes without end markers, delays and sizes drawn for them."""

@@ -1,0 +1,1 @@
+"""RTI+: real-time automata by likelihood-ratio tests of splits and merges."""
