@@ -27,6 +27,7 @@ _COMMANDS = {
     "show": ("models", "A model in words."),
     "windows": ("models", "Where the patterns of a model occur in flows."),
     "align": ("models", "How an automaton explains each word."),
+    "surprise": ("logs", "Sequences ranked by how surprising a model finds them."),
     "edit": ("models", "Apply edits to a model, each checked."),
     "export": ("models", "A drawing of an automaton or of patterns."),
     "hosts": ("make", "The hosts of a model by role: a file to move them into another network."),

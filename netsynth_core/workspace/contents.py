@@ -22,6 +22,7 @@ from netsynth_core.workspace.store import Workspace
 if TYPE_CHECKING:
     from netsynth_core.capture.options import ReadOptions
     from netsynth_core.capture.packets import PacketTable, ReadReport
+    from netsynth_core.flows.event_logs import EventLog
     from netsynth_core.flows.metering import Metered
     from netsynth_core.flows.source import FlowSource
     from netsynth_core.flows.table import FlowTable
@@ -31,6 +32,7 @@ FLOWS = "flows.parquet"
 CONVERSATIONS = "conversations.npz"
 REPORTS = "reports.json"
 FLOW_ROWS = "flow_rows.npz"
+CASES = "cases.json"
 PCAP = "synthetic.pcap"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
@@ -319,3 +321,23 @@ def words_of(workspace: Workspace, id: str, group: str | None = None) -> "list[W
         keep = flow_rows is not None and len(flow_rows) == len(words)
         found.append(replace(words, flow_rows=flow_rows) if keep else words)
     return found
+
+
+def write_log(folder: Path, path: Path, log: "EventLog") -> dict[str, Any]:
+    """Write the words of an event log and the names of its cases; returns the facts."""
+    entries = write_groups(folder, [log.words])
+    write_text(folder / CASES, dump_json(list(log.cases)))
+    source = capture_facts(path)
+    told = {"file": source["file"], "sha256": source["sha256"], "columns": log.columns, "notes": list(log.notes)}
+    return {"files": entries, "words": len(log.words), "log": told}
+
+
+def cases_of(workspace: Workspace, id: str) -> list[str]:
+    """The names of the cases of a words artefact that came from an event log; empty for others."""
+    path = workspace.path(id, CASES)
+    if not path.exists():
+        return []
+    try:
+        return [str(case) for case in json.loads(path.read_bytes())]
+    except (ValueError, TypeError) as error:
+        raise DocumentError(f"{path} is broken: {error}.", hint="Open the log again.") from error

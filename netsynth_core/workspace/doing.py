@@ -171,6 +171,17 @@ def _words(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artef
     return [_add(workspace, recipe, ArtefactKind.WORDS, fill, name=f"words of {workspace.label(source).name}")]
 
 
+def _events(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
+    from netsynth_core.flows.event_logs import read_event_log
+
+    values = take_parameters(recipe, path="", case="", event="", time="")
+    path = Path(values["path"])
+    monitor.step("reading the log", 0, 1)
+    log = read_event_log(path, case=values["case"], event=values["event"], time=values["time"])
+    fill = lambda folder: contents.write_log(folder, path, log)  # noqa: E731
+    return [_add(workspace, recipe, ArtefactKind.WORDS, fill, name=path.name)]
+
+
 def _fit(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
     _need(recipe, 1, "flows, or words")
     values = take_parameters(recipe, kind="", settings={}, groups=[])
@@ -302,6 +313,7 @@ _STEPS: dict[Step, Doer] = {
     Step.FLOWS: _flows,
     Step.CUT: _cut,
     Step.WORDS: _words,
+    Step.EVENTS: _events,
     Step.FIT: _fit,
     Step.SAMPLE: _sample,
     Step.FORGE: _forge,

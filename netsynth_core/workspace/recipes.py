@@ -27,6 +27,9 @@ class Step(StrEnum):
     """Input: flows that were read from captures; parameter ``rows`` (such as ``1,5-9``). Makes a capture."""
     WORDS = "words"
     """Input: flows that were read from captures. Which conversations form a group, the words decide."""
+    EVENTS = "events"
+    """No input; parameters ``path`` (an event log), and ``case``, ``event``, ``time`` (names of columns; empty = told
+    by their names). Makes words."""
     FIT = "fit"
     """Input: flows, or words; parameters ``kind``, ``settings`` {name: value}, ``groups`` [name] (none = all)."""
     SAMPLE = "sample"

@@ -31,7 +31,7 @@ MOST_TABLE = 50_000_000
 
 
 def words_of_file(path: Path) -> "Words":
-    """The words of a word file or a file of event sequences.
+    """The words of a word file, a file of event sequences, or an event log whose columns are told by their names.
 
     Raises
     ------
@@ -39,6 +39,7 @@ def words_of_file(path: Path) -> "Words":
         When the file is a flow table, whose lines would otherwise be taken for events.
     """
     from netsynth_core.capture.records import read_head
+    from netsynth_core.flows.event_logs import looks_like_event_log, read_event_log
     from netsynth_core.flows.table import COLUMNS
     from netsynth_core.flows.words_io import read_words
 
@@ -49,6 +50,8 @@ def words_of_file(path: Path) -> "Words":
             f"{path} is a flow table; timed words are needed.",
             hint="Give a word file (netsynth words makes them of a capture), or the capture with --service.",
         )
+    if looks_like_event_log(head):
+        return read_event_log(path).words
     return read_words(path)
 
 

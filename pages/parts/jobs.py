@@ -39,6 +39,7 @@ STEP_WORDS = {
     Step.FLOWS: "read flows",
     Step.CUT: "cut packets out",
     Step.WORDS: "extract timed words",
+    Step.EVENTS: "read an event log",
     Step.FIT: "learn",
     Step.SAMPLE: "sample",
     Step.FORGE: "forge packets",

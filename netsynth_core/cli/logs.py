@@ -1,0 +1,90 @@
+"""The command on event logs: ``surprise``."""
+
+from pathlib import Path
+
+import click
+
+from netsynth_core.cli.inputs import PATH, output_file, output_option, read_model
+from netsynth_core.cli.output import Output, common_options
+
+SHOWN = 5
+
+
+@click.command("surprise", epilog="Example: netsynth surprise orders.json sample_data/orders.csv.gz -o surprise.csv")
+@click.argument("model_path", metavar="MODEL.json", type=PATH)
+@click.argument("log_path", metavar="LOG", type=PATH)
+@output_option("SURPRISE.csv|.jsonl", "Where to write the ranking, one line a sequence.")
+@click.option(
+    "--by",
+    type=click.Choice(["surprise", "bits", "per-event"]),
+    help="What to rank by. Default: surprise for automata, per-event for other models.",
+)
+@click.option("--threshold", type=float, metavar="BITS", help="From how many bits on a sequence is an anomaly.")
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Without --threshold: share of the training sequences that may be taken for anomalies.",
+)
+@click.option("--case", default="", metavar="NAME", help="Column of the case; default: told by its name.")
+@click.option("--event", default="", metavar="NAME", help="Column of the event.")
+@click.option("--time", default="", metavar="NAME", help="Column of the time; - reads without times.")
+@common_options
+def surprise_command(
+    out: Output,
+    model_path: Path,
+    log_path: Path,
+    output: Path,
+    by: str | None,
+    threshold: float | None,
+    false_alarms: float,
+    case: str,
+    event: str,
+    time: str,
+) -> None:
+    """Rank the sequences of a log by how surprising a model finds them; say where each leaves it, and why.
+
+    LOG is a table with columns for case, event and perhaps time, a file with one sequence of events a line, or a file
+    of timed words. Surprise of x bits: one training sequence in 2**x is so far out, by its events, their order or their
+    times, whichever is rarest.
+    """
+    from netsynth_core.flows.event_logs import read_event_log
+    from netsynth_core.units import count
+    from netsynth_core.workspace.surprises import detector_of, rank, write_ranking
+
+    output_file(output, (".csv", ".jsonl"))
+    model = read_model(model_path)
+    log = read_event_log(log_path, case=case, event=event, time=time)
+    with out.monitor() as monitor:
+        ranking = rank(
+            model,
+            log.words,
+            log.cases,
+            detector=detector_of(model),
+            by=by,  # type: ignore[arg-type]
+            threshold=threshold,
+            false_alarms=false_alarms,
+            monitor=monitor,
+        )
+    write_ranking(output, ranking)
+    notes = out.note(log.notes)
+    top = [row.to_json() for row in ranking.rows[:SHOWN]]
+    known = None if ranking.threshold is None else ranking.anomalies
+    payload = {
+        "sequences": len(ranking.rows),
+        "by": ranking.by,
+        "threshold": ranking.threshold,
+        "anomalies": known,
+        "top": top,
+        "file": str(output),
+        "seconds": out.seconds(),
+    }
+    lines = [f"{count(len(ranking.rows), 'sequence')}, ranked by {ranking.by}, written to {output}"]
+    if ranking.threshold is not None:
+        lines.append(f"{count(ranking.anomalies, 'sequence')} of {ranking.threshold:.2f} bits or more")
+    for row in ranking.rows[:SHOWN]:
+        value = {"surprise": row.surprise, "bits": row.bits, "per-event": row.bits_per_event}[ranking.by]
+        why = row.reasons[0].sentence if row.reasons else ""
+        lines.append(f"  {row.case}: {value:.1f} bits. {why}".rstrip())
+    out.result(payload | ({"notes": notes} if out.as_json else {}), lines)
