@@ -5,13 +5,14 @@ drawing each transition with p(transition) beta(next) / beta(here) gives every p
 conditioned on these counts: no approximation and no rejection. The table is filled once an automaton, by backward
 dynamic programming in the domain of logarithms, so that long runs do not vanish.
 
-Counts beyond the table are walked with a receding horizon: every step looks ahead to what is left, shrunk in proportion
-to the edge of the table, and the walk is exact from where the rest fits. Such runs agree with the counts but follow the
-law only nearly.
+Counts beyond the table are drawn by the same law, with the same memory: a tilted walk up to the edge of the table, kept
+or thrown away by its odds there (`netsynth_core.models.automata.conditioning.tilting`). Where no walk is kept within
+`BUDGET` steps the run is walked with a receding horizon: every step looks ahead to what is left, shrunk in proportion
+to the edge of the table. Such runs agree with the counts but follow the law only nearly; `Runs.exact` tells them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from netsynth_core.errors import InvalidParameter, NotEnoughData
 from netsynth_core.models.automata.automaton import TimedAutomaton
+from netsynth_core.models.automata.conditioning.tilting import Tilt, tilt_towards
 from netsynth_core.models.automata.running import FlatAutomaton, flatten
 
 LARGEST_TABLE: Final = 400
@@ -27,6 +29,11 @@ TABLE_BYTES: Final = 64 << 20
 """Most memory of one table; automata of many locations have a smaller table."""
 MARGIN: Final = 8
 """The table reaches so far beyond the largest counts asked for, so that near ones can be told."""
+BUDGET: Final = (1_000_000, 1000, 40_000_000)
+"""Steps that walks beyond the table may take for one run: at least, per packet of the run, at most."""
+
+TILT_BYTES: Final = 32 << 20
+"""About so much memory is kept in tilts."""
 
 FORWARD, BACKWARD, LAST, NEVER = 0, 1, 2, 3
 
@@ -40,6 +47,8 @@ class Runs:
     """n + 1 positions: run i is ``path[offsets[i]:offsets[i + 1]]``."""
     whole: NDArray[np.bool_]
     """Whether run i has the counts asked for; one that has not is cut short and must not be used."""
+    exact: NDArray[np.bool_]
+    """Whether run i was drawn by the automaton's law under its counts; else by nearly that law."""
 
 
 class Constraint(Protocol):
@@ -80,6 +89,7 @@ class ConditionedSampler:
     """(F + 1, B + 1, locations): log probability to end after exactly f and b packets more."""
     most: int
     """Largest f + b of the table."""
+    _tilts: dict[tuple[int, int], Tilt | None] = field(default_factory=dict)
 
     def covers(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which counts lie within the table."""
@@ -123,7 +133,9 @@ class ConditionedSampler:
         best = np.lexsort((-here[f, b], np.abs(f - fwd) + np.abs(b - bwd)))[0]
         return int(f[best]), int(b[best])
 
-    def draw(self, fwd: NDArray[np.int64], bwd: NDArray[np.int64], *, seeds: NDArray[np.uint64]) -> Runs:
+    def draw(
+        self, fwd: NDArray[np.int64], bwd: NDArray[np.int64], *, seeds: NDArray[np.uint64], budget: int | None = None
+    ) -> Runs:
         """One run per pair of counts.
 
         Parameters
@@ -132,6 +144,8 @@ class ConditionedSampler:
             Packets of each direction, >= 0.
         seeds
             One number per run; a run depends on nothing else, so batches may be cut anywhere.
+        budget
+            Most steps for each run beyond the table; None = by `BUDGET`, 0 = walk those with a receding horizon.
         """
         from netsynth_core.models.automata.conditioning._kernels import walk_to_counts
 
@@ -140,13 +154,69 @@ class ConditionedSampler:
         np.cumsum(counts, out=offsets[1:])
         path = np.full(int(offsets[-1]), -1, np.int64)
         made = np.zeros(len(counts), np.int64)
+        inside = self.covers(fwd, bwd)
+        if budget != 0:
+            self._draw_far(np.flatnonzero(~inside), fwd, bwd, seeds, budget, offsets, path, made)
+        exact = inside | (made > 0)
+        near = np.flatnonzero(inside | (made == 0))
+        walked = np.zeros(len(near), np.int64)
         walk_to_counts(
             self.product.first, self.product.target, self.way, self.log_p, 0, self.most, self.beta,
-            np.asarray(fwd, np.int64), np.asarray(bwd, np.int64), np.asarray(seeds, np.uint64), offsets, path, made,
+            np.asarray(fwd[near], np.int64), np.asarray(bwd[near], np.int64), np.asarray(seeds[near], np.uint64),
+            offsets[near], path, walked,
         )  # fmt: skip
+        made[near] = walked
         empty = (counts == 0) & ~self.reachable(fwd, bwd)
         path = np.where(path >= 0, self.product.edge[path], -1)
-        return Runs(path, offsets, (made == counts) & ~empty)
+        return Runs(path, offsets, (made == counts) & ~empty, exact)
+
+    def _draw_far(
+        self,
+        rows: NDArray[np.int64],
+        fwd: NDArray[np.int64],
+        bwd: NDArray[np.int64],
+        seeds: NDArray[np.uint64],
+        budget: int | None,
+        offsets: NDArray[np.int64],
+        path: NDArray[np.int64],
+        made: NDArray[np.int64],
+    ) -> None:
+        """Draw the runs `rows`, which lie beyond the table, into `path`; ``made`` stays 0 where none is found."""
+        from netsynth_core.models.automata.conditioning._kernels import walk_far
+
+        product = self.product
+        for i in rows.tolist():
+            tilt = self._tilt(int(fwd[i]), int(bwd[i]))
+            if tilt is None:
+                continue
+            least, each, most = BUDGET
+            steps = min(max(least, each * int(fwd[i] + bwd[i])), most) if budget is None else budget
+            made[i] = walk_far(
+                product.first, product.target, self.way, self.log_p, self.most, self.beta,
+                tilt.cumulative, tilt.odds, tilt.best, self.most, int(fwd[i]), int(bwd[i]), np.uint64(seeds[i]),
+                int(offsets[i]), steps, path,
+            )  # fmt: skip
+
+    def _tilt(self, fwd: int, bwd: int) -> Tilt | None:
+        """The tilt for some counts: that of the middle of the cell they lie in, so that near ones share it."""
+        # cells that a walk may arrive at must lie in the table
+        if min(self.most, fwd) >= self.beta.shape[0] or min(self.most, bwd) >= self.beta.shape[1]:
+            return None
+        size = round(2.0 * np.log2(fwd + bwd))
+        total = 2.0 ** (0.5 * size)
+        # a walk of n packets keeps its direction to about the square root of n
+        steps = max(2, round(np.sqrt(total)))
+        place = -1 if fwd == 0 else steps + 1 if bwd == 0 else min(max(round(fwd / (fwd + bwd) * steps), 1), steps - 1)
+        if (size, place) not in self._tilts:
+            product = self.product
+            while self._tilts and sum(t.odds.nbytes for t in self._tilts.values() if t is not None) > TILT_BYTES:
+                del self._tilts[next(iter(self._tilts))]
+            share = min(max(place / steps, 0.0), 1.0)
+            self._tilts[size, place] = tilt_towards(
+                product.first, product.target, self.way, self.log_p, product.final, self.beta,
+                fwd=share * total, bwd=(1.0 - share) * total, left=self.most,
+            )  # fmt: skip
+        return self._tilts[size, place]
 
 
 def conditioned_sampler(

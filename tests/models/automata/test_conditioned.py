@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 
 from netsynth_core.errors import InvalidParameter
 from netsynth_core.models.automata import conditioned
@@ -102,6 +103,33 @@ def test_paths_are_drawn_by_their_conditional_probability(model: TimedAutomaton,
         assert abs(drawn[path] / n - share) < 6 * np.sqrt(share * (1 - share) / n) + 2 / n
 
 
+@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(automata(), st.integers(0, 2**32), st.integers(1, 3))
+def test_paths_beyond_the_table_are_drawn_by_their_conditional_probability(
+    model: TimedAutomaton, seed: int, most: int
+) -> None:
+    paths = all_paths(model, 7)
+    counts = max((key for key in paths if sum(key) > most), key=lambda key: (len(paths[key]), key), default=None)
+    if counts is None:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conditioned, "LARGEST_TABLE", most)
+        sampler = conditioned_sampler(model, way, fwd=7, bwd=7)
+    assert sampler.most == most
+    n = 3000
+    seeds = np.random.default_rng(seed).integers(0, 2**63, n).astype(np.uint64)
+    runs = sampler.draw(np.full(n, counts[0]), np.full(n, counts[1]), seeds=seeds, budget=20_000)
+    assert runs.whole.all() and runs.exact.all(), (counts, runs.exact.mean(), runs.whole.mean())
+    drawn = Counter(tuple(runs.path[a:b]) for a, b in zip(runs.offsets[:-1], runs.offsets[1:], strict=True))
+    assert set(drawn) <= set(paths[counts])
+    shares = np.array([paths[counts][path] for path in sorted(paths[counts])])
+    expected = n * shares / shares.sum()
+    seen = np.array([drawn[path] for path in sorted(paths[counts])])
+    chi = ((seen - expected) ** 2 / expected).sum()
+    # 6 standard deviations above the mean of a chi-square, with room for rare paths
+    assert chi < (len(seen) - 1) + 6 * np.sqrt(2 * (len(seen) - 1) + (1 / expected).sum()) + 6
+
+
 def loop() -> TimedAutomaton:
     """A request and an answer, again and again, with idle acknowledgements."""
     return automaton(
@@ -123,6 +151,57 @@ def test_counts_beyond_the_table_agree_too(monkeypatch: pytest.MonkeyPatch) -> N
         assert (sum(forward), len(forward) - sum(forward)) == (fwd[i], bwd[i])
         assert path[0] in range(flat.first[flat.initial], flat.first[flat.initial + 1])
         assert all(flat.target[a] == flat.source[b] for a, b in pairwise(path))
+
+
+def two_phases() -> TimedAutomaton:
+    """Talk in one loop, then a second loop that cannot go back: how long each lasts is free."""
+    return automaton(
+        [
+            (0, 1, "cS", 1),
+            (1, 1, "cA", 3),
+            (1, 1, "sA", 4),
+            (1, 2, "cB", 1),
+            (2, 2, "cA", 4),
+            (2, 2, "sA", 3),
+            (2, -1, "$", 1),
+        ],
+        3,
+    )
+
+
+@pytest.mark.parametrize("model", [loop(), two_phases()], ids=["loop", "two phases"])
+def test_a_small_table_draws_by_the_law_of_a_large_one(model: TimedAutomaton, monkeypatch: pytest.MonkeyPatch) -> None:
+    n, fwd, bwd = 1000, 120, 90
+    seeds = np.arange(n, dtype=np.uint64)
+    wide = conditioned_sampler(model, way, fwd=fwd, bwd=bwd)
+    monkeypatch.setattr(conditioned, "LARGEST_TABLE", 48)
+    narrow = conditioned_sampler(model, way, fwd=fwd, bwd=bwd)
+    assert wide.most >= fwd + bwd > narrow.most
+    drawn = []
+    for sampler in (wide, narrow):
+        runs = sampler.draw(np.full(n, fwd), np.full(n, bwd), seeds=seeds)
+        assert runs.whole.all() and runs.exact.all()
+        drawn.append(runs.path.reshape(n, fwd + bwd))
+    edges = int(wide.product.edge.max()) + 1
+    for statistic in (lambda p, e: (p[:, :60] == e).sum(axis=1), lambda p, e: np.argmax(p == e, axis=1)):
+        for edge in range(edges):
+            result = ks_2samp(*(statistic(paths, edge) for paths in drawn), method="asymp")
+            assert result.pvalue > 1e-5
+
+
+def test_a_run_of_fifty_thousand_packets_is_exact_in_little_memory() -> None:
+    sampler = conditioned_sampler(loop(), way, fwd=30_000, bwd=25_000)
+    assert sampler.most <= conditioned.LARGEST_TABLE
+    runs = sampler.draw(np.array([30_000]), np.array([25_000]), seeds=np.array([3], np.uint64))
+    assert runs.whole[0] and runs.exact[0]
+    again = sampler.draw(np.array([30_000]), np.array([25_000]), seeds=np.array([3], np.uint64))
+    assert np.array_equal(runs.path, again.path)
+
+
+def test_a_run_that_no_walk_finds_is_told() -> None:
+    sampler = conditioned_sampler(loop(), way, fwd=3000, bwd=1500)
+    runs = sampler.draw(np.array([3000]), np.array([1500]), seeds=np.array([3], np.uint64), budget=0)
+    assert runs.whole[0] and not runs.exact[0]
 
 
 def test_long_runs_do_not_vanish() -> None:

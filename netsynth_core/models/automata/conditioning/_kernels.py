@@ -115,40 +115,93 @@ def walk_to_counts(first, target, way, log_p, initial, most, beta, fwd, bwd, see
     for q in range(len(first) - 1):
         widest = max(widest, first[q + 1] - first[q])
     weight = np.empty(widest, np.float64)
-    rows, columns = beta.shape[0], beta.shape[1]
     for i in range(len(fwd)):
         state = _mix(seeds[i] ^ np.uint64(0x9FB21C651E98DF25))
-        at = initial
-        left_f, left_b = fwd[i], bwd[i]
-        place = starts[i]
-        while left_f + left_b > 0:
-            near_f, near_b = _horizon(left_f, left_b, most, rows, columns)
-            total = 0.0
-            # where the shrunk counts have the wrong parity for this automaton a neighbour has the right one
-            for shift in (0, -1, 1, -2, 2):
-                if shift != 0 and near_f == left_f and near_b == left_b:
-                    break
-                total = _weigh(at, left_f, left_b, first, target, way, log_p, beta, near_f, near_b, shift, weight)
-                if total > 0.0:
-                    break
-            if total <= 0.0:
+        made[i] = _follow(
+            initial, fwd[i], bwd[i], starts[i], state, first, target, way, log_p, most, beta, weight, path
+        )
+
+
+@njit(cache=True, nogil=True)
+def _follow(at, left_f, left_b, start, state, first, target, way, log_p, most, beta, weight, path):
+    """Walk from location `at` until (left_f, left_b) packets are made or no transition is left; returns how many."""
+    rows, columns = beta.shape[0], beta.shape[1]
+    place = start
+    while left_f + left_b > 0:
+        near_f, near_b = _horizon(left_f, left_b, most, rows, columns)
+        total = 0.0
+        # where the shrunk counts have the wrong parity for this automaton a neighbour has the right one
+        for shift in (0, -1, 1, -2, 2):
+            if shift != 0 and near_f == left_f and near_b == left_b:
                 break
+            total = _weigh(at, left_f, left_b, first, target, way, log_p, beta, near_f, near_b, shift, weight)
+            if total > 0.0:
+                break
+        if total <= 0.0:
+            break
+        state += np.uint64(0x9E3779B97F4A7C15)
+        draw = np.float64(_mix(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0) * total
+        edge = first[at]
+        last = edge
+        for e in range(first[at], first[at + 1]):
+            if weight[e - first[at]] > 0.0:
+                last = e
+                draw -= weight[e - first[at]]
+                if draw < 0.0:
+                    break
+        edge = last
+        path[place] = edge
+        place += 1
+        if way[edge] == 0:
+            left_f -= 1
+        else:
+            left_b -= 1
+        at = target[edge]
+    return place - start
+
+
+@njit(cache=True, nogil=True)
+def walk_far(
+    first, target, way, log_p, most, beta, cumulative, odds, best, left, fwd, bwd, seed, start, budget, path
+):  # fmt: skip
+    """One run beyond the table, exactly; see `netsynth_core.models.automata.conditioning.tilting`.
+
+    Parameters: `cumulative`, `odds`, `best` of the tilt; `left` packets are left to the table; `budget` most steps of
+    all walks together. Returns the packets made: fwd + bwd, or 0 when the budget is spent.
+    """
+    widest = 1
+    for q in range(len(first) - 1):
+        widest = max(widest, first[q + 1] - first[q])
+    weight = np.empty(widest, np.float64)
+    state = _mix(seed ^ np.uint64(0x6C62272E07BB0142))
+    far = fwd + bwd - left
+    spent = 0
+    while spent < budget:
+        at = np.int64(0)
+        f, b = fwd, bwd
+        place = start
+        while place - start < far and f >= 0 and b >= 0:
+            low, high = first[at], first[at + 1]
             state += np.uint64(0x9E3779B97F4A7C15)
-            draw = np.float64(_mix(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0) * total
-            edge = first[at]
-            last = edge
-            for e in range(first[at], first[at + 1]):
-                if weight[e - first[at]] > 0.0:
-                    last = e
-                    draw -= weight[e - first[at]]
-                    if draw < 0.0:
-                        break
-            edge = last
-            path[place] = edge
+            draw = np.float64(_mix(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0) * cumulative[high - 1]
+            e = low
+            while e < high - 1 and draw >= cumulative[e]:
+                e += 1
+            if way[e] == 2:
+                break
+            path[place] = e
             place += 1
-            if way[edge] == 0:
-                left_f -= 1
+            if way[e] == 0:
+                f -= 1
             else:
-                left_b -= 1
-            at = target[edge]
-        made[i] = place - starts[i]
+                b -= 1
+            at = target[e]
+        spent += place - start + 1
+        if place - start < far or f < 0 or b < 0:
+            continue
+        state += np.uint64(0x9E3779B97F4A7C15)
+        draw = np.float64(_mix(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+        if draw < np.exp(odds[f, at] - best):
+            more = _follow(at, f, b, place, state, first, target, way, log_p, most, beta, weight, path)
+            return far + more
+    return 0
