@@ -44,7 +44,7 @@ def flow_list(workspace: Workspace, flows: Artefact) -> None:
         actions(workspace, flows, rows, size=size)
 
 
-frame.title("Which conversations?", "Every bidirectional flow; the side that sent the first packet is the originator.")
+frame.title("Which conversations?", "Every bidirectional flow; the originator is the side that began it.")
 workspace = state.require()
 jobs.show_failure()
 tables = workspace.artefacts(ArtefactKind.FLOWS)

@@ -60,7 +60,7 @@ STEPS = (
 
 WORDS = (
     ("flow", "packets with one flow key, both directions, until FIN/RST or a timeout"),
-    ("originator, responder", "who sent the first packet, and the other"),
+    ("originator, responder", "who began the flow, and the other side"),
     ("conversation", "the ordered packets of one flow: what an automaton learns from"),
     ("symbol", "packet class: TCP flags, direction, payload class"),
     ("timed word", "the symbols of one conversation with delays and payload sizes"),

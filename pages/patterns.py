@@ -110,7 +110,7 @@ def steady_order(ranked: list[LearntPattern], artefact: Artefact) -> list[Learnt
 def pattern_table(model: FlowChronicle, artefact: Artefact, k: int) -> LearntPattern:
     """The patterns, those that save most first, and the flows in no window last; returns the chosen one."""
     patterns = view.ranked(model)
-    if not patterns:
+    if not patterns and not model.warnings:
         st.info("No pattern shortens the description of these flows: they look independent.", icon=":material/info:")
     shown = [*steady_order(patterns, artefact), model.empty]
     key = f"pattern_table_{artefact.id}"
@@ -214,10 +214,11 @@ def windows_tab(workspace: Workspace, artefact: Artefact, model: FlowChronicle, 
     figures.show(
         window_strip({learnt.id: (ts[found[:, 0]], ts[found[:, -1]])}, theme=figures.page_theme()), key="strip"
     )
-    for place in range(len(learnt.delays)):
-        st.caption(f"Flow {place + 2} follows flow {place + 1}: {delay_words(learnt, place, model.columns)}.")
-    for sentence in drawing_words(model, learnt.id):
-        st.caption(md(sentence, limit=300))
+    follows = [
+        f"Flow {place + 2} follows flow {place + 1}: {delay_words(learnt, place, model.columns)}."
+        for place in range(len(learnt.delays))
+    ]
+    st.caption("  \n".join(md(sentence, limit=300) for sentence in (*follows, *drawing_words(model, learnt.id))))
     table = reads.flow_view(str(workspace.folder), artefact.inputs[0].id)
     rows = found[:SHOWN_WINDOWS].reshape(-1)
     part = table.iloc[rows].copy()

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from netsynth_core.plots.figure import Figure, count, dress, duration, empty, label, plain, thin, time_unit, titled
 from netsynth_core.plots.theme import LIGHT, Theme
+from netsynth_core.units import count as things
 from netsynth_core.units import format_bits
 
 MOST_PATTERNS: Final = 20
@@ -52,7 +53,7 @@ def window_strip(
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=names, range=[-0.6, len(shown) - 0.4])
     figure.update_xaxes(title_text=f"time since the first window ({unit})" if origin is None else f"time ({unit})")
     total = sum(len(a) for a, _ in given.values())
-    more = f"n = {count(total)} windows of {count(len(given))} patterns"
+    more = f"n = {things(total, 'window')} of {things(len(given), 'pattern')}"
     more += f"; the {len(shown)} commonest are shown" if len(shown) < len(given) else ""
     figure.update_layout(showlegend=False)
     words = "; ".join(

@@ -47,7 +47,7 @@ def config() -> dict[str, Any]:
         "start (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss.SSS", width=166),
         "service": text(width=70),
         "state": text(width=54),
-        "originator": text(width=112, help="The side that sent the first packet."),
+        "originator": text(width=112, help="The side that began it: by SYN, else by the first packet and the ports."),
         "responder": text(width=112),
         "port ": number("port", format="%d", width=54, help="Port of the responder; ICMP has none."),
         "packets →": number("pkts →", width=64, help="Packets of the originator."),

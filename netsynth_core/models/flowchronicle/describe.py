@@ -7,7 +7,7 @@ from typing import Literal
 from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
 from netsynth_core.models.flowchronicle.pattern import Fixed, Pattern, Reused
-from netsynth_core.units import format_duration
+from netsynth_core.units import count, format_bits, format_duration
 
 PORT_NAMES = {
     ("TCP", "20"): "ftp data",
@@ -174,11 +174,11 @@ def delay_words(learnt: LearntPattern, gap: int, columns: Sequence[Column]) -> s
 
 
 def worth_words(learnt: LearntPattern, rows: int) -> str:
-    """How often it occurs and what it is worth: ``812 times, 19 % of all flows, saves 14,210 bits``."""
+    """How often it occurs and what it is worth: ``812 times, 19 % of all flows, saves 14 210 bits``."""
     share = 100 * learnt.usage * len(learnt.pattern) / max(rows, 1)
     shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
-    words = f"{learnt.usage:,} time{'' if learnt.usage == 1 else 's'}, {shown} % of all flows"
-    return f"{words}, saves {learnt.saved_bits:,.0f} bits" if learnt.pattern.covered else words
+    words = f"{count(learnt.usage, 'time')}, {shown} % of all flows"
+    return f"{words}, saves {format_bits(learnt.saved_bits)}" if learnt.pattern.covered else words
 
 
 def _end_words(learnt: LearntPattern, columns: Sequence[Column], flow: int, end: str, fixed: Mapping[str, str]) -> str:
@@ -201,7 +201,7 @@ def _end_words(learnt: LearntPattern, columns: Sequence[Column], flow: int, end:
         at = cells.index(other)
         if at in variables[own].parents or own in variables[at].parents:
             return f"a host that depends on {letter}"
-    return f"one of {len(variables[own].alphabet):,} hosts"
+    return f"one of {count(len(variables[own].alphabet), 'host')}"
 
 
 def _services(learnt: LearntPattern, columns: Sequence[Column], flow: int) -> list[tuple[str, float]]:

@@ -16,7 +16,7 @@ from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.document import read_document, write_document
 from netsynth_core.models.flowchronicle import FlowChronicle
 from netsynth_core.models.flowchronicle.pattern import Fixed
-from netsynth_core.units import NS_PER_S
+from netsynth_core.units import NS_PER_S, count, format_bits
 
 S = NS_PER_S
 
@@ -224,7 +224,7 @@ def test_a_pattern_is_shown_as_cells_and_as_a_sentence(model: FlowChronicle) -> 
     for learnt in model.patterns:
         share = 100 * learnt.usage * len(learnt.pattern) / model.trained_on["rows"]
         shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
-        worth = f"; {learnt.usage:,} times, {shown} % of all flows, saves {learnt.saved_bits:,.0f} bits"
+        worth = f"; {count(learnt.usage, 'time')}, {shown} % of all flows, saves {format_bits(learnt.saved_bits)}"
         assert model.whole_sentence(learnt) == model.sentence(learnt) + worth
     for learnt in model.multi_flow_patterns:
         grid = model.describe_pattern(learnt)

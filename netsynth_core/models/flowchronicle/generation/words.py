@@ -61,14 +61,13 @@ def links_of(model: "FlowChronicle", id_: str) -> tuple[Link, ...]:
 def link_words(link: Link, model: "FlowChronicle") -> str:
     """One link in a sentence."""
     before, after = ([*model.patterns, model.empty][place] for place in (link.before, link.next))
+    share = f"{100 * link.share:.0f}"
     first = "a single flow" if before is model.empty else f"flow {link.flow + 1} of {before.id}"
     then = "a single flow" if after is model.empty else after.id
     end = {"src_ip": "source", "dst_ip": "destination"}[model.columns[link.end].name]
     middle = format_duration(int(link.knots[DELAY_KNOTS // 2]))
-    pair = f", {link.pair_share:.0%} of them towards its other end" if link.pair_share >= 0.05 else ""
-    return (
-        f"After {first} its {end} begins {then} {middle} later: {link.share:.0%} of the times, {link.count} seen{pair}."
-    )
+    pair = f", {100 * link.pair_share:.0f} % of them towards its other end" if link.pair_share >= 0.05 else ""
+    return f"After {first} its {end} begins {then} {middle} later: {share} % of the times, {link.count} seen{pair}."
 
 
 def machine_words(model: "FlowChronicle") -> tuple[str, ...]:
