@@ -274,6 +274,12 @@ class SizeScale:
         own = np.array(self.points, np.int64)[np.minimum(codes, count - 1)]
         return np.asarray(np.where(codes < count, own, spread), np.int64)
 
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        """Size that each code stands for: its own, or the middle of its bin."""
+        middles = (self._edges[:-1] + np.maximum(self._edges[1:] - 1, self._edges[:-1])) / 2.0
+        return np.concatenate([np.array(self.points, np.float64), middles])
+
     def width_bits(self) -> NDArray[np.float64]:
         """Bits that name a size inside each code: 0 for sizes of their own, log2 of the bin's width else."""
         return np.concatenate([np.zeros(len(self.points)), np.log2(self._widths)])

@@ -70,6 +70,8 @@ class Prices(NamedTuple):
     """match, missing, copy, swap, addition; infinite when switched off."""
     copy_size: NDArray[np.float64]
     """Size of a copy: [as the original, another (its own bits besides)]."""
+    copy_like_original: bool
+    """Whether delay and size of a copy are priced by the transition it repeats, which must be a plain match."""
 
 
 @njit(cache=True, nogil=True)
@@ -164,13 +166,20 @@ def _forward(
         how = made[step]
         added = op_added + prices.added_delay[delay] + prices.added_size[size]
         copied = INFINITE
-        if at > word_low and symbols[at - 1] == symbol:
+        repeats = at > word_low and symbols[at - 1] == symbol
+        if repeats and not prices.copy_like_original:
             copied = op_copy + prices.copy_delay[delay]
             copied += prices.copy_size[0] if sizes[at - 1] == size else prices.copy_size[1] + prices.added_size[size]
         extra, code = (copied, COPY) if copied < added else (added, ADDITION)
         for q in range(row.shape[0]):
             row[q] = min(was[q] + extra, INFINITE)
             how[q] = code
+        if repeats and prices.copy_like_original and step > 1:
+            for q in range(row.shape[0]):
+                e = made[step - 1, q]
+                if 0 <= e < edges and was[q] + op_copy + prices.delay[e, delay] + prices.size[e, size] < row[q]:
+                    row[q] = was[q] + op_copy + prices.delay[e, delay] + prices.size[e, size]
+                    how[q] = COPY
         if symbol >= 0:
             for slot in range(graph.symbol_first[symbol], graph.symbol_first[symbol + 1]):
                 e = graph.symbol_edges[slot]

@@ -80,12 +80,17 @@ def build_prices(
 
     op = np.where(switches.mask, fitted.op_bits, INFINITE)
     pairs = _pair_count(graph, structure)
+    rows = np.empty((pairs, fitted.delay_bits.shape[1] if switches.missing else 1))
+    if fitted.published and switches.missing and pairs:
+        entering = (graph.in_first[1:] - graph.in_first[:-1])[structure.source]
+        speaking = structure.symbol < structure.symbols
+        rows[:] = np.repeat(fitted.delay_bits, np.where(speaking, entering, 0), axis=0)
     return Prices(
         step=fitted.step_bits,
         delay=fitted.delay_bits,
         size=fitted.size_bits,
-        pair=np.empty((pairs, fitted.delay_bits.shape[1] if switches.missing else 1)),
-        pair_known=np.zeros(pairs, bool),
+        pair=rows,
+        pair_known=np.full(pairs, fitted.published),
         probability=fitted.delay_probabilities,
         added=table,
         copy_delay=fitted.copy_delay_bits,
@@ -93,6 +98,7 @@ def build_prices(
         added_size=fitted.added_size_bits,
         op=op.astype(np.float64),
         copy_size=fitted.copy_size_bits,
+        copy_like_original=fitted.published,
     )
 
 
@@ -198,12 +204,21 @@ def align_priced(
         room *= 2
     used = int(ends[-1]) if len(rows) else 0
     part = observations if chosen is None else observations.take(rows)
-    spelt = explicit_bits(part, structure, prices.delay.shape[1], prices.size.shape[1])
+    spelt = _spelt(part, structure, fitted)
     costs = bits + fitted.status_bits[0]
     explained = costs <= spelt + fitted.status_bits[1]
     return Aligned(
         np.where(explained, costs, spelt + fitted.status_bits[1]), explained, steps[:used], where[:used], ends
     )
+
+
+def _spelt(observations: Observations, structure: Structure, fitted: Fitted) -> NDArray[np.float64]:
+    """Bits that spell out each word, by the score of the prices."""
+    if not fitted.published:
+        return explicit_bits(observations, structure, fitted.delay_bits.shape[1], fitted.size_bits.shape[1])
+    from netsynth_core.models.tadam.length_published import spelt_bits
+
+    return spelt_bits(observations, structure, fitted)
 
 
 def entry_words(aligned: Aligned) -> NDArray[np.int64]:

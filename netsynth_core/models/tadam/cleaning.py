@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.tadam.alignment import align_priced, build_graph, build_prices, entry_words
-from netsynth_core.models.tadam.length import fit, transition_bits
+from netsynth_core.models.tadam.length import transition_bits
 from netsynth_core.models.tadam.moves import OPTIMISM, Clock, prefixes
 from netsynth_core.models.tadam.params import TadamParams
 from netsynth_core.models.tadam.state import State, Task, settle
@@ -43,7 +43,7 @@ def removal_losses(task: Task, state: State, clock: Clock) -> tuple[NDArray[np.f
     Transitions that more than half of all words take are not asked about: infinite loss.
     """
     structure = state.structure
-    fitted = fit(structure, state.usage, task.switches, optimism=OPTIMISM)
+    fitted = task.fit(structure, state.usage, optimism=OPTIMISM)
     graph = build_graph(structure)
     prices = build_prices(structure, graph, fitted, task.switches, task.table)
     weights = task.observations.weights
@@ -104,14 +104,14 @@ def tolerable(tried: State, state: State) -> bool:
 def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
     """Leave out transitions that noise explains for less, many at once where that helps."""
     clock.phase = "separating noise"
-    while not clock.over:
+    while not clock.over():
         losses, saved = removal_losses(task, state, clock)
         per_use = (losses - saved) / np.maximum(state.usage.count, 1)
         order = np.argsort(per_use, kind="stable")
         order = order[(per_use[order] < _WORST_LOSS) & np.isfinite(losses[order])]
         best = state
         for size in prefixes(len(order), 0.88):
-            if clock.over:
+            if clock.over():
                 break
             made = without_transitions(state.structure, state.usage, order[:size])
             if made is None:

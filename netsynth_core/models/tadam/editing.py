@@ -85,7 +85,7 @@ def _renamed(model: Model, edit: RenameLocation) -> Outcome[Model]:
 
 
 def _resettled(task: Task, changed: TimedAutomaton, model: "Tadam") -> State:
-    structure, fitted = stored_prices(changed, model.noise, task.switches)
+    structure, fitted = stored_prices(changed, model.noise, model.params)
     state = aligned_state(task, structure, fitted)
     again = settle(task, state.structure, state.usage)
     return again if again.bits < state.bits else state
@@ -93,7 +93,7 @@ def _resettled(task: Task, changed: TimedAutomaton, model: "Tadam") -> State:
 
 def _explanations(model: "Tadam", observations: Observations) -> tuple[list[Alignment], Aligned]:
     switches = NoiseSwitches.of(model.params)
-    structure, fitted = stored_prices(model.automaton, model.noise, switches)
+    structure, fitted = stored_prices(model.automaton, model.noise, model.params)
     task = make_task(observations, model.params, model.automaton.scale, model.automaton.size_scale)
     aligned = align(observations, structure, fitted, switches, table=task.table)
     return describe_alignments(aligned, tuple(t.id for t in model.automaton.transitions), observations), aligned

@@ -37,7 +37,7 @@ def explain_words(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
     """The cheapest explanation of each word by a stored model."""
     observations = encode_like(automaton, words)
     switches = NoiseSwitches.of(params)
-    structure, fitted = stored_prices(automaton, noise, switches)
+    structure, fitted = stored_prices(automaton, noise, params)
     aligned = align(observations, structure, fitted, switches, table=sum_table(automaton.scale))
     ids = tuple(transition.id for transition in automaton.transitions)
     return describe_alignments(aligned, ids, observations)
@@ -63,7 +63,7 @@ def seen_delays(
     if observations is None:
         raise InvalidEdit("The training words of this model are not at hand.", hint="Keep its .npz beside its .json.")
     switches = NoiseSwitches.of(params)
-    structure, fitted = stored_prices(automaton, noise, switches)
+    structure, fitted = stored_prices(automaton, noise, params)
     aligned = align(observations, structure, fitted, switches, table=sum_table(automaton.scale))
     usage = use(
         observations, structure, aligned, size_codes=fitted.size_bits.shape[1], delay_codes=automaton.scale.codes

@@ -14,10 +14,11 @@ from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.editing import default_names
 from netsynth_core.models.codelength import Codelength, dirichlet_multinomial
-from netsynth_core.models.delays import DelayScale, SizeScale
+from netsynth_core.models.delays import DelayLaw, DelayScale, Normal, SizeScale
 from netsynth_core.models.tadam.alignment import explicit_bits, sum_table
 from netsynth_core.models.tadam.data import Observations, deduplicate, encode_words
 from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_of_counts
+from netsynth_core.models.tadam.length_published import RIDGE, published_prices, size_levels, spelt_bits
 from netsynth_core.models.tadam.moves import Clock
 from netsynth_core.models.tadam.noise import NoiseModel
 from netsynth_core.models.tadam.params import TadamParams
@@ -78,7 +79,7 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
         scales = (_likelier(scales, data, params, clock),)
     found: list[Learnt] = []
     for place, scale in enumerate(scales):
-        if not found or not clock.over:
+        if not found or not clock.over():
             found.append(_learn_on(scale, data, params, clock.share(place, len(scales))))
     best = min(found, key=lambda learnt: learnt.codelength.total)
     if best.codelength.total > best.codelength.empty:
@@ -142,6 +143,7 @@ def make_task(observations: Observations, params: TadamParams, scale: DelayScale
         sum_table(scale),
         scale.codes,
         1 if size_scale is None else size_scale.codes,
+        size_levels(size_scale) if params.score == "published" else None,
     )
 
 
@@ -219,14 +221,18 @@ def noise_of(state: State, size_scale: SizeScale | None) -> NoiseModel:
 
 def codelength_of(task: Task, state: State) -> Codelength:
     """Bits of a state; the empty model spells every word out."""
-    spelt = explicit_bits(task.observations, state.structure, task.delay_codes, task.size_codes)
     weights = task.observations.weights
+    if task.levels is not None:
+        empty = float((spelt_bits(task.observations, state.structure, state.fitted) * weights).sum())
+        return Codelength(model=state.length.model, data=state.length.data, empty=empty)
+    spelt = explicit_bits(task.observations, state.structure, task.delay_codes, task.size_codes)
     empty = float((spelt * weights).sum()) + dirichlet_multinomial(np.array([0, int(weights.sum())]), 2)
     return Codelength(model=state.length.model, data=state.length.data, empty=empty)
 
 
-def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, switches: NoiseSwitches) -> tuple[Structure, Fitted]:
+def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamParams) -> tuple[Structure, Fitted]:
     """The structure and prices of a model as stored; equal to those it was learnt with."""
+    switches = NoiseSwitches.of(params)
     structure = from_automaton(automaton)
     codes = automaton.scale.codes
     size_codes = 1 if automaton.size_scale is None else automaton.size_scale.codes
@@ -240,6 +246,16 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, switches: NoiseS
     for code, seen in () if noise.addition_size is None else noise.addition_size.counts:
         added[0, code] = seen
     count = np.array([t.count for t in automaton.transitions], np.int64)
+    if params.score == "published":
+        laws = [
+            DelayLaw((Normal(1.0, 0.0, RIDGE**0.5),), codes) if t.delay is None else t.delay
+            for t in automaton.transitions
+        ]
+        status = (noise.accepted, noise.rejected)
+        ops = np.array(noise.counts)
+        return structure, published_prices(
+            structure, laws, sizes, count, ops, status, switches, size_levels(automaton.size_scale)
+        )
     total = np.zeros(structure.locations)
     np.add.at(total, structure.source, count + 0.5)
     uniform = noise.duplicate_delay

@@ -74,6 +74,8 @@ class Fitted:
     copy_size_bits: NDArray[np.float64]
     status_bits: NDArray[np.float64]
     """Explained, spelt out."""
+    published: bool = False
+    """Whether these are the prices of `length_published`, which differ in kind: see there."""
 
 
 def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism: float = 0.0) -> Fitted:

@@ -52,7 +52,7 @@ def merge(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
     near misses are aligned.
     """
     clock.phase = "merging locations"
-    while not clock.over:
+    while not clock.over():
         clock.tick()
         walk = walks(task, state)
         better = None

@@ -35,7 +35,6 @@ class Clock:
         """Whether the watcher wants the best so far."""
         return stopping(self.monitor)
 
-    @property
     def over(self) -> bool:
         """Whether the budget is used up, or the watcher wants the best so far."""
         return self.spent > self.budget or self.stopped

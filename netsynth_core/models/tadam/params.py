@@ -11,6 +11,12 @@ class TadamParams(Params):
     start: Literal["markov"] = parameter(
         "markov", "Automaton the search starts from: one location per last symbol (Markov chain).", advanced=True
     )
+    score: Literal["default", "published"] = parameter(
+        "default",
+        "What the search shortens: the codelength of this package, or that of TADAM as published with its proven "
+        "errors mended (for comparison: one normal law a transition, no heavy tails).",
+        advanced=True,
+    )
     missing: bool = parameter(True, "Explain packets that were not captured (deletion).")
     duplicates: bool = parameter(True, "Explain packets that were captured twice (re-emission).")
     swaps: bool = parameter(True, "Explain neighbouring packets in the wrong order (transposition).")

@@ -151,14 +151,14 @@ def with_transitions(state: State, found: Repairs, chosen: NDArray[np.int64]) ->
 def restore(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
     """Put in transitions for noise that keeps coming back, as long as that helps."""
     clock.phase = "putting back what is no noise"
-    while not clock.over and len(task.observations.symbols):
+    while not clock.over() and len(task.observations.symbols):
         found = repairs(task, state)
         gains = predicted_gains(state, found)
         order = np.argsort(-gains, kind="stable")
         order = order[(gains[order] > 0) & (found.count[order] >= _LEAST_USES)][:_MOST_TRIED]
         best = state
         for size in prefixes(len(order), 0.6):
-            if clock.over:
+            if clock.over():
                 break
             tried = settle(task, *with_transitions(state, found, order[:size]), tick=clock.tick)
             if tried.bits < best.bits - 1e-6:

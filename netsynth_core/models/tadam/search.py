@@ -42,7 +42,7 @@ def search(task: Task, structure: Structure, usage: Usage, params: TadamParams, 
         begun = state.bits
         for phase in PHASES:
             state = resettled(task, phase(task, state, params, clock), clock)
-            if clock.over:
+            if clock.over():
                 return state, False
         if state.bits > begun - 1e-6:
             return state, True

@@ -30,7 +30,7 @@ def simplify(task: Task, state: State, params: TadamParams, clock: Clock) -> Sta
     """
     clock.phase = "simplifying"
     wanted, dearest = params.max_transitions, state.bits * (1.0 + params.simplify_cost)
-    while wanted and state.structure.transitions > wanted and not clock.over:
+    while wanted and state.structure.transitions > wanted and not clock.over():
         options = [_fewer_transitions(task, state, wanted, clock), *_merged(task, state)]
         ranked = sorted(
             (

@@ -144,7 +144,7 @@ def _carry_out(task: Task, state: State, walk: Walks, plan: SplitPlan, clock: Cl
 def split(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
     """Split locations by left context, one or two steps ahead, as long as that helps."""
     clock.phase = "splitting locations"
-    while not clock.over and state.structure.locations < params.max_locations:
+    while not clock.over() and state.structure.locations < params.max_locations:
         walk = walks(task, state)
         better = None
         for depth in (1, 2):

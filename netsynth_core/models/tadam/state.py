@@ -25,6 +25,16 @@ class Task:
     """Code of the sum of two delays."""
     delay_codes: int
     size_codes: int
+    levels: NDArray[np.float64] | None = None
+    """Level of each size code under the published score; None = the default score."""
+
+    def fit(self, structure: Structure, usage: Usage, *, optimism: float = 0.0) -> Fitted:
+        """Laws and prices of a usage, by the score of this task."""
+        if self.levels is None:
+            return fit(structure, usage, self.switches, optimism=optimism)
+        from netsynth_core.models.tadam.length_published import fit_published
+
+        return fit_published(structure, usage, self.switches, self.levels, optimism=optimism)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +55,13 @@ class State:
 
 def measured(task: Task, structure: Structure, usage: Usage, aligned: Aligned) -> State:
     """The state of known alignments: laws refitted, codelength taken."""
-    fitted = fit(structure, usage, task.switches)
+    fitted = task.fit(structure, usage)
+    if task.levels is not None:
+        from netsynth_core.models.tadam.length_published import measure_published
+
+        walked = (aligned.steps, aligned.where, aligned.ends, aligned.explained)
+        length = measure_published(task.observations, structure, usage, fitted, task.levels, *walked)
+        return State(structure, usage, fitted, aligned, length)
     sums = usage.sums
     pairs, index = np.unique(sums[:, :2], axis=0, return_inverse=True) if len(sums) else (sums[:, :2], sums[:, 0])
     rows = sum_law_bits(
@@ -95,10 +111,10 @@ def settle(
     tick: Callable[[], None] = lambda: None,
 ) -> State:
     """Align and refit up to `passes` times, as long as the codelength falls; the best state is returned."""
-    state = aligned_state(task, structure, fit(structure, usage, task.switches, optimism=optimism))
+    state = aligned_state(task, structure, task.fit(structure, usage, optimism=optimism))
     for _ in range(passes - 1):
         tick()
-        again = aligned_state(task, state.structure, fit(state.structure, state.usage, task.switches))
+        again = aligned_state(task, state.structure, task.fit(state.structure, state.usage))
         if again.bits >= state.bits - 1e-6:
             break
         state = again

@@ -51,7 +51,7 @@ def word_bits(model: "Tadam", words: Words, *, timed: bool = True) -> Floats:
 
     observations = encode_like(model.automaton, words)
     switches = NoiseSwitches.of(model.params)
-    structure, fitted = stored_prices(model.automaton, model.noise, switches)
+    structure, fitted = stored_prices(model.automaton, model.noise, model.params)
     table = sum_table(model.automaton.scale)
     if not timed:
         # One code of delay and one of size: both are certain.
