@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from netsynth_core.models.baselines.symbols import Symbols
 
 Ints = NDArray[np.int64]
+LEAST_OF_ITS_OWN: Final = 10
+"""A transition taken so often has a law of delays of its own; fewer delays would leave it much to the law's floor."""
 _AT_ONCE: Final = 4096
 """Histograms made at once."""
 
@@ -37,11 +39,13 @@ def automaton_of_runs(
     taken
         For each symbol of the words, end markers included, its transition.
     by_symbol
-        Whether delays and sizes depend on the symbol alone; else on the transition.
+        Whether delays and sizes depend on the symbol alone; else on the transition, but for those taken less than
+        `LEAST_OF_ITS_OWN` times, which share a law with all such transitions of their symbol.
     """
     counts = np.bincount(taken, minlength=len(source))
     spoken = words.symbols != words.end
-    group, groups = (symbol, words.end + 1) if by_symbol else (np.arange(len(source)), len(source))
+    own = np.zeros(len(source), bool) if by_symbol else counts >= LEAST_OF_ITS_OWN
+    group, groups = np.where(own, words.end + 1 + np.arange(len(source)), symbol), words.end + 1 + len(source)
     rows = group[taken[spoken]]
     delays = delay_laws(rows, words.delays[spoken], groups, words.scale.codes)
     sizes = size_laws(rows, words.sizes[spoken], groups, 0 if words.size_scale is None else words.size_scale.codes)
