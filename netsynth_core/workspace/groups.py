@@ -19,6 +19,9 @@ from netsynth_core.workspace.contents import group_name
 if TYPE_CHECKING:
     from netsynth_core.models.tadam.grouping import Chain
 
+Movers = tuple[int, ...]
+"""Numbers of groups that would be joined, ascending."""
+
 NEAREST: Final = 8
 """Groups of other services each group is compared with: those that share most transitions with it."""
 
@@ -69,7 +72,7 @@ class _Node:
     state: str
     protocols: frozenset[str]
     parts: tuple[int, ...]
-    """Positions in the input, ascending: the first one names the node."""
+    """Positions in the input, ascending."""
     chain: "Chain"
     apart: float
     """Bits of its parts each by itself."""
@@ -109,29 +112,96 @@ def decide_groups(groups: Sequence[Words], flows: FlowTable) -> Grouping:
     labels = {(words.service, words.state) for words in filled}
     if len(labels) < len(filled):
         raise ValueError("each service and state may be given once")
-    chains = chains_of(filled)
-    nodes = {
-        at: _Node(words.service, words.state, _protocols(words, flows), (at,), chain, chain.bits)
-        for at, (words, chain) in enumerate(zip(filled, chains, strict=True))
-    }
-    savings: dict[tuple[int, int], float] = {}
-    while True:
-        for pair in _pairs(nodes):
-            if pair not in savings:
-                savings[pair] = _saving(_movers(nodes, pair))
-        best = min(savings, key=lambda pair: (-savings[pair], pair), default=None)
-        if best is None or savings[best] <= 0:
-            break
-        movers = _movers(nodes, best)
-        made = _join(movers)
-        gone = {node.parts[0] for node in movers}
-        nodes = {at: node for at, node in nodes.items() if at not in gone} | {made.parts[0]: made}
-        savings = _still_true(savings, nodes, gone | {made.parts[0]}, made.label)
-    order = sorted(nodes.values(), key=lambda n: (-sum(len(filled[at]) for at in n.parts), n.service, n.state, n.parts))
+    search = _Search()
+    for at, (words, chain) in enumerate(zip(filled, chains_of(filled), strict=True)):
+        search.add(_Node(words.service, words.state, _protocols(words, flows), (at,), chain, chain.bits), ())
+    while (movers := search.best()) is not None:
+        search.add(_join([search.nodes.pop(number) for number in movers]), movers)
+    order = sorted(search.nodes.items(), key=lambda n: (-_size(n[1], filled), n[1].service, n[1].state))
     return Grouping(
-        [_words_of(node, filled) for node in order],
-        tuple(_joining(node, nodes, filled, savings) for node in order),
+        [_words_of(node, filled) for _, node in order],
+        tuple(_joining(number, node, search, filled) for number, node in order),
     )
+
+
+def _size(node: _Node, words: Sequence[Words]) -> int:
+    return sum(len(words[at]) for at in node.parts)
+
+
+class _Search:
+    """The groups as they are now, and what joining some of them saves. Every group has a number of its own."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[int, _Node] = {}
+        self.savings: dict[Movers, float] = {}
+        """Bits that joining these groups saves; negative where it costs."""
+        self._guesses: dict[Movers, float] = {}
+        """The greatest saving with any part of a joined group: what is worth measuring."""
+        self._parts: dict[int, Movers] = {}
+        self._shared: dict[tuple[int, int], int] = {}
+
+    def add(self, node: _Node, parts: Movers) -> None:
+        """Take in a group that was made of others."""
+        number = len(self._parts)
+        self._parts[number] = parts
+        self.nodes[number] = node
+
+    def best(self) -> Movers | None:
+        """The groups whose joining saves most; None when no joining saves anything."""
+        candidates = self._candidates()
+        for movers in candidates:
+            if movers not in self.savings and movers not in self._guesses:
+                self._guess(movers)
+        while True:
+            top = max(candidates, key=lambda m: (self._value(m), tuple(-n for n in m)), default=None)
+            if top is not None and self._value(top) > 0:
+                if top in self.savings:
+                    return top
+                self._measure(top)
+                continue
+            unsure = [movers for movers in candidates if movers not in self.savings]
+            if not unsure:
+                return None
+            for movers in unsure:
+                self._measure(movers)
+
+    def _value(self, movers: Movers) -> float:
+        measured = self.savings.get(movers)
+        return self._guesses[movers] if measured is None else measured
+
+    def _measure(self, movers: Movers) -> None:
+        nodes = [self.nodes[number] for number in movers]
+        self.savings[movers] = sum(node.chain.bits for node in nodes) - _chain_of(nodes).bits
+
+    def _guess(self, movers: Movers) -> None:
+        newest = max(movers)
+        rest = [number for number in movers if number != newest]
+        before = [tuple(sorted([*rest, part])) for part in self._parts[newest]]
+        known = [self._value(old) for old in before if old in self.savings or old in self._guesses]
+        if known:
+            self._guesses[movers] = max(known)
+        else:
+            self._measure(movers)
+
+    def _candidates(self) -> list[Movers]:
+        """What may be joined: groups of one service, and those of others that share most transitions."""
+        found: set[Movers] = set()
+        by_label = {node.label: number for number, node in self.nodes.items()}
+        for number, node in self.nodes.items():
+            others = [(n, o, label) for n, o in self.nodes.items() if n != number and (label := _label(node, o))]
+            strange = sorted((-self._in_common(number, n), n, label) for n, o, label in others if not _alike(node, o))
+            near = [(n, label) for n, o, label in others if _alike(node, o)]
+            for n, label in [*near, *((n, label) for _, n, label in strange[:NEAREST])]:
+                # two groups cannot have one name: what has the name of both together already joins them
+                held = {by_label[label]} if label in by_label else set[int]()
+                found.add(tuple(sorted({number, n} | held)))
+        return sorted(found)
+
+    def _in_common(self, one: int, other: int) -> int:
+        pair = (min(one, other), max(one, other))
+        if pair not in self._shared:
+            self._shared[pair] = self.nodes[one].chain.shared(self.nodes[other].chain)
+        return self._shared[pair]
 
 
 def _protocols(words: Words, flows: FlowTable) -> frozenset[str]:
@@ -140,62 +210,36 @@ def _protocols(words: Words, flows: FlowTable) -> frozenset[str]:
     return frozenset(str(name).lower() for name in flows.frame["proto"].to_numpy(dtype=object)[words.flow_rows])
 
 
-def _label(one: _Node, other: _Node) -> tuple[str, str] | None:
-    """The name of what both would be together; None when they have nothing in common."""
-    state = one.state if one.state == other.state else ""
-    if one.service == other.service:
-        return one.service, state
-    if len(one.protocols) == 1 and one.protocols == other.protocols:
-        return next(iter(one.protocols)), state
-    return None
+def _label(*nodes: _Node) -> tuple[str, str] | None:
+    """The name of what all these would be together; None when they have nothing in common."""
+    states = {node.state for node in nodes}
+    state = states.pop() if len(states) == 1 else ""
+    services = {node.service for node in nodes}
+    if len(services) == 1:
+        return services.pop(), state
+    protocols = {node.protocols for node in nodes}
+    common = protocols.pop()
+    return (next(iter(common)), state) if not protocols and len(common) == 1 else None
 
 
-def _pairs(nodes: dict[int, _Node]) -> list[tuple[int, int]]:
-    """Which nodes to compare: all of one service, and of other services the nearest ones."""
-    found: set[tuple[int, int]] = set()
-    for at, node in nodes.items():
-        others = [(b, other) for b, other in nodes.items() if b != at and _label(node, other) is not None]
-        near = [b for b, other in others if other.service == node.service]
-        strange = [(-node.chain.shared(other.chain), b) for b, other in others if other.service != node.service]
-        near += [b for _, b in sorted(strange)[:NEAREST]]
-        found |= {(min(at, b), max(at, b)) for b in near}
-    return sorted(found)
+def _alike(one: _Node, other: _Node) -> bool:
+    return one.service == other.service
 
 
-def _movers(nodes: dict[int, _Node], pair: tuple[int, int]) -> list[_Node]:
-    """The two, and the group that has the name of both together already: two groups cannot have one name."""
-    one, other = (nodes[at] for at in pair)
-    label = _label(one, other)
-    return [one, other, *(n for at, n in nodes.items() if n.label == label and at not in pair)]
-
-
-def _saving(movers: Sequence[_Node]) -> float:
-    joined = movers[0].chain
-    for node in movers[1:]:
-        joined = joined.joined(node.chain)
-    return sum(node.chain.bits for node in movers) - joined.bits
+def _chain_of(nodes: Sequence[_Node]) -> "Chain":
+    """The chain of the words of all these, the smaller ones taken into the larger ones."""
+    joined, *rest = sorted((node.chain for node in nodes), key=lambda chain: -len(chain.pairs))
+    for chain in rest:
+        joined = joined.joined(chain)
+    return joined
 
 
 def _join(movers: Sequence[_Node]) -> _Node:
-    label = _label(movers[0], movers[1])
+    label = _label(*movers)
     assert label is not None
-    chain = movers[0].chain
-    for node in movers[1:]:
-        chain = chain.joined(node.chain)
     protocols = frozenset[str]().union(*(node.protocols for node in movers))
     parts = tuple(sorted(at for node in movers for at in node.parts))
-    return _Node(*label, protocols, parts, chain, sum(node.apart for node in movers))
-
-
-def _still_true(
-    savings: dict[tuple[int, int], float], nodes: dict[int, _Node], changed: set[int], label: tuple[str, str]
-) -> dict[tuple[int, int], float]:
-    """The savings that the last joining left as they were."""
-    kept = {}
-    for pair, saving in savings.items():
-        if changed.isdisjoint(pair) and _label(nodes[pair[0]], nodes[pair[1]]) != label:
-            kept[pair] = saving
-    return kept
+    return _Node(*label, protocols, parts, _chain_of(movers), sum(node.apart for node in movers))
 
 
 def _words_of(node: _Node, words: Sequence[Words]) -> Words:
@@ -205,21 +249,20 @@ def _words_of(node: _Node, words: Sequence[Words]) -> Words:
     return join_words(parts, service=node.service, state=node.state)
 
 
-def _joining(
-    node: _Node, nodes: dict[int, _Node], words: Sequence[Words], savings: dict[tuple[int, int], float]
-) -> Joining:
-    mine = [(saving, pair) for pair, saving in savings.items() if node.parts[0] in pair]
-    saving, pair = max(mine, key=lambda m: (m[0], m[1]), default=(0.0, None))
-    refused = ""
-    if pair is not None:
-        refused = group_name(*nodes[pair[1] if pair[0] == node.parts[0] else pair[0]].label)
+def _joining(number: int, node: _Node, search: _Search, words: Sequence[Words]) -> Joining:
+    alive = [
+        (saving, [search.nodes[n] for n in movers if n != number])
+        for movers, saving in sorted(search.savings.items())
+        if number in movers and all(n in search.nodes for n in movers)
+    ]
+    saving, others = max(alive, key=lambda pair: pair[0], default=(0.0, []))
     return Joining(
         name=group_name(*node.label),
         parts=tuple(group_name(words[at].service, words[at].state) for at in node.parts),
-        words=sum(len(words[at]) for at in node.parts),
+        words=_size(node, words),
         saved=node.apart - node.chain.bits,
-        refused=refused,
-        cost=-saving,
+        refused=" and ".join(group_name(*other.label) for other in others),
+        cost=max(-saving, 0.0),
     )
 
 
