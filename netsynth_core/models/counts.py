@@ -166,9 +166,18 @@ class CountCode:
         odds = np.where(self.seen > 0, self.moving[None, :], self.appearing[None, :])
         return np.asarray(np.log2(1.0 - odds).sum(axis=1))
 
-    def differences(self, counts: Counts) -> tuple[Difference, ...]:
-        """How one vector (one dimension) differs from the seen one that explains it best, the dearest first."""
-        ways = np.log2(self.weight) + self._kernel(counts[None, :])[0]
+    def differences(self, counts: Counts, *, left_out: bool = False) -> tuple[Difference, ...]:
+        """How one vector (one dimension) differs from the seen one that explains it best, the dearest first.
+
+        Parameters
+        ----------
+        left_out
+            Whether one word with these counts is left out of what was seen.
+        """
+        weight = self.weight.astype(np.float64)
+        if left_out and len(weight) > 1:
+            weight[(self.seen == counts).all(axis=1)] -= 1.0
+        ways = np.log2(np.maximum(weight, _LEAST)) + self._kernel(counts[None, :])[0]
         best = self.seen[int(np.argmax(ways))]
         found = []
         for column in np.flatnonzero(best != counts).tolist():

@@ -83,6 +83,7 @@ def navigation() -> StreamlitPage:
             "Learn": [
                 st.Page("pages/patterns.py", title="Patterns", icon=":material/grid_view:"),
                 st.Page("pages/automata.py", title="Automata", icon=":material/account_tree:"),
+                st.Page("pages/logs.py", title="Event logs", icon=":material/manage_search:"),
             ],
             "Generate and judge": [
                 st.Page("pages/generate.py", title="Generate", icon=":material/bolt:"),

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from netsynth_core.workspace import Workspace
 
-PAGES = ("home", "capture", "flows", "patterns", "automata", "generate", "compare", "history", "guide")
+PAGES = ("home", "capture", "flows", "patterns", "automata", "logs", "generate", "compare", "history", "guide")
 Opener = Callable[..., AppTest]
 ROOT = Path(__file__).parents[2]
 

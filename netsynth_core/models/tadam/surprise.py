@@ -7,7 +7,7 @@ A word is looked at from three sides, each a proper code:
     times    the delays, given the order
 
 Bits of order and times are taken above what the automaton expected at that point, so that long words and places where
-anything may follow are no anomalies. The sides are made comparable by rarity: x bits mean that one training word in
+anything may follow are no anomalies; of the times, those of the oddest delay. The sides are made comparable by rarity: x bits mean that one training word in
 2**x is so far out (beyond the training words by their exponential tail). The surprise of a word is its rarest side.
 """
 
@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.errors import NotEnoughData
+from netsynth_core.files import content_hash
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.predicting import Filter, Predictions, predict
 from netsynth_core.models.counts import CountCode, Difference, count_matrix
 from netsynth_core.models.tadam.data import Observations
+from netsynth_core.units import NS_PER_S, NS_PER_US, format_duration
 
 if TYPE_CHECKING:
     from netsynth_core.models.tadam.model import Tadam
@@ -115,6 +117,8 @@ class Scores:
     """Rarity of each side."""
     steps: Predictions
     """What the automaton expected at each step, the events being known."""
+    own: bool = False
+    """Whether these are the training words: the counts of each are judged by those of the others."""
 
     @property
     def surprise(self) -> Floats:
@@ -186,7 +190,7 @@ class Detector:
         return cls(model, filter, counts, tails, np.sort(np.repeat(rarest, held.weights)), timed)
 
     def score(self, words: Words) -> Scores:
-        """The surprise of words.
+        """The surprise of words; of the training words themselves, each left out of the counts.
 
         Raises
         ------
@@ -198,11 +202,13 @@ class Detector:
         codes = encode_like(self.model.automaton, words)
         steps = predict(self.filter, codes.symbols, codes.delays, codes.offsets, known_counts=True, timed=self.timed)
         order, times = steps.excess()
-        events = self.counts.bits(self._vectors(codes))
+        own = training_content(words) == self.model.trained_on.get("content")
+        vectors = self._vectors(codes)
+        events = self.counts.others_bits(vectors) if own else self.counts.bits(vectors)
         sides: dict[Side, Floats] = {"events": events, "order": order, "times": times}
         nothing = np.zeros(len(words))
         rarity = {side: self.tails[side].rarity(sides[side]) if side in self.tails else nothing for side in SIDES}
-        return Scores(events + steps.word_bits(), sides, rarity, steps)
+        return Scores(events + steps.word_bits(), sides, rarity, steps, own)
 
     def threshold(self, false_alarms: float = 0.005) -> float:
         """Surprise that so large a share of the training words goes beyond, bits.
@@ -217,7 +223,7 @@ class Detector:
     def reasons(self, words: Words, word: int, scores: Scores, *, most: int = 12) -> tuple[Reason, ...]:
         """Why a word is surprising, the weightiest first; positions count its events from 0."""
         names = words.names(word)
-        found = [self._event_reason(names, difference) for difference in self._differences(words, word)]
+        found = [self._event_reason(names, difference) for difference in self._differences(words, word, scores.own)]
         low, high = int(scores.steps.offsets[word]), int(scores.steps.offsets[word + 1])
         excess = (scores.steps.bits - scores.steps.expected)[low:high]
         for position in np.flatnonzero(excess >= NOTABLE).tolist():
@@ -233,11 +239,11 @@ class Detector:
     def _vectors(self, codes: Observations) -> NDArray[np.int64]:
         return count_matrix(codes.symbols, codes.offsets, len(self.model.automaton.alphabet))
 
-    def _differences(self, words: Words, word: int) -> tuple[Difference, ...]:
+    def _differences(self, words: Words, word: int, own: bool) -> tuple[Difference, ...]:
         from netsynth_core.models.tadam.explain import encode_like
 
         one = encode_like(self.model.automaton, words.take(np.array([word])))
-        return self.counts.differences(self._vectors(one)[0])
+        return self.counts.differences(self._vectors(one)[0], left_out=own)
 
     def _event_reason(self, names: list[str], difference: Difference) -> Reason:
         alphabet = self.model.automaton.alphabet
@@ -264,17 +270,28 @@ class Detector:
         low, high = int(scores.steps.offsets[word]), int(scores.steps.offsets[word + 1]) - 1
         excess = (scores.steps.delay_bits - scores.steps.delay_expected)[low:high]
         delays = words[word].delays
-        unit = f" {words.unit}" if words.unit else ""
         found = []
         for position in np.flatnonzero(excess >= NOTABLE).tolist():
             name = words.names(word)[position]
-            sentence = f"{_said(name)} at {position} comes after {delays[position]}{unit}: an unusual delay."
+            after = _delay(int(delays[position]), words.unit)
+            sentence = f"{_said(name)} at {position} comes after {after}: an unusual delay."
             found.append(Reason("times", name, position, float(excess[position]), sentence))
         return found
 
 
 def _said(name: str) -> str:
     return "The end" if name == "$" else f"Event {name}"
+
+
+def _delay(delay: int, unit: str) -> str:
+    scale = {"ns": 1, "us": NS_PER_US, "s": NS_PER_S}.get(unit)
+    return f"{delay} {unit}".rstrip() if scale is None else format_duration(delay * scale)
+
+
+def training_content(words: Words) -> str:
+    """The content of words as a model keeps it in ``trained_on``."""
+    symbols = np.ascontiguousarray(words.symbols).tobytes()
+    return content_hash("\n".join(words.alphabet), symbols, np.ascontiguousarray(words.delays).tobytes())
 
 
 def _times(n: int) -> str:

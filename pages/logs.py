@@ -1,0 +1,281 @@
+"""Which sequences of a log are out of the ordinary, where, and why?"""
+
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from netsynth_core.workspace.artefacts import Artefact
+from netsynth_core.workspace.contents import group_name
+from netsynth_core.workspace.doing import do_recipe
+from netsynth_core.workspace.recipes import Recipe, Step
+from netsynth_core.workspace.store import Workspace
+from netsynth_core.workspace.surprises import FALSE_ALARMS, Ranked, facts_of, table_text
+from pages.parts import automaton_view, frame, jobs, log_view, reads, state
+from pages.parts.feedback import empty, flash, readable_errors
+from pages.parts.pickers import pick, shown_name
+from pages.parts.text import count, md, number, plain
+
+MAX_UPLOAD_MB = 200
+SHOWN = 1000
+SHARES = (0.001, 0.002, 0.005, FALSE_ALARMS, 0.02, 0.05)
+SAMPLE = Path(__file__).parent.parent / "sample_data" / "orders.csv.gz"
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+def open_form(workspace: Workspace, *, expanded: bool) -> None:
+    """By path or upload; columns are told by their names unless they are given."""
+    with st.expander("Open an event log", icon=":material/folder_open:", expanded=expanded):
+        st.caption(
+            "A table with columns for case, event and (if there is one) time, as logs for process mining have them; or "
+            "one sequence of event ids a line."
+        )
+        with st.popover("Columns", icon=":material/view_column:"):
+            st.caption("Left empty, a column is told by its name.")
+            columns = {
+                role: st.text_input(f"Column of the {role}", key=f"log_{role}", placeholder=hint).strip()
+                for role, hint in (("case", "case_id"), ("event", "activity"), ("time", "timestamp; - for none"))
+            }
+        by_path, by_upload = st.tabs(["By path", f"Upload (up to {MAX_UPLOAD_MB} MB)"])
+        with by_path, st.form("open_log", border=False):
+            text = st.text_input("Path of an event log (CSV, TSV, text; also .gz, .zst)", key="log_path")
+            if st.form_submit_button("Open", type="primary"):
+                if text.strip():
+                    path = Path(text.strip()).expanduser()
+                    take_in(workspace, path, columns, name=path.name)
+                else:
+                    st.warning("Write the path of the file first.", icon=":material/edit:")
+        with by_upload:
+            given = st.file_uploader(
+                "Event log", max_upload_size=MAX_UPLOAD_MB, key="log_upload", label_visibility="collapsed"
+            )
+            if given is not None and st.button("Take it into the workspace", type="primary", key="take_log"):
+                name = Path(given.name).name or "log"
+                with tempfile.TemporaryDirectory() as folder:
+                    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".")[-120:] or "log"
+                    path = Path(folder) / kept
+                    path.write_bytes(given.getbuffer())
+                    take_in(workspace, path, columns, name=name)
+        if SAMPLE.is_file() and st.button("Open the sample log", icon=":material/play_arrow:", key="sample_log"):
+            take_in(workspace, SAMPLE.resolve(), {}, name=SAMPLE.name)
+
+
+def take_in(workspace: Workspace, path: Path, columns: dict[str, str], *, name: str) -> None:
+    """Read a log into the workspace."""
+    parameters = {"path": str(path), **columns}
+    with readable_errors(path=path, name=name):
+        with st.spinner("Reading the log…"):
+            made = do_recipe(workspace, Recipe(step=Step.EVENTS, parameters=parameters, name=plain(name)))[-1]
+        state.choose("words", made.id)
+        st.session_state.pop("pick_words", None)
+        flash(f"Opened {plain(name, limit=60)}: {count(int(made.facts['words']), 'sequence')}.")
+        st.rerun()
+
+
+def learn_part(workspace: Workspace, log: Artefact, *, first: bool) -> None:
+    """Learn what is usual from a log."""
+    with st.form("learn_log", border=first):
+        if first:
+            st.markdown(":material/flag: **Next:** learn from this log what is usual.")
+        rare = st.toggle(
+            "Keep rare ways",
+            value=True,
+            key="log_rare",
+            help="Tells rare sequences from wrong ones best; without, the automaton is small enough to review.",
+        )
+        busy = jobs.is_busy(workspace, Step.FIT)
+        pressed = st.form_submit_button("Learn", type="primary", icon=":material/model_training:", disabled=busy)
+    if pressed:
+        settings = {"max_transitions": 0} if rare else {}
+        parameters = {"kind": "tadam", "settings": settings}
+        name = shown_name(workspace, log)
+        jobs.start(workspace, Recipe(step=Step.FIT, inputs=(log.id,), parameters=parameters, name=name))
+
+
+# -- looking ----------------------------------------------------------------------------------------------------------
+
+
+def group_of(artefact: Artefact) -> str:
+    """The one group of words of a log."""
+    entry = artefact.facts["files"][0]
+    return group_name(entry["service"], entry["state"])
+
+
+def about(log: Artefact) -> None:
+    """What the log holds, and how it was read."""
+    entry = log.facts["files"][0]
+    st.caption(
+        f"{count(int(entry['words']), 'sequence')}, {count(int(entry['symbols']), 'event')}, "
+        f"{number(entry['alphabet'])} different. " + md(" ".join(log.facts["log"]["notes"]), limit=600)
+    )
+
+
+def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
+    """The ranking of a log by a model, and one of its sequences in full."""
+    held = log_view.state_of(workspace, model)
+    share = st.select_slider(
+        "False alarms allowed",
+        SHARES,
+        value=FALSE_ALARMS,
+        format_func=lambda value: f"{100 * value:g} %",
+        key="false_alarms",
+        help="Share of the sequences learnt from that may be called anomalies: it sets the threshold.",
+    )
+    folder = str(workspace.folder)
+    found = log_view.ranking(folder, log.id, group_of(log), model.id, held.hash, float(share))
+    columns = st.columns(4)
+    columns[0].metric("Sequences", number(len(found.rows)))
+    columns[1].metric("Anomalies", number(found.anomalies))
+    columns[2].metric(
+        "Threshold",
+        f"{found.threshold or 0.0:.1f} bits",
+        help="Surprise of x bits: one in 2ˣ of the sequences learnt from is so far out.",
+    )
+    columns[3].metric("Locations", number(len(held.model.automaton.locations)))
+    if any(ref.id == log.id for ref in model.inputs):
+        st.caption("These are the sequences the automaton learnt from: each is judged by the counts of the others.")
+    shown = list(found.rows[:SHOWN])
+    table, why = st.columns([7, 5], gap="medium")
+    with table:
+        row = choose_row(shown, key=f"{log.id}_{model.id}")
+        if len(found.rows) > SHOWN:
+            st.caption(f"The first {number(SHOWN)} of {number(len(found.rows))}; the file holds all.")
+        st.download_button(
+            "Save the ranking (CSV)",
+            lambda: table_text(found),
+            file_name="surprise.csv",
+            on_click="ignore",
+            icon=":material/download:",
+            key="save_ranking",
+        )
+    with why:
+        reasons_part(row)
+    with readable_errors():
+        detail_part(workspace, log, model, row)
+
+
+def choose_row(rows: list[Ranked], *, key: str) -> Ranked:
+    """The table of the ranking; the row that is selected, else the first."""
+    event = st.dataframe(
+        log_view.ranking_rows(rows),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row-required",
+        selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
+        key=f"ranking_{key}",
+        height=min(38 + 35 * max(len(rows), 1), 395),
+        column_order=["anomaly", "case", "surprise", "odd by", "leaves at", "events", "why", "bits", "per event"],
+        column_config={
+            "anomaly": st.column_config.CheckboxColumn("!", width=36, help="Beyond the threshold"),
+            "case": st.column_config.TextColumn(width=110),
+            "surprise": st.column_config.ProgressColumn(
+                format="%.1f",
+                min_value=0.0,
+                max_value=max(max((row.surprise or 0.0 for row in rows), default=1.0), 1.0),
+                width=110,
+                help="Bits: one in 2ˣ of the sequences learnt from is so far out.",
+            ),
+            "odd by": st.column_config.TextColumn(width=92, help="The rarest side: events, order or times."),
+            "leaves at": st.column_config.NumberColumn(width=70, help="Event where it first leaves the automaton."),
+            "events": st.column_config.NumberColumn(width=58),
+            "why": st.column_config.TextColumn(width=330),
+            "bits": st.column_config.NumberColumn(format="%.1f", width=60),
+            "per event": st.column_config.NumberColumn(format="%.2f", width=74),
+        },
+        alt="Sequences, the most surprising first",
+    )
+    return rows[min((event.selection.rows or [0])[0], len(rows) - 1)]
+
+
+def reasons_part(row: Ranked) -> None:
+    """What makes one sequence surprising, side by side."""
+    st.markdown(f"**{md(row.case, limit=80)}**, {count(row.events, 'event')}, {number(row.bits, digits=3)} bits")
+    sides = {name: bits for name, bits in row.rarity.items() if name != "times" or bits}
+    for column, (name, bits) in zip(st.columns(len(sides)), sides.items(), strict=True):
+        column.metric(log_view.SIDE_WORDS[name].capitalize(), f"{bits:.1f} bits")
+    if not row.reasons:
+        st.caption("Nothing in it is out of the ordinary.")
+    for reason in row.reasons[:7]:
+        st.markdown(f"- {md(reason.sentence, limit=300)}")
+    if len(row.reasons) > 7:
+        st.caption(f"and {len(row.reasons) - 7} more; all are marked below.")
+
+
+def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranked) -> None:
+    """One sequence event by event, beside its way through the automaton."""
+    folder = str(workspace.folder)
+    held = log_view.state_of(workspace, model)
+    words = reads.words(folder, log.id, group_of(log))
+    facts = facts_of(held.model, log_view.detector(folder, model.id, held.hash), words, row.word)
+    left, right = st.columns([5, 7], gap="medium")
+    with left:
+        st.markdown("**Event by event**")
+        table = log_view.event_rows(facts, row, unit=words.unit)
+        near = log_view.odd_rows(facts)
+        if near and len(near) < len(table) and not st.toggle(f"All {len(table) - 1} events", key="all_events"):
+            table = table.iloc[near]
+        st.dataframe(
+            table,
+            hide_index=True,
+            key=f"events_{row.word}",
+            height=min(38 + 35 * max(len(table), 1), 560),
+            column_order=["#", "event", "bits above expected", "after", "what is odd", "at", "by"],
+            column_config={
+                "#": st.column_config.TextColumn(width=40),
+                "event": st.column_config.TextColumn(width=100),
+                "bits above expected": st.column_config.ProgressColumn(
+                    "surprise", format="%.1f", min_value=0.0, max_value=16.0, width=90, help="Bits above expectation."
+                ),
+                "what is odd": st.column_config.TextColumn(width=230),
+                "at": st.column_config.TextColumn(width=44, help="Location of the automaton."),
+                "by": st.column_config.TextColumn(width=44, help="Transition taken."),
+            },
+            alt="The events of the sequence; what is odd is said beside each",
+        )
+    with right:
+        st.markdown("**Its way through the automaton**")
+        if row.leaves_at is not None:
+            place = "at its end" if row.leaves_at >= row.events else f"at event {row.leaves_at}"
+            st.caption(f"It first leaves the automaton {place}, from location {row.leaves_from}; marked below.")
+        else:
+            st.caption("It never leaves the automaton.")
+        drawn, marked = log_view.way_drawing(held.model, facts)
+        automaton_view.show(
+            drawn, held.model, automaton_view.Filter(0.0, 0, False), marked, key=f"way_{model.id}_{row.word}"
+        )
+
+
+def look(workspace: Workspace, logs: list[Artefact]) -> None:
+    """The chosen log, ranked by the chosen automaton."""
+    stale = reads.stale_ids(workspace)
+    models = log_view.log_models(workspace, logs)
+    left, right = st.columns(2)
+    with left:
+        log = pick("Event log", logs, workspace=workspace, name="words", stale=stale)
+        about(log)
+    if not models:
+        with right:
+            learn_part(workspace, log, first=True)
+        return
+    with right:
+        model = pick("Judged by the automaton of", models, workspace=workspace, name="automaton", stale=stale)
+        with st.popover("Learn another", icon=":material/model_training:"):
+            learn_part(workspace, log, first=False)
+    with readable_errors():
+        ranking_part(workspace, log, model)
+
+
+frame.title(
+    "What is out of the ordinary?", "Sequences of events, ranked by how surprising an automaton finds them, and why."
+)
+workspace = state.require()
+jobs.show_failure()
+jobs.progress_here(workspace, (Step.FIT,))
+held = log_view.logs(workspace)
+open_form(workspace, expanded=not held)
+if held:
+    look(workspace, held)
+else:
+    empty("No event log yet.", "Open one above: what is usual is learnt from it, and what is not is shown.")

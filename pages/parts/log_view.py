@@ -1,0 +1,129 @@
+"""An event log made ready for its page: the ranking, one sequence event by event, and its way through the automaton."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from netsynth_core.models.automata import draw_svg, to_dot
+from netsynth_core.models.tadam import Tadam
+from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.edited import ModelState, open_model
+from netsynth_core.workspace.recipes import Step
+from netsynth_core.workspace.store import Workspace
+from netsynth_core.workspace.surprises import EventFacts, Ranked, Ranking
+from pages.parts import automaton_view, reads
+from pages.parts.text import plain
+
+if TYPE_CHECKING:
+    from netsynth_core.models.tadam.surprise import Detector
+
+EXPLAINED = 500
+"""Sequences that are told in full, from the top."""
+SIDE_WORDS = {"events": "which events", "order": "their order", "times": "their times", "": ""}
+
+
+def logs(workspace: Workspace) -> list[Artefact]:
+    """The event logs of the workspace, oldest first."""
+    return [a for a in workspace.artefacts(ArtefactKind.WORDS) if a.recipe is not None and a.recipe.step is Step.EVENTS]
+
+
+def log_models(workspace: Workspace, held: list[Artefact]) -> list[Artefact]:
+    """The automata that were learnt from event logs, those of deleted logs included."""
+    ids = {log.id for log in held}
+    models = [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("kind") == Tadam.kind]
+    return [model for model in models if any(ref.id in ids for ref in model.inputs)]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking at what is usual…")
+def detector(folder: str, id: str, state_hash: str) -> "Detector":
+    """What the training sequences of a model say is usual; one for each state of the model."""
+    from netsynth_core.models.tadam.surprise import Detector
+
+    return Detector.of(open_model(Workspace(Path(folder)), id).model)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Ranking the sequences…")
+def ranking(folder: str, log: str, group: str, model: str, state_hash: str, false_alarms: float) -> Ranking:
+    """The sequences of a log, ranked by a model."""
+    from netsynth_core.workspace.contents import cases_of
+    from netsynth_core.workspace.surprises import rank
+
+    workspace = Workspace(Path(folder))
+    return rank(
+        open_model(workspace, model).model,
+        reads.words(folder, log, group),
+        cases_of(workspace, log),
+        detector=detector(folder, model, state_hash),
+        false_alarms=false_alarms,
+        explained=EXPLAINED,
+    )
+
+
+def ranking_rows(rows: list[Ranked]) -> pd.DataFrame:
+    """The table of the ranking."""
+    return pd.DataFrame(
+        {
+            "anomaly": [bool(row.anomaly) for row in rows],
+            "case": [plain(row.case, limit=80) for row in rows],
+            "surprise": [row.surprise for row in rows],
+            "events": [row.events for row in rows],
+            "bits": [row.bits for row in rows],
+            "per event": [row.bits_per_event for row in rows],
+            "odd by": [SIDE_WORDS[row.side] for row in rows],
+            "leaves at": [row.leaves_at for row in rows],
+            "why": [plain(row.reasons[0].sentence) if row.reasons else "" for row in rows],
+        }
+    )
+
+
+def event_rows(facts: list[EventFacts], row: Ranked, *, unit: str) -> pd.DataFrame:
+    """One sequence, an event a row; the marks say what is odd where."""
+    from netsynth_core.units import format_duration
+
+    said: dict[int, list[str]] = {}
+    for reason in row.reasons:
+        if reason.position is not None and reason.side == "events":
+            said.setdefault(reason.position, []).append(reason.sentence)
+    scale = {"us": 1_000, "ns": 1, "s": 1_000_000_000}.get(unit)
+    table = {
+        "#": [str(fact.position) for fact in facts],
+        "event": [plain(fact.event, limit=80) if fact.event != "$" else "(end)" for fact in facts],
+        "bits above expected": [max(fact.excess, 0.0) for fact in facts],
+        "what is odd": [
+            plain(" ".join(part for part in (fact.remark, *said.get(fact.position, ())) if part), limit=300)
+            for fact in facts
+        ],
+        "at": [fact.location for fact in facts],
+        "by": [fact.transition for fact in facts],
+    }
+    if scale is not None:
+        table["after"] = [format_duration(fact.delay * scale) if fact.delay else "" for fact in facts]
+    return pd.DataFrame(table)
+
+
+def odd_rows(facts: list[EventFacts], *, near: int = 2) -> list[int]:
+    """Places of the events that are odd, with a few around each."""
+    odd = [fact.position for fact in facts if fact.remark or fact.excess >= 4]
+    return [fact.position for fact in facts if any(abs(fact.position - place) <= near for place in odd)]
+
+
+def way_drawing(model: Tadam, facts: list[EventFacts]) -> tuple[automaton_view.Drawing, list[str]]:
+    """The automaton around a sequence's way: what it takes and what it might have taken; and what to mark."""
+    automaton = model.automaton
+    taken = {fact.transition for fact in facts if fact.transition}
+    places = {fact.location for fact in facts if fact.location}
+    wrong = {fact.location for fact in facts if fact.remark and fact.location}
+    shown = taken | {t.id for t in automaton.transitions if t.source in wrong}
+    touched = {place for t in automaton.transitions if t.id in shown for place in (t.source, t.target)} | places
+    left_out = {t.id for t in automaton.transitions if t.id not in shown}
+    left_out |= {place.id for place in automaton.locations if place.id not in touched}
+    left_out -= {automaton.initial, automaton.final}
+    dot = to_dot(automaton, rankdir="LR", leave_out=frozenset(left_out))
+    return automaton_view.Drawing(dot, draw_svg(dot)), sorted(wrong or taken)
+
+
+def state_of(workspace: Workspace, model: Artefact) -> ModelState:
+    """The model with its edits."""
+    return open_model(workspace, model.id)
