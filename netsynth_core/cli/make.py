@@ -147,6 +147,14 @@ def sample_command(
     )
 
 
+replay_option = click.option(
+    "--replay/--no-replay",
+    default=False,
+    show_default=True,
+    help="Repeat captured payloads where automata store them; off, payloads are made up.",
+)
+
+
 @click.command("forge", epilog="Example: netsynth forge --flows synthetic.csv --words-model models -o synthetic.pcap")
 @click.option("--flows", "flows_path", required=True, metavar="FLOWS", type=PATH, help="A flow table.")
 @click.option(
@@ -160,10 +168,17 @@ def sample_command(
 )
 @click.argument("more", nargs=-1, metavar="[MODEL]...", type=PATH)
 @output_option("OUT.pcap", "Where to write the capture.")
+@replay_option
 @seed_option
 @common_options
 def forge_command(
-    out: Output, flows_path: Path, models: tuple[Path, ...], more: tuple[Path, ...], output: Path, seed: int
+    out: Output,
+    flows_path: Path,
+    models: tuple[Path, ...],
+    more: tuple[Path, ...],
+    output: Path,
+    replay: bool,
+    seed: int,
 ) -> None:
     """Make packets for each flow, from the automaton of its service and state, with right checksums and lengths."""
     from netsynth_core.flows.source import read_flows
@@ -174,7 +189,7 @@ def forge_command(
     words_models = [read_model(path) for path in _model_files([*models, *more])]
     with out.monitor() as monitor:
         flows = read_flows([flows_path], monitor=monitor).flows
-        report = forge_flows(flows, words_models, path=output, seed=seed, monitor=monitor)
+        report = forge_flows(flows, words_models, path=output, seed=seed, replay=replay, monitor=monitor)
     seconds = max(report.seconds, 1e-3)
     account = forge_account(report)
     out.result(
@@ -260,6 +275,7 @@ def evaluate_command(
 @output_option("DIR", "Folder for the results; made when there is none.")
 @click.option("--flows", "count", type=click.IntRange(min=1), help="How many flows to make; default as many as real.")
 @tunnels_option
+@replay_option
 @renaming_options
 @seed_option
 @common_options
@@ -269,6 +285,7 @@ def generate_command(
     output: Path,
     count: int | None,
     tunnels: bool,
+    replay: bool,
     hosts_path: Path | None,
     anonymise: bool,
     key_file: Path | None,
@@ -295,7 +312,14 @@ def generate_command(
     out.announce_compiling(inputs)
     with new_folder(output) as folder, out.monitor() as monitor:
         result = generate_chain(
-            list(inputs), folder, flows=count, rename=rename, options=options, seed=seed, monitor=monitor
+            list(inputs),
+            folder,
+            flows=count,
+            rename=rename,
+            options=options,
+            replay=replay,
+            seed=seed,
+            monitor=monitor,
         )
     out.note([*result.read.get("notes", []), *result.sample.get("notes", [])])
     out.result({**result.to_json(), "seconds": out.seconds()}, result.lines())

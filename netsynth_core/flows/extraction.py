@@ -55,7 +55,7 @@ def extract_words(packets: PacketTable, metered: Metered, *, by: Sequence[str] =
     if not by or any(name not in GROUPS for name in by):
         raise InvalidParameter(f"Words cannot be grouped by {list(by)}.", hint="Group by service, or by service,state.")
     frame = metered.flows.frame
-    conversations, sizes = _whole_packets(packets, metered.conversations)
+    conversations, sizes = whole_packets(packets, metered.conversations)
     rows = conversations.packets
     codes, names = _symbols(packets, conversations, metered.flows)
     ts = packets.ts[rows]
@@ -117,7 +117,7 @@ def _group(
     )
 
 
-def _whole_packets(packets: PacketTable, kept: Conversations) -> tuple[Conversations, NDArray[np.int64]]:
+def whole_packets(packets: PacketTable, kept: Conversations) -> tuple[Conversations, NDArray[np.int64]]:
     """The conversations without later fragments, and the payload size of each position.
 
     What later fragments carry counts with their first fragment: the one before them or, where the fragments of a

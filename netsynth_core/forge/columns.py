@@ -30,6 +30,8 @@ class Draft(NamedTuple):
     """Position of the first word in the list of tokens; -1 without."""
     copy: NDArray[np.int32]
     """How many packets back in the flow the one stands that this repeats (a re-emission); 0 = none."""
+    carried: NDArray[np.int32]
+    """Position of the payload model of its transition among those of all models; -1 without."""
 
 
 class FlowFacts(NamedTuple):

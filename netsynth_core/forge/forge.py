@@ -17,6 +17,7 @@ from netsynth_core.forge.addresses import STAND_INS
 from netsynth_core.forge.columns import Draft, Frames
 from netsynth_core.forge.drafting.models import Drafter, PacketModel
 from netsynth_core.forge.payloads.assign import Payloads
+from netsynth_core.forge.payloads.learnt import LearntPayloads
 from netsynth_core.forge.payloads.makers import MAKERS
 from netsynth_core.forge.payloads.strict import UNSERVED
 from netsynth_core.forge.plan import Plan, plan_flows
@@ -34,6 +35,7 @@ def forge_capture(
     *,
     path: str | os.PathLike[str],
     rng: np.random.Generator,
+    replay: bool = False,
     monitor: Monitor = SILENT,
 ) -> ForgeReport:
     """Forge a capture from flows.
@@ -52,6 +54,9 @@ def forge_capture(
         The capture to write: pcap, nanoseconds, Ethernet. It appears whole or not at all.
     rng
         One number is drawn; every flow has its own stream that follows from it and the flow's row.
+    replay
+        Whether packets repeat the payloads that models store. Off, no payload of the capture is repeated; what
+        templates keep is what conversations share (see `netsynth_core.forge.payloads.learnt` for the order).
 
     Raises
     ------
@@ -72,7 +77,7 @@ def forge_capture(
             hint="Flows need packets, a protocol among TCP, UDP and ICMP, and two ends of one address family.",
         )
     drafter = Drafter.of(models, plan, seed=seed)
-    payloads = Payloads(drafter.tokens)
+    payloads = Payloads(drafter.tokens, learnt=LearntPayloads(drafter.payloads, replay))
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         writer = _writer(handle, plan, seed)
         for low, high in pairwise(_batches(plan.fwd + plan.bwd).tolist()):
@@ -147,4 +152,5 @@ def _notes(plan: Plan, drafter: Drafter, payloads: Payloads) -> list[str]:
     if payloads.resized:
         notes.append(f"{payloads.resized} payloads have the nearest size their protocol allows.")
     notes.extend(drafter.notes())
+    notes.extend(payloads.learnt.notes())
     return notes

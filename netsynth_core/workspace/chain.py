@@ -29,6 +29,8 @@ from netsynth_core.workspace.store import Workspace
 
 if TYPE_CHECKING:
     from netsynth_core.capture.options import ReadOptions
+    from netsynth_core.capture.packets import PacketTable
+    from netsynth_core.flows.metering import Metered
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
 
@@ -101,6 +103,9 @@ class _Material:
     patterns: Document | None = None
     automata: dict[str, Document] = field(default_factory=dict)
     """Models there are already, by group name."""
+    packets: "PacketTable | None" = None
+    """The packets the groups were extracted from; None for flow tables."""
+    metered: "Metered | None" = None
 
     @property
     def groups(self) -> "list[Words]":
@@ -115,6 +120,7 @@ def generate_chain(
     flows: int | None = None,
     rename: Callable[[Sequence[str]], Renaming | None] | None = None,
     options: "ReadOptions | None" = None,
+    replay: bool = False,
     seed: int = 0,
     monitor: Monitor = SILENT,
 ) -> ChainResult:
@@ -135,6 +141,8 @@ def generate_chain(
         synthetic flows are compared before that.
     options
         How captures are read.
+    replay
+        Whether the models store captured payloads and the synthetic packets repeat them.
 
     Raises
     ------
@@ -157,12 +165,12 @@ def generate_chain(
         lap("read")
         patterns = _learn_patterns(material, made, result, seed, monitor)
         lap("patterns")
-        automata = _learn_automata(material, made, result, seed, monitor)
+        automata = _learn_automata(material, made, result, seed, monitor, replay=replay)
         lap("automata")
         renaming = rename(learnt_hosts(patterns)) if rename is not None else None
         synthetic, renamed = _sample(material, patterns, flows, renaming, made, result, seed, monitor)
         lap("sample")
-        _forge(renamed, automata, made, result, seed, monitor)
+        _forge(renamed, automata, made, result, seed, monitor, replay=replay)
         lap("forge")
         _evaluate(material.flows, synthetic, patterns, made, result, seed, monitor)
         lap("evaluate")
@@ -305,11 +313,17 @@ def _learn_patterns(material: _Material, made: Path, result: ChainResult, seed: 
 
 
 def _learn_automata(
-    material: _Material, made: Path, result: ChainResult, seed: int, monitor: Monitor
+    material: _Material, made: Path, result: ChainResult, seed: int, monitor: Monitor, *, replay: bool = False
 ) -> list[AnyModel]:
     missing = [w for w in material.groups if contents.group_name(w.service, w.state) not in material.automata]
     result.grouping = [joining.to_json() for joining in material.grouping.joinings]
-    learnt = {fitted.name: fitted for fitted in fitting.fit_automata(missing, seed=seed, monitor=monitor)}
+    learnt = {}
+    for words, fitted in zip(missing, fitting.fit_automata(missing, seed=seed, monitor=monitor), strict=True):
+        if material.packets is not None and material.metered is not None:
+            fitted = fitting.with_payloads(
+                fitted, words, material.packets, material.metered, keep="replay" if replay else "templates"
+            )
+        learnt[fitted.name] = fitted
     models: list[AnyModel] = []
     names = [contents.group_name(words.service, words.state) for words in material.groups]
     for name in [*names, *sorted(set(material.automata) - set(names))]:
@@ -364,8 +378,11 @@ def _forge(
     result: ChainResult,
     seed: int,
     monitor: Monitor,
+    *,
+    replay: bool,
 ) -> None:
-    report = steps.forge_flows(synthetic, automata, path=made / "synthetic.pcap", seed=seed, monitor=monitor)
+    path = made / "synthetic.pcap"
+    report = steps.forge_flows(synthetic, automata, path=path, seed=seed, replay=replay, monitor=monitor)
     result.forge = {
         "packets": report.packets,
         "bytes": report.bytes,

@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netsynth_core.errors import InvalidParameter, NotEnoughData, SchemaError, TruncatedCapture, UnknownFormat
 from netsynth_core.files import storage_error, write_text
 from netsynth_core.flows.facts import byte_total, packet_total
+from netsynth_core.models.automata.payloads import KEEPS, NOTHING, TEMPLATES
 from netsynth_core.models.document import write_document
 from netsynth_core.models.generator import Level
 from netsynth_core.models.registry import get_kind
@@ -22,6 +23,10 @@ from netsynth_core.workspace.edited import open_model
 from netsynth_core.workspace.groups import decide_groups
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import LEARNED, Workspace
+
+if TYPE_CHECKING:
+    from netsynth_core.capture.packets import PacketTable
+    from netsynth_core.flows.metering import Metered
 
 Doer = Callable[[Workspace, Recipe, Monitor], list[Artefact]]
 
@@ -184,7 +189,7 @@ def _events(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Arte
 
 def _fit(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
     _need(recipe, 1, "flows, or words")
-    values = take_parameters(recipe, kind="", settings={}, groups=[])
+    values = take_parameters(recipe, kind="", settings={}, groups=[], payloads=TEMPLATES)
     source = workspace.get(recipe.inputs[0])
     entry = get_kind(values["kind"])
     entry.params_class().checked(values["settings"])
@@ -196,11 +201,28 @@ def _fit(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefac
     groups = [contents.words_of(workspace, source.id, name)[0] for name in names]
     made: dict[int, Artefact] = {}
     learnt = fitting.fit_each(groups, values["settings"], seed=recipe.seed, kind=entry.name, monitor=monitor)
+    behind = _packets_behind(workspace, source, values["payloads"], monitor)
     for place, fitted in learnt:
+        if behind is not None:
+            fitted = fitting.with_payloads(fitted, groups[place], *behind, keep=values["payloads"])
         one = recipe.model_copy(update={"parameters": {**values, "groups": [names[place]]}})
         facts = {"group": names[place], "service": groups[place].service, "state": groups[place].state}
         made[place] = _add_model(workspace, one, fitted, facts, name=names[place])
     return [made[place] for place in range(len(names))]
+
+
+def _packets_behind(
+    workspace: Workspace, words: Artefact, keep: str, monitor: Monitor
+) -> "tuple[PacketTable, Metered] | None":
+    """The packets that words were extracted from; None where payloads are not to be learnt or the flows had none."""
+    if keep not in KEEPS:
+        raise InvalidParameter(f"Payloads cannot be kept as {keep!r}.", hint=f"Use one of {', '.join(KEEPS)}.")
+    tables = [workspace.get(ref.id) for ref in words.inputs]
+    tables = [table for table in tables if contents.CONVERSATIONS in table.files]
+    if keep == NOTHING or words.kind is not ArtefactKind.WORDS or not tables:
+        return None
+    packets = contents.packets_of(workspace, tables[0].id, monitor=monitor)
+    return packets, contents.metered_of(workspace, tables[0].id)
 
 
 def _add_model(
@@ -243,12 +265,19 @@ def _sample(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Arte
 
 def _forge(workspace: Workspace, recipe: Recipe, monitor: Monitor) -> list[Artefact]:
     _need(recipe, 1, "flows, and packet-level models")
-    take_parameters(recipe)
+    values = take_parameters(recipe, replay=False)
     flows = contents.flows_of(workspace, recipe.inputs[0])
     models = [open_model(workspace, id).model for id in recipe.inputs[1:]]
 
     def fill(folder: Path) -> dict[str, Any]:
-        report = steps.forge_flows(flows, models, path=folder / contents.PCAP, seed=recipe.seed, monitor=monitor)
+        report = steps.forge_flows(
+            flows,
+            models,
+            path=folder / contents.PCAP,
+            seed=recipe.seed,
+            replay=bool(values["replay"]),
+            monitor=monitor,
+        )
         return {"content": "pcap", **asdict(report)}
 
     name = f"packets of {workspace.label(recipe.inputs[0]).name}"

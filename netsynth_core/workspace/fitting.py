@@ -25,6 +25,8 @@ from netsynth_core.monitor import SILENT, Monitor, stopping
 from netsynth_core.workspace.contents import group_name
 
 if TYPE_CHECKING:
+    from netsynth_core.capture.packets import PacketTable
+    from netsynth_core.flows.metering import Metered
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
 
@@ -93,6 +95,32 @@ def fit_model(
     document = model.to_document()
     document = replace(document, card={**document.card, "seed": seed, "seconds": seconds})
     return Fitted(name or entry.level.value, model, document, seconds)
+
+
+def with_payloads(
+    fitted: Fitted, words: "Words", packets: "PacketTable", metered: "Metered", *, keep: str = "templates"
+) -> Fitted:
+    """The model with what its transitions carry, learnt from the packets behind its words.
+
+    Unchanged where the kind explains no words by transitions, or the words do not say which flows they are of.
+
+    Parameters
+    ----------
+    keep
+        One of `netsynth_core.models.automata.payloads.KEEPS`.
+    """
+    from netsynth_core.flows.word_payloads import payload_source
+    from netsynth_core.models.automata.payloads import NOTHING, learn_payloads
+
+    model: Any = fitted.model
+    if keep == NOTHING or words.flow_rows is None or not (hasattr(model, "align") and hasattr(model, "payloads")):
+        return fitted
+    source = payload_source(packets, metered, words)
+    if source is None:
+        return fitted
+    model = replace(model, payloads=learn_payloads(model, words, source, keep=keep))
+    document = replace(fitted.document, arrays=model.to_document().arrays)
+    return replace(fitted, model=model, document=document)
 
 
 @dataclass

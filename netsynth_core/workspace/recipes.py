@@ -31,11 +31,12 @@ class Step(StrEnum):
     """No input; parameters ``path`` (an event log), and ``case``, ``event``, ``time`` (names of columns; empty = told
     by their names). Makes words."""
     FIT = "fit"
-    """Input: flows, or words; parameters ``kind``, ``settings`` {name: value}, ``groups`` [name] (none = all)."""
+    """Input: flows, or words; parameters ``kind``, ``settings`` {name: value}, ``groups`` [name] (none = all),
+    ``payloads`` (``templates``, ``replay`` or ``none``: what automata keep of the packets)."""
     SAMPLE = "sample"
     """Input: a model; parameters ``n`` or ``duration_ns``, and ``start_ns``."""
     FORGE = "forge"
-    """Inputs: flows (real or synthetic), then packet-level models."""
+    """Inputs: flows (real or synthetic), then packet-level models; parameter ``replay`` (repeat stored payloads)."""
     EVALUATE = "evaluate"
     """Inputs: real flows, synthetic flows, then optionally a flow-level model; parameter ``holdout`` (artefact id)."""
     GENERATE = "generate"

@@ -232,9 +232,20 @@ def forge_account(report: "ForgeReport") -> dict[str, Any]:
 
 
 def forge_flows(
-    flows: "FlowTable", models: Sequence[AnyModel], *, path: Path, seed: int, monitor: Monitor = SILENT
+    flows: "FlowTable",
+    models: Sequence[AnyModel],
+    *,
+    path: Path,
+    seed: int,
+    replay: bool = False,
+    monitor: Monitor = SILENT,
 ) -> "ForgeReport":
     """Forge a capture from flows (`netsynth_core.forge.forge_capture`).
+
+    Parameters
+    ----------
+    replay
+        Whether packets repeat the payloads that models store.
 
     Raises
     ------
@@ -249,4 +260,5 @@ def forge_flows(
                 f"A {model.kind} model makes flows, not words.", hint="Forge with packet-level models, such as tadam."
             )
     speakers: Any = list(models)
-    return forge_capture(flows, speakers, path=path, rng=np.random.default_rng(seed), monitor=monitor)
+    rng = np.random.default_rng(seed)
+    return forge_capture(flows, speakers, path=path, rng=rng, replay=replay, monitor=monitor)

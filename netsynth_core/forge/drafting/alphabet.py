@@ -14,6 +14,7 @@ from netsynth_core.errors import InvalidParameter, SchemaError
 from netsynth_core.flows.payloads import CLASS_NAMES, EMPTY, LEAST, RANDOM, TEXT
 from netsynth_core.flows.symbols import Symbol, parse_symbol
 from netsynth_core.models.automata.automaton import END, TimedAutomaton
+from netsynth_core.models.automata.payloads import PayloadModel, PayloadModels
 from netsynth_core.models.automata.running import flatten
 
 POOL: Final = 1024
@@ -40,6 +41,8 @@ class Spoken:
     """(transitions, POOL) payload bytes."""
     low: NDArray[np.int32]
     high: NDArray[np.int32]
+    carried: NDArray[np.int32]
+    """Position of each transition's payload model among all models'; -1 without."""
 
 
 def symbols_of(automaton: TimedAutomaton, *, name: str) -> dict[str, Symbol]:
@@ -81,14 +84,26 @@ def least_size(kind: int, token: str) -> int:
     return max(1, len(token) + 1 if token else 1)
 
 
-def speak_model(automaton: TimedAutomaton, tokens: dict[str, int], *, name: str, rng: np.random.Generator) -> Spoken:
-    """Everything the forge needs of a model's transitions; new first words are added to `tokens`."""
+def speak_model(
+    automaton: TimedAutomaton,
+    tokens: dict[str, int],
+    *,
+    name: str,
+    rng: np.random.Generator,
+    payloads: PayloadModels | None = None,
+    learnt: list[PayloadModel] | None = None,
+) -> Spoken:
+    """Everything the forge needs of a model's transitions.
+
+    New first words are added to `tokens`, what `payloads` says of transitions to `learnt`.
+    """
     symbols = symbols_of(automaton, name=name)
     flat = flatten(automaton)
     n = len(flat.ids)
     way, token = np.zeros(n, np.int64), np.full(n, -1, np.int32)
     flags, kind = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
     tcp = np.zeros(n, bool)
+    carried = np.full(n, -1, np.int32)
     delays, sizes = np.zeros((n, POOL), np.int64), np.zeros((n, POOL), np.int32)
     for e, id in enumerate(flat.ids):
         transition = automaton.by_transition[id]
@@ -109,6 +124,10 @@ def speak_model(automaton: TimedAutomaton, tokens: dict[str, int], *, name: str,
         delays[e] = np.minimum(drawn, LONGEST_GAP).astype(np.int64)
         if kind[e] == EMPTY:
             continue
+        held = None if payloads is None else payloads.get(id)
+        if held is not None and learnt is not None and held.kind == symbol.payload:
+            carried[e] = len(learnt)
+            learnt.append(held)
         if transition.size is not None and automaton.size_scale is not None:
             octets = automaton.size_scale.decode(transition.size.sample(POOL, rng=rng), rng=rng)
         else:
@@ -117,5 +136,14 @@ def speak_model(automaton: TimedAutomaton, tokens: dict[str, int], *, name: str,
         least = least_size(int(kind[e]), symbol.token if kind[e] == TEXT else "")
         sizes[e] = np.clip(octets, least, 65_000)
     return Spoken(
-        way, flags, kind, token, tcp, delays, sizes, sizes.min(axis=1, initial=65_000), sizes.max(axis=1, initial=0)
+        way,
+        flags,
+        kind,
+        token,
+        tcp,
+        delays,
+        sizes,
+        sizes.min(axis=1, initial=65_000),
+        sizes.max(axis=1, initial=0),
+        carried,
     )

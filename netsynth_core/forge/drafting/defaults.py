@@ -28,6 +28,7 @@ def empty_draft(counts: NDArray[np.int64]) -> Draft:
         kind=np.zeros(n, np.uint8),
         token=np.full(n, -1, np.int32),
         copy=np.zeros(n, np.int32),
+        carried=np.full(n, -1, np.int32),
     )
 
 

@@ -28,6 +28,7 @@ from netsynth_core.models.automata.conditioned import (
     ConditionedSampler,
     conditioned_sampler,
 )
+from netsynth_core.models.automata.payloads import PayloadModel
 
 TABLES: Final = 256 << 20
 """Most memory of all tables kept, bytes; older ones are made again when they are needed again."""
@@ -72,6 +73,8 @@ class Drafter:
     models: Sequence[PacketModel]
     spoken: list[Spoken]
     tokens: tuple[str, ...]
+    payloads: tuple[PayloadModel, ...] = ()
+    """What transitions carry, of all models; `Draft.carried` counts in it."""
     fallbacks: Counter[str] = field(default_factory=Counter)
     drawn: int = 0
     """Flows drawn from an automaton."""
@@ -93,14 +96,16 @@ class Drafter:
             When a model's symbols are no packet symbols.
         """
         tokens: dict[str, int] = {}
+        payloads: list[PayloadModel] = []
         spoken = []
         keys: dict[tuple[str, str], list[int]] = defaultdict(list)
         for i, model in enumerate(models):
             name = "/".join(part for part in (model.service, model.state) if part) or f"number {i + 1}"
             rng = np.random.default_rng([seed, i])
-            spoken.append(speak_model(model.automaton, tokens, name=name, rng=rng))
+            held = getattr(model, "payloads", None)
+            spoken.append(speak_model(model.automaton, tokens, name=name, rng=rng, payloads=held, learnt=payloads))
             keys[model.service, model.state].append(i)
-        return cls(plan, models, spoken, tuple(tokens), _keys=dict(keys))
+        return cls(plan, models, spoken, tuple(tokens), tuple(payloads), _keys=dict(keys))
 
     def draft(self, flows: NDArray[np.int64]) -> Draft:
         """The packets of some flows of the plan."""
@@ -212,6 +217,11 @@ class Drafter:
             kept = np.repeat(runs.whole, lengths)
             edges[place[kept]] = runs.path[kept]
         self._shape(draft, edges, flows, rest[done], spoken, how.tcp)
+        if np.any(spoken.carried >= 0):
+            lengths = np.diff(draft.offsets)[rest[done]]
+            starts = np.concatenate([[0], np.cumsum(lengths)])
+            at = np.repeat(draft.offsets[rest[done]] - starts[:-1], lengths) + np.arange(starts[-1])
+            draft.carried[at] = spoken.carried[edges[at]]
         self.drawn += int(done.sum())
         return rest[~done]
 

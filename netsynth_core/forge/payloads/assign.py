@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from netsynth_core.flows.services import RULES
 from netsynth_core.forge.columns import Draft
-from netsynth_core.forge.payloads.makers import JOINS, make
+from netsynth_core.forge.payloads.learnt import LearntPayloads
+from netsynth_core.forge.payloads.makers import JOINS, MAKERS, make
 from netsynth_core.forge.payloads.pattern import PatternStore, Want
 from netsynth_core.forge.payloads.strict import LOW, ONES, SHORT, UNSERVED, ZERO
 from netsynth_core.forge.plan import Plan
 
+_SPREAD: Final = np.uint64(0xD6E8FEB86659FD93)
 CHECKED: Final = LOW | ZERO | ONES | SHORT | UNSERVED
 """Ports on which readers take only well-formed messages."""
 
@@ -25,6 +27,8 @@ class Payloads:
     store: PatternStore = field(default_factory=PatternStore)
     made: dict[Want, tuple[int, int]] = field(default_factory=dict)
     """Pattern and size of each want."""
+    learnt: LearntPayloads = field(default_factory=LearntPayloads)
+    """What the transitions of the models carry; see there for which payload goes first."""
     resized: int = 0
     """Packets whose protocol has no message of the size drawn."""
 
@@ -63,8 +67,9 @@ class Payloads:
         # two words hold a whole want: the first what it belongs to, the second its sizes and place
         first = (head << 20) | token
         second = (size << 42) | (wants[:, 0] << 22) | (wants[:, 1] << 6) | (wants[:, 2] << 3) | wants[:, 3]
-        live = np.flatnonzero(draft.size > 0)
         pattern = np.zeros(n, np.int32)
+        special = self._from_models(plan, draft, flows, flow, names, service, icmp, port, pattern)
+        live = np.flatnonzero((draft.size > 0) & ~special)
         if len(live) == 0:
             return pattern, own
         rows, which = _distinct(first[live], second[live])
@@ -77,6 +82,46 @@ class Payloads:
         self.resized += int(np.count_nonzero(sizes != draft.size[live]))
         draft.size[live] = sizes
         return pattern, own
+
+    def _from_models(
+        self,
+        plan: Plan,
+        draft: Draft,
+        flows: NDArray[np.int64],
+        flow: NDArray[np.int64],
+        names: list[str],
+        service: NDArray[np.int64],
+        icmp: NDArray[np.bool_],
+        port: NDArray[np.int64],
+        pattern: NDArray[np.int32],
+    ) -> NDArray[np.bool_]:
+        """Serve the packets whose payload comes from their transition's model; returns which these are."""
+        if not self.learnt.models:
+            return np.zeros(len(draft.size), bool)
+        made = np.array([name in MAKERS for name in names], bool)[service] | icmp
+        proto = plan.columns.proto[flows].tolist()
+        checked = np.array([door in CHECKED for door in zip(proto, port.tolist(), strict=True)], bool)
+        repeats, writes = self.learnt.chosen(draft.carried, draft.size, (made | checked)[flow])
+        special = repeats | writes
+        if not special.any():
+            return special
+        place = np.arange(len(flow)) - draft.offsets[:-1][flow]
+        with np.errstate(over="ignore"):
+            choice = plan.columns.seed[flows][flow] ^ ((place.astype(np.uint64) + np.uint64(1)) * _SPREAD)
+            choice = (choice ^ (choice >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            choice ^= choice >> np.uint64(31)
+        limit = plan.limit[flows][flow]
+        rows = np.flatnonzero(repeats)
+        if len(rows):
+            self.learnt.repeat(rows, draft.carried, draft.size, limit, choice, pattern, self.store)
+        rows = np.flatnonzero(writes)
+        if len(rows):
+            self.learnt.write(rows, draft.carried, draft.size, choice, pattern, self.store)
+        # in order, so that a copy of a copy has what the first had
+        for row in np.flatnonzero(special & (draft.copy > 0)).tolist():
+            pattern[row] = pattern[row - draft.copy[row]]
+            draft.size[row] = draft.size[row - draft.copy[row]]
+        return special
 
     def _one(self, key: list[int], names: list[str]) -> tuple[int, int]:
         head, token, size, rest, peer, place, variant = key

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from netsynth_core.files import content_hash
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
+from netsynth_core.models.automata.payloads import PayloadModels
 from netsynth_core.models.automata.running import sample_words
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Document, decode_body, migrate
@@ -46,6 +47,8 @@ class Tadam:
     observations: Observations | None = None
     """Encoded training words; None when the document came without its arrays: then edits are refused."""
     warnings: tuple[str, ...] = ()
+    payloads: PayloadModels | None = None
+    """What the packets of each transition carry; None when it was learnt without packets."""
 
     @property
     def unit(self) -> str:
@@ -183,7 +186,10 @@ class Tadam:
             version=self.version,
             card=self.describe().to_json(),
             body=to_body(self).model_dump(mode="json"),
-            arrays={} if self.observations is None else self.observations.to_arrays(),
+            arrays=(
+                ({} if self.observations is None else self.observations.to_arrays())
+                | ({} if self.payloads is None else self.payloads.to_arrays())
+            ),
         )
 
     @classmethod
@@ -194,10 +200,12 @@ class Tadam:
         )
         parts = from_body(body)
         automaton = parts["automaton"]
+        arrays = {name: array for name, array in document.arrays.items() if not name.startswith("payload_")}
         observations = Observations.from_arrays(
-            document.arrays,
+            arrays,
             symbols=len(automaton.alphabet),
             delays=automaton.scale.codes,
             sizes=1 if automaton.size_scale is None else automaton.size_scale.codes,
         )
-        return replace(cls(**parts), observations=observations)
+        payloads = PayloadModels.from_arrays(document.arrays)
+        return replace(cls(**parts), observations=observations, payloads=payloads)
