@@ -21,6 +21,11 @@ from pages.parts.linked import linked_selection, select
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import count, md, number, plain
 
+PAYLOADS = {
+    "templates": "lengths and templates",
+    "replay": "also the payloads themselves, for replay",
+    "none": "nothing",
+}
 GRAPH_KEY, TABLE_KEY = "automaton_graph", "transition_table"
 
 
@@ -59,10 +64,19 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
                 placeholder="all groups",
             )
             values = params_form(TadamParams, key="tadam")
+            payloads = st.radio(
+                "Payloads",
+                list(PAYLOADS),
+                format_func=PAYLOADS.__getitem__,
+                key="learn_payloads",
+                horizontal=True,
+                help="What the automaton keeps of the packets' payloads. Stored payloads are bytes of your capture: "
+                "they go wherever the model goes.",
+            )
             seed = int(st.number_input("Seed", min_value=0, max_value=2**32 - 1, value=0, key="tadam_seed"))
             pressed = st.form_submit_button("Learn", type="primary", icon=":material/model_training:")
         if pressed:
-            parameters = {"kind": "tadam", "settings": values, "groups": chosen}
+            parameters = {"kind": "tadam", "settings": values, "groups": chosen, "payloads": payloads}
             name = ", ".join(chosen[:3]) + ("…" if len(chosen) > 3 else "")
             recipe = Recipe(step=Step.FIT, inputs=(held[-1].id,), parameters=parameters, seed=seed, name=name)
             jobs.start(workspace, recipe)
@@ -176,6 +190,9 @@ def transition_panel(held: ModelState, model: Tadam, id: str) -> None:
             view.delay_figure(model, id, theme=figures.page_theme())
     if facts.sizes:
         st.caption(md(f"Payload: {facts.sizes}", limit=300))
+    if facts.carries:
+        st.caption("Its packets carry:")
+        st.code(plain(facts.carries, limit=600), language=None, wrap_lines=True)
     if st.button("Prune this transition…", icon=":material/content_cut:", key=f"prune_{id}", width="stretch"):
         propose(held, PruneTransition(transition=id))
 

@@ -119,12 +119,20 @@ def forge_form(
         st.caption(
             "A flow takes the automaton of its service and state, else of its service, else it gets default packets."
         )
+        replay = st.checkbox(
+            "Repeat captured payloads where automata store them",
+            value=False,
+            key="forge_replay",
+            help="Off, payloads are made up; of the capture they keep only what templates hold.",
+        )
         seed = seed_input("forge_seed")
         pressed = st.form_submit_button("Forge packets", type="primary", icon=":material/bolt:")
     if pressed and not chosen:
         st.warning("Choose at least one automaton.", icon=":material/edit:")
     elif pressed:
-        jobs.start(workspace, Recipe(step=Step.FORGE, inputs=(flows.id, *chosen), seed=seed))
+        jobs.start(
+            workspace, Recipe(step=Step.FORGE, inputs=(flows.id, *chosen), parameters={"replay": replay}, seed=seed)
+        )
 
 
 def results(workspace: Workspace, synthetic: list[Artefact], stale: dict[str, str]) -> None:

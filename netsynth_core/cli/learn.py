@@ -26,6 +26,13 @@ from netsynth_core.cli.stopping import stop_on_quit
     show_default=True,
     help="For a folder of words: files with fewer words are left out.",
 )
+@click.option(
+    "--payloads",
+    type=click.Choice(["none", "templates", "replay"]),
+    default="templates",
+    show_default=True,
+    help="What automata learnt from a capture keep of payloads: nothing, lengths and templates, or also the bytes.",
+)
 @seed_option
 @common_options
 def fit_command(
@@ -37,6 +44,7 @@ def fit_command(
     service: str | None,
     state: str | None,
     minimum: int,
+    payloads: str,
     seed: int,
 ) -> None:
     """Learn a model of KIND (netsynth kinds lists them).
@@ -51,8 +59,8 @@ def fit_command(
     from netsynth_core.models.document import write_document
     from netsynth_core.models.generator import Level
     from netsynth_core.models.registry import get_kind
-    from netsynth_core.workspace.fitting import fit_model
-    from netsynth_core.workspace.steps import words_of_path
+    from netsynth_core.workspace.fitting import fit_model, with_payloads
+    from netsynth_core.workspace.steps import words_and_source
 
     entry = get_kind(kind)
     entry.params_class().from_settings(settings)
@@ -70,7 +78,7 @@ def fit_command(
         data: Any
         notes: tuple[str, ...]
         if entry.level is Level.PACKET:
-            data = words_of_path(inputs[0], service=service, state=state, monitor=monitor)
+            data, source = words_and_source(inputs[0], service=service, state=state, monitor=monitor)
             notes = notes_on(data)
         else:
             from netsynth_core.flows.source import read_flows
@@ -79,6 +87,9 @@ def fit_command(
             data, notes = source.flows, tuple(flow_notes(source))
         with stop_on_quit(monitor, out.say) as stoppable:
             fitted = fit_model(kind, data, settings, seed=seed, monitor=stoppable)
+        if entry.level is Level.PACKET and source is not None and source.packets is not None:
+            assert source.metered is not None
+            fitted = with_payloads(fitted, data, source.packets, source.metered, keep=payloads)
         write_document(output, fitted.document)
     summary = fitted.summary()
     bits = summary["codelength"]

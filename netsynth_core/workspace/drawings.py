@@ -12,6 +12,7 @@ from netsynth_core.units import NS_PER_US, format_duration
 
 if TYPE_CHECKING:
     from netsynth_core.models.automata.automaton import TimedAutomaton
+    from netsynth_core.models.automata.payloads import PayloadModels
 
 MAX_TEXT = 60
 MOST_TABLE_ROWS = 6
@@ -22,7 +23,7 @@ MOST_SHOWN_WINDOWS = 10
 def sentences(model: Any) -> list[str]:
     """The parts of a model, one sentence each: its patterns and machines, or its transitions; else none."""
     if hasattr(model, "automaton"):
-        return _automaton_sentences(model.automaton)
+        return _automaton_sentences(model.automaton, getattr(model, "payloads", None))
     if hasattr(model, "patterns"):
         from netsynth_core.models.flowchronicle.generation.words import machine_words
 
@@ -93,11 +94,12 @@ def automaton_facts(automaton: "TimedAutomaton") -> dict[str, Any]:
     }
 
 
-def _automaton_sentences(automaton: "TimedAutomaton") -> list[str]:
+def _automaton_sentences(automaton: "TimedAutomaton", payloads: "PayloadModels | None") -> list[str]:
+    carried = {model.transition: f"; carries {model.sentence()}" for model in (payloads.models if payloads else ())}
     names = {location.id: f"{location.id} ({location.name})" for location in automaton.locations}
     return [
         f"{t.id}: {names[t.source]} reads {t.symbol}, goes to {names[t.target]}: "
-        f"{t.count} times, {100 * automaton.probability(t):.1f} %"
+        f"{t.count} times, {100 * automaton.probability(t):.1f} %{carried.get(t.id, '')}"
         for t in automaton.transitions
     ]
 

@@ -21,6 +21,7 @@ from netsynth_core.workspace.groups import join_words
 
 if TYPE_CHECKING:
     from netsynth_core.evaluate import Report
+    from netsynth_core.flows.source import FlowSource
     from netsynth_core.flows.table import FlowTable
     from netsynth_core.flows.words import Words
     from netsynth_core.forge.report import ForgeReport
@@ -67,10 +68,17 @@ def words_of_path(
     InvalidParameter
         When a capture holds several services and none was named.
     """
+    return words_and_source(path, service=service, state=state, monitor=monitor)[0]
+
+
+def words_and_source(
+    path: Path, *, service: str | None = None, state: str | None = None, monitor: Monitor = SILENT
+) -> "tuple[Words, FlowSource | None]":
+    """`words_of_path`, and what was read of a capture; None for a word file."""
     from netsynth_core.capture.records import is_capture, read_head
 
     if not is_capture(read_head(require_file(path))):
-        return words_of_file(path)
+        return words_of_file(path), None
     from netsynth_core.flows.extraction import extract_words
     from netsynth_core.flows.source import read_flows
 
@@ -91,7 +99,7 @@ def words_of_path(
         raise InvalidParameter(
             f"{path} holds several services: {listing}.", hint="Name one with --service (and --state)."
         )
-    return join_words(chosen, service=chosen[0].service, state=chosen[0].state if len(chosen) == 1 else "")
+    return join_words(chosen, service=chosen[0].service, state=chosen[0].state if len(chosen) == 1 else ""), source
 
 
 def sample_model(

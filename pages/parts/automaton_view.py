@@ -54,6 +54,8 @@ class TransitionFacts:
     probability: float
     delay: str
     sizes: str
+    carries: str
+    """What its packets carry; empty when nothing was learnt of it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def _facts(model: Tadam, transition: Transition) -> TransitionFacts:
         probability=automaton.probability(transition),
         delay=delay_words(model, transition),
         sizes=size_words(model, transition),
+        carries=carried_words(model, transition.id),
     )
 
 
@@ -118,6 +121,12 @@ def delay_sentence(model: Tadam, id: str) -> str:
 def _in_decibel(model: Tadam) -> bool:
     scale = model.automaton.scale
     return scale.kind == "decibel" or scale.unit == "dbus"
+
+
+def carried_words(model: Tadam, id: str) -> str:
+    """What the packets of a transition carry: class, lengths, template, what is stored."""
+    held = None if model.payloads is None else model.payloads.get(id)
+    return "" if held is None else held.sentence()
 
 
 def size_words(model: Tadam, transition: Transition) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from netsynth_core.errors import DocumentError, SchemaError
-from netsynth_core.flows.symbols import parse_symbol
+from netsynth_core.flows.symbols import Symbol, parse_symbol
 from netsynth_core.flows.word_payloads import PayloadSource
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
@@ -283,7 +283,7 @@ def learn_payloads(model: Aligns, words: Words, source: PayloadSource, *, keep: 
         None when `keep` is ``none`` or the symbols are no packet symbols.
     """
     try:
-        kinds = {name: parse_symbol(name).payload for name in model.automaton.alphabet}
+        kinds = {name: parse_symbol(name) for name in model.automaton.alphabet}
     except SchemaError:
         return None
     if keep == NOTHING or len(words) == 0:
@@ -301,15 +301,17 @@ def learn_payloads(model: Aligns, words: Words, source: PayloadSource, *, keep: 
         taken = places.get(transition.id)
         if not taken or transition.symbol not in kinds:
             continue
-        learnt = _learn_one(transition.id, kinds[transition.symbol], taken, source, keep=keep, room=room)
+        symbol = kinds[transition.symbol]
+        learnt = _learn_one(transition.id, symbol, taken, source, keep=keep, room=room)
         room -= sum(len(sample) for sample in learnt.samples)
         found.append(learnt)
     return PayloadModels(tuple(found))
 
 
 def _learn_one(
-    id: str, kind: str, taken: list[tuple[int, int]], source: PayloadSource, *, keep: str, room: int
+    id: str, symbol: Symbol, taken: list[tuple[int, int]], source: PayloadSource, *, keep: str, room: int
 ) -> PayloadModel:
+    kind = symbol.payload
     at = np.array([position for _, position in taken], np.int64)
     lengths = Counter(source.length[at].tolist())
     frequent = tuple(sorted(sorted(lengths.items(), key=lambda item: (-item[1], item[0]))[:MOST_LENGTHS]))
@@ -320,7 +322,8 @@ def _learn_one(
     chosen = [whole[i] for i in spread.tolist()] if whole else []
     messages = [source.data[source.offset[p] : source.offset[p] + source.length[p]].tobytes() for _, p in chosen]
     templates: tuple[Template, ...] = ()
-    if messages and kind != "Random":
+    # a text without a first word goes on with a message: bodies are content, not protocol
+    if messages and (kind == "Replay" or symbol.token):
         learner = text_templates if kind == "Text" else byte_templates
         templates = learner(messages, [row for row, _ in chosen])
     samples: list[tuple[bytes, int]] = []

@@ -2,7 +2,8 @@
 
 Texts are compared line by line and word by word, other payloads byte by byte over their first `HEAD` bytes. A literal
 is kept only when at least `SUPPORT` conversations have it at the same place and none of the compared messages has
-anything else there; so names, paths, keys and numbers of single users do not get into a template.
+anything else there; so names, paths, keys and numbers of single users do not get into a template. What all of them
+share does (the name of a server that everyone asked, the day of a short capture): templates are no anonymisation.
 """
 
 import re
