@@ -283,6 +283,22 @@ def test_tcp_columns_hold_the_header() -> None:
     assert (int(packets.flags[0]), int(packets.window[0]), int(packets.ttl[0])) == (255, 1000, 64)
 
 
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        # what is left of a stack is a label, whatever its first bits look like
+        (ether(b"\0\1\0\x40" + b"\x45\0\0\x40", 0x8847), "truncated link header"),
+        (ether(b"\0\1\0\x40" + b"\x25\0\0\x40", 0x8847), "truncated link header"),
+        (ether(b"\0\1\1\x40" + b"\x25" + bytes(30), 0x8847), "not IP: unknown version or family"),
+        # a pseudowire with a length of IEEE 802.3, which may be 0
+        (ether(b"\0\1\1\x40" + bytes(4) + bytes(14) + b"\x42\x42\x03" + bytes(40), 0x8847), "not IP: LLC"),
+    ],
+)
+def test_stacks_of_labels_end_for_a_reason(frame: bytes, reason: str) -> None:
+    _, report = read(frame)
+    assert report.skipped == {reason: 1}
+
+
 def test_the_report_counts_what_the_mixed_capture_holds() -> None:
     _, report = read_frames(mixed())
     assert report.packets == 27

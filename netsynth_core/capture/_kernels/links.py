@@ -29,6 +29,8 @@ from netsynth_core.capture.reasons import (
 
 BY_VERSION, _BY_PROTOCOL = -1, -2
 """What `ether` takes in place of an EtherType: IP of some version, PPP."""
+_CUT, _UNKNOWN = -3, -4
+"""What stands in place of an EtherType where it is not there, or nothing tells it; 0 is a length of IEEE 802.3."""
 
 
 @inner
@@ -65,7 +67,7 @@ def _is_known(kind):
 
 @inner
 def _mpls(data, at, end):
-    """Behind a stack of MPLS labels: the EtherType (0: not known) and where; -1 where it is cut.
+    """Behind a stack of MPLS labels: the EtherType, `_UNKNOWN` or `_CUT`, and where.
 
     An Ethernet pseudowire is taken behind a control word, which starts with a zero nibble (RFC 4385 section 3), and
     without one (RFC 4448 section 4.6) where a known EtherType is in its place.
@@ -82,8 +84,8 @@ def _mpls(data, at, end):
                 return be16(data, at + 16), at + 18
             if bare:
                 return be16(data, at + 12), at + 14
-            return 0, at
-    return -1, at
+            return _UNKNOWN, at
+    return _CUT, at
 
 
 @inner
@@ -109,25 +111,25 @@ def ether(data, at, end, kind):
             return OK, 6, at
         if kind == 0x8100 or kind == 0x88A8 or kind == 0x9100 or kind == 0x9200 or kind == 0x9300:
             at += 4
-            kind = be16(data, at - 2) if at <= end else -3
+            kind = be16(data, at - 2) if at <= end else _CUT
         elif kind == 0x8847 or kind == 0x8848:
             kind, at = _mpls(data, at, end)
-            if kind == 0:
+            if kind == _UNKNOWN:
                 return NOT_VERSION, 0, at
         elif kind == 0x8864 or kind == _BY_PROTOCOL:
             kind, at = _ppp(data, at + (6 if kind == 0x8864 else 0), end)
             if kind == 0:
                 return PPP_CONTROL, 0, at
-            kind = -3 if kind < 0 else kind
+            kind = _CUT if kind < 0 else kind
         elif kind == 0x88E7:
             # provider backbone: service tag, then a whole Ethernet header (IEEE 802.1Q-2018 section 9.7)
             at += 18
-            kind = be16(data, at - 2) if at <= end else -3
+            kind = be16(data, at - 2) if at <= end else _CUT
         elif kind == BY_VERSION:
             version = byte(data, at) >> 4 if at < end else -1
             if version >= 0 and version != 4 and version != 6:
                 return NOT_VERSION, 0, at
-            kind = -3 if version < 0 else 0x0800 if version == 4 else 0x86DD
+            kind = _CUT if version < 0 else 0x0800 if version == 4 else 0x86DD
         elif kind < 0:
             return CUT_LINK, 0, at
         elif kind < 0x600:
