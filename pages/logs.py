@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -115,7 +116,8 @@ def about(log: Artefact) -> None:
 def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
     """The ranking of a log by a model, and one of its sequences in full."""
     held = log_view.state_of(workspace, model)
-    share = st.select_slider(
+    columns = st.columns([2, 2, 2, 2, 4], vertical_alignment="bottom")
+    share = columns[4].select_slider(
         "False alarms allowed",
         SHARES,
         value=FALSE_ALARMS,
@@ -125,7 +127,6 @@ def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
     )
     folder = str(workspace.folder)
     found = log_view.ranking(folder, log.id, group_of(log), model.id, held.hash, float(share))
-    columns = st.columns(4)
     columns[0].metric("Sequences", number(len(found.rows)))
     columns[1].metric("Anomalies", number(found.anomalies))
     columns[2].metric(
@@ -133,7 +134,7 @@ def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
         f"{found.threshold or 0.0:.1f} bits",
         help="Surprise of x bits: one in 2ˣ of the sequences learnt from is so far out.",
     )
-    columns[3].metric("Locations", number(len(held.model.automaton.locations)))
+    columns[3].metric("Locations", number(held.model.describe().size["locations"]))
     if any(ref.id == log.id for ref in model.inputs):
         st.caption("These are the sequences the automaton learnt from: each is judged by the counts of the others.")
     shown = list(found.rows[:SHOWN])
@@ -166,21 +167,21 @@ def choose_row(rows: list[Ranked], *, key: str) -> Ranked:
         selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
         key=f"ranking_{key}",
         height=min(38 + 35 * max(len(rows), 1), 395),
-        column_order=["anomaly", "case", "surprise", "odd by", "leaves at", "events", "why", "bits", "per event"],
+        column_order=["anomaly", "case", "surprise", "odd by", "why", "leaves at", "events", "bits", "per event"],
         column_config={
             "anomaly": st.column_config.CheckboxColumn("!", width=36, help="Beyond the threshold"),
-            "case": st.column_config.TextColumn(width=110),
+            "case": st.column_config.TextColumn(width=90),
             "surprise": st.column_config.ProgressColumn(
                 format="%.1f",
                 min_value=0.0,
                 max_value=max(max((row.surprise or 0.0 for row in rows), default=1.0), 1.0),
-                width=110,
+                width=95,
                 help="Bits: one in 2ˣ of the sequences learnt from is so far out.",
             ),
             "odd by": st.column_config.TextColumn(width=92, help="The rarest side: events, order or times."),
-            "leaves at": st.column_config.NumberColumn(width=70, help="Event where it first leaves the automaton."),
+            "leaves at": st.column_config.TextColumn(width=70, help="Event where it first leaves the automaton."),
             "events": st.column_config.NumberColumn(width=58),
-            "why": st.column_config.TextColumn(width=330),
+            "why": st.column_config.TextColumn(width=300),
             "bits": st.column_config.NumberColumn(format="%.1f", width=60),
             "per event": st.column_config.NumberColumn(format="%.2f", width=74),
         },
@@ -207,6 +208,7 @@ def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranke
     """One sequence event by event, beside its way through the automaton."""
     folder = str(workspace.folder)
     held = log_view.state_of(workspace, model)
+    automaton: Any = held.model
     words = reads.words(folder, log.id, group_of(log))
     facts = facts_of(held.model, log_view.detector(folder, model.id, held.hash), words, row.word)
     left, right = st.columns([5, 7], gap="medium")
@@ -241,9 +243,9 @@ def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranke
             st.caption(f"It first leaves the automaton {place}, from location {row.leaves_from}; marked below.")
         else:
             st.caption("It never leaves the automaton.")
-        drawn, marked = log_view.way_drawing(held.model, facts)
+        drawn, marked = log_view.way_drawing(automaton, facts)
         automaton_view.show(
-            drawn, held.model, automaton_view.Filter(0.0, 0, False), marked, key=f"way_{model.id}_{row.word}"
+            drawn, automaton, automaton_view.Filter(0.0, 0, False), marked, key=f"way_{model.id}_{row.word}"
         )
 
 

@@ -1,12 +1,13 @@
-"""A code for how often each symbol occurs in a word: a mixture around the words that were seen.
+"""A code for how often each symbol occurs in a word: the counts that were seen, and what new ones may look like.
 
-P(counts) = sum over seen vectors u of their share times, for each symbol, P(count | count in u). A symbol keeps its
-count with probability 1 - c, learnt for each symbol by leaving each word out in turn; otherwise it moves k up or down
-with weight 1 / (k (k + 1)). So a symbol that always comes three times is dear when it comes twice, one whose number
-differs from word to word is cheap. Everything sums to one; a small share is kept for vectors unlike all that were seen.
+A word has counts that were seen before, each as often as then, or new ones: with the share of words that were the only
+ones of theirs (Good 1953). New counts are like seen ones, all of these alike, but some symbols moved: a symbol keeps
+its count with a probability that is learnt from how the seen counts differ among themselves, each left out in turn,
+and moves k up or down with weight 1 / (k (k + 1)). So a symbol that always comes three times is dear when it comes
+twice, one whose number differs from word to word is cheap. All sums to one; a share is kept for counts unlike any.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,12 +17,13 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 MOST_CELLS = 20_000_000
-"""Pairs of seen vectors times symbols while learning: beyond, only the most frequent vectors are kept."""
+"""Pairs of seen vectors times symbols while learning: beyond, only the most frequent vectors are kept as examples."""
 PASSES = 25
 UNLIKE = 0.5
-"""Words' worth of probability kept for vectors unlike all that were seen."""
+"""A vector's worth of probability among the new ones, kept for those unlike any that was seen."""
 _BLOCK = 1 << 22
-_LEAST = 1e-300
+_FREQUENT = 1e-3
+"""Among examples that are equally like a vector the more frequent one is named."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,12 @@ class CountCode:
     """Shape (vectors, columns): the distinct vectors that were learnt from."""
     weight: Counts
     """How many words had each."""
+    examples: NDArray[np.int64]
+    """Rows of `seen` that new vectors are held against."""
     moving: Floats
-    """Probability of each column that a count above 0 is another one."""
+    """Probability of each column that a count above 0 is another one in a new vector."""
     appearing: Floats
-    """Probability of each column that a count of 0 is another one."""
+    """Probability of each column that a count of 0 is another one in a new vector."""
 
     @classmethod
     def learn(cls, counts: Counts, weights: Counts | None = None) -> "CountCode":
@@ -56,136 +60,136 @@ class CountCode:
         Parameters
         ----------
         counts
-            Shape (words, columns), >= 0.
+            Shape (words, columns), >= 0, at least one word.
         weights
             How many words each row stands for; all 1 when None.
         """
         weights = np.ones(len(counts), np.int64) if weights is None else weights
         vectors, place = np.unique(counts, axis=0, return_inverse=True)
         weight = np.bincount(place.ravel(), weights=weights, minlength=len(vectors)).astype(np.int64)
-        most = max(1, int((MOST_CELLS / max(vectors.shape[1], 1)) ** 0.5))
-        kept = np.sort(np.argsort(-weight, kind="stable")[:most])
-        vectors, weight = vectors[kept], weight[kept]
         columns = vectors.shape[1]
-        start = cls(vectors, weight, np.full(columns, 0.1), np.full(columns, 0.01))
+        most = max(1, int((MOST_CELLS / max(columns, 1)) ** 0.5))
+        examples = np.sort(np.argsort(-weight, kind="stable")[:most]).astype(np.int64)
+        start = cls(vectors, weight, examples, np.full(columns, 0.1), np.full(columns, 0.05))
         return start._settled()
 
+    @property
+    def new(self) -> float:
+        """Probability of counts that were not seen, 0-1."""
+        return self._new_share(0)
+
+    def _new_share(self, left_out: int) -> float:
+        return float(((self.weight == 1).sum() + 0.5) / (self.weight.sum() - left_out + 1.0))
+
     def _settled(self) -> "CountCode":
-        """Expectation-maximisation of the two probabilities, each word explained by the others."""
-        rows, columns = self.seen.shape
+        """Expectation-maximisation of the two probabilities, each example explained by the others."""
+        held = self.seen[self.examples]
+        rows, columns = held.shape
+        here, there = held.T[:, :, None], held.T[:, None, :]
         shape = np.zeros((rows, rows))
         differs = np.empty((columns, rows, rows), bool)
         for column in range(columns):
-            here = self.seen[:, column]
-            differs[column] = here[:, None] != here[None, :]
-            shape += _move_bits(here[:, None], here[None, :])
-        held = (self.seen > 0).T
-        others = self._others()
+            differs[column] = here[column] != there[column]
+            shape += _move_bits(here[column], there[column])
+        there_is = (held > 0).T
         code = self
-        flat = differs.reshape(columns, -1)
         for _ in range(PASSES):
-            ways = code._log_share(others, differs, shape, held)
-            total = np.logaddexp2.reduce(np.concatenate([ways, self._unlike_row(self.seen)[:, None]], axis=1), axis=1)
-            part = np.exp2(ways - total[:, None]) * self.weight[:, None]
-            mass = part.sum(axis=0)
-            changed = np.empty((columns, rows))
+            ways = -shape
             for column in range(columns):
-                changed[column] = (part * flat[column].reshape(rows, rows)).sum(axis=0)
-            moved, kept = (changed * held).sum(axis=1), (mass * held).sum(axis=1)
-            came, none = (changed * ~held).sum(axis=1), (mass * ~held).sum(axis=1)
-            code = CountCode(self.seen, self.weight, (moved + 0.5) / (kept + 1.0), (came + 0.5) / (none + 1.0))
+                odds = np.where(there_is[column], code.moving[column], code.appearing[column])
+                ways += np.where(differs[column], np.log2(odds), np.log2(1.0 - odds))
+            np.fill_diagonal(ways, -np.inf)
+            total = np.logaddexp2(np.logaddexp2.reduce(ways, axis=1), np.log2(UNLIKE) + _unlike(held))
+            part = np.exp2(ways - total[:, None])
+            mass = part.sum(axis=0)
+            changed = np.stack([(part * differs[column]).sum(axis=0) for column in range(columns)])
+            moved, kept = (changed * there_is).sum(axis=1), (mass * there_is).sum(axis=1)
+            came, none = (changed * ~there_is).sum(axis=1), (mass * ~there_is).sum(axis=1)
+            code = replace(code, moving=(moved + 0.5) / (kept + 1.0), appearing=(came + 0.5) / (none + 1.0))
         return code
-
-    def _others(self) -> Floats:
-        """log2 of the share of vector j when one word of vector i is left out, shape (i, j)."""
-        left = np.broadcast_to(self.weight.astype(np.float64), (len(self.weight),) * 2).copy()
-        np.fill_diagonal(left, self.weight - 1.0)
-        share: Floats = np.log2(np.maximum(left / (self.weight.sum() - 1.0 + UNLIKE), _LEAST))
-        return share
-
-    def _log_share(self, shares: Floats, differs: NDArray[np.bool_], shape: Floats, held: NDArray[np.bool_]) -> Floats:
-        ways = shares - shape
-        for column in range(len(differs)):
-            odds = np.where(held[column], self.moving[column], self.appearing[column])
-            ways += np.where(differs[column], np.log2(odds), np.log2(1.0 - odds))
-        return ways
-
-    def _unlike_row(self, counts: Counts, *, left_out: int = 1) -> Floats:
-        """log2 of what vectors unlike all others get: each count n by itself, 1 / ((n + 1) (n + 2))."""
-        spread = -np.log2((counts + 1.0) * (counts + 2.0)).sum(axis=1)
-        row: Floats = np.log2(UNLIKE / (self.weight.sum() - left_out + UNLIKE)) + spread
-        return row
 
     def bits(self, counts: Counts) -> Floats:
         """-log2 P of each row of counts; columns as learnt."""
-        distinct, place = np.unique(counts, axis=0, return_inverse=True)
-        share = np.log2(self.weight / (self.weight.sum() + UNLIKE))
-        found = np.empty(len(distinct))
-        block = max(1, _BLOCK // max(len(self.seen), 1))
-        for low in range(0, len(distinct), block):
-            part = distinct[low : low + block]
-            ways = share[None, :] + self._kernel(part)
-            unlike = self._unlike_row(part, left_out=0)[:, None]
-            found[low : low + block] = -np.logaddexp2.reduce(np.concatenate([ways, unlike], axis=1), axis=1)
-        bits: Floats = np.maximum(found, 0.0)[place.ravel()]
-        return bits
+        return self._bits(counts, 0)
 
     def others_bits(self, counts: Counts) -> Floats:
         """`bits` of rows that were learnt from, each as if one word with these counts had been left out."""
+        return self._bits(counts, 1)
+
+    def _bits(self, counts: Counts, left_out: int) -> Floats:
         distinct, place = np.unique(counts, axis=0, return_inverse=True)
+        row = self._row(distinct)
+        times = np.where(row >= 0, self.weight[row], 0)
+        out = np.minimum(left_out, times)
+        again = np.maximum(times - out, 0) / np.maximum(self.weight.sum() - out, 1)
+        # a vector that was the only one of its kind is no example of itself
+        gone = np.where((times == 1) & (out == 1), row, -1)
+        new = self._like_bits(distinct, gone)
+        share = self._new_share(0)
+        with np.errstate(divide="ignore"):
+            seen = np.log2((1.0 - share) * again)
+        bits: Floats = -np.logaddexp2(seen, np.log2(share) - new)
+        return np.asarray(np.maximum(bits, 0.0)[place.ravel()])
+
+    def _row(self, counts: Counts) -> NDArray[np.int64]:
+        """Row of `seen` that each vector equals; -1 where there is none."""
         known = {row.tobytes(): k for k, row in enumerate(np.ascontiguousarray(self.seen))}
-        own = np.array([known.get(row.tobytes(), -1) for row in np.ascontiguousarray(distinct)], np.int64)
-        found = np.empty(len(distinct))
-        block = max(1, _BLOCK // max(len(self.seen), 1))
-        for low in range(0, len(distinct), block):
-            part, mine = distinct[low : low + block], own[low : low + block]
-            left = np.broadcast_to(self.weight.astype(np.float64), (len(part), len(self.weight))).copy()
-            rows = np.flatnonzero(mine >= 0)
-            left[rows, mine[rows]] -= 1.0
-            share = np.log2(np.maximum(left / (left.sum(axis=1, keepdims=True) + UNLIKE), _LEAST))
-            gone = np.where(mine >= 0, 1, 0)
-            spread = -np.log2((part + 1.0) * (part + 2.0)).sum(axis=1)
-            unlike = np.log2(UNLIKE / (self.weight.sum() - gone + UNLIKE)) + spread
-            ways = np.concatenate([share + self._kernel(part), unlike[:, None]], axis=1)
-            found[low : low + block] = -np.logaddexp2.reduce(ways, axis=1)
-        bits: Floats = np.maximum(found, 0.0)[place.ravel()]
-        return bits
+        return np.array([known.get(row.tobytes(), -1) for row in np.ascontiguousarray(counts)], np.int64)
+
+    def _like_bits(self, counts: Counts, gone: NDArray[np.int64]) -> Floats:
+        """Bits of vectors as new ones; row ``gone`` of `seen` is no example."""
+        found = np.empty(len(counts))
+        block = max(1, _BLOCK // max(len(self.examples), 1))
+        for low in range(0, len(counts), block):
+            part = counts[low : low + block]
+            ways = self._kernel(part)
+            out = self.examples[None, :] == gone[low : low + block, None]
+            ways[out] = -np.inf
+            left = len(self.examples) - out.sum(axis=1)
+            total = np.logaddexp2(np.logaddexp2.reduce(ways, axis=1), np.log2(UNLIKE) + _unlike(part))
+            found[low : low + block] = np.log2(left + UNLIKE) - total
+        return found
 
     def _kernel(self, counts: Counts) -> Floats:
-        """log2 P(counts | seen vector), shape (rows of counts, vectors)."""
-        ways = np.broadcast_to(self._unmoved, (len(counts), len(self.seen))).copy()
+        """log2 P(counts | example), shape (rows of counts, examples)."""
+        ways = np.broadcast_to(self._unmoved, (len(counts), len(self.examples))).copy()
         for column in range(self.seen.shape[1]):
-            there, here = self.seen[None, :, column], counts[:, None, column]
+            there, here = self.seen[None, self.examples, column], counts[:, None, column]
             odds = np.where(there > 0, self.moving[column], self.appearing[column])
             ways += np.where(there == here, 0.0, np.log2(odds) - np.log2(1.0 - odds) - _move_bits(here, there))
         return ways
 
     @cached_property
     def _unmoved(self) -> Floats:
-        """log2 P(no count moves) of each seen vector."""
-        odds = np.where(self.seen > 0, self.moving[None, :], self.appearing[None, :])
+        """log2 P(no count moves) of each example."""
+        odds = np.where(self.seen[self.examples] > 0, self.moving[None, :], self.appearing[None, :])
         return np.asarray(np.log2(1.0 - odds).sum(axis=1))
 
     def differences(self, counts: Counts, *, left_out: bool = False) -> tuple[Difference, ...]:
-        """How one vector (one dimension) differs from the seen one that explains it best, the dearest first.
+        """How one vector (one dimension) differs from the example that is most like it, the dearest first.
 
-        Parameters
-        ----------
-        left_out
-            Whether one word with these counts is left out of what was seen.
+        Empty for vectors that were seen (by another word, when one word with these counts is to be left out).
         """
-        weight = self.weight.astype(np.float64)
-        if left_out and len(weight) > 1:
-            weight[(self.seen == counts).all(axis=1)] -= 1.0
-        ways = np.log2(np.maximum(weight, _LEAST)) + self._kernel(counts[None, :])[0]
-        best = self.seen[int(np.argmax(ways))]
+        row = int(self._row(counts[None, :])[0])
+        if row >= 0 and self.weight[row] > (1 if left_out else 0):
+            return ()
+        ways = self._kernel(counts[None, :])[0] + np.log2(self.weight[self.examples]) * _FREQUENT
+        ways[self.examples == row] = -np.inf
+        best = self.seen[self.examples[int(np.argmax(ways))]]
         found = []
         for column in np.flatnonzero(best != counts).tolist():
             odds = float(self.moving[column] if best[column] > 0 else self.appearing[column])
             move = float(_move_bits(counts[column : column + 1], best[column : column + 1])[0])
             bits = float(np.log2(1.0 - odds) - np.log2(odds)) + move
-            found.append(Difference(column, int(counts[column]), int(best[column]), bits))
+            # a symbol that moves more often than it stays tells nothing
+            if bits > 0:
+                found.append(Difference(column, int(counts[column]), int(best[column]), bits))
         return tuple(sorted(found, key=lambda difference: (-difference.bits, difference.symbol)))
+
+
+def _unlike(counts: Counts) -> Floats:
+    """log2 of what vectors unlike all others get: each count n by itself, 1 / ((n + 1) (n + 2))."""
+    return np.asarray(-np.log2((counts + 1.0) * (counts + 2.0)).sum(axis=-1))
 
 
 def _move_bits(here: Counts, there: Counts) -> Floats:
