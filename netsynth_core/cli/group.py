@@ -30,6 +30,7 @@ _COMMANDS = {
     "surprise": ("logs", "Sequences ranked by how surprising a model finds them."),
     "edit": ("models", "Apply edits to a model, each checked."),
     "export": ("models", "A drawing of an automaton or of patterns."),
+    "import": ("models", "An automaton learnt elsewhere as a model."),
     "hosts": ("make", "The hosts of a model by role: a file to move them into another network."),
     "sample": ("make", "Synthetic flows or words from a model."),
     "forge": ("make", "Packets for flows: a pcap."),

@@ -216,15 +216,29 @@ def _read_edits(path: Path) -> list[tuple[int, Any]]:
 
 @click.command("export", epilog="Example: netsynth export http.json --format svg -o http.svg")
 @model_argument
-@click.option("--format", "form", type=click.Choice(["dot", "svg", "json", "fosr"]), default="dot", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["dot", "svg", "json", "fosr", "fosr-gamma"]),
+    default="dot",
+    show_default=True,
+)
 @output_option("FILE", "Where to write the drawing.")
 @common_options
 def export_command(out: Output, model_path: Path, form: str, output: Path) -> None:
-    """Draw an automaton, or the patterns of a model; or write patterns in the JSON layout of Fos-R (fosr)."""
+    """Draw an automaton, or the patterns of a model; or write either in the JSON layout of Fos-R.
+
+    Of automata that layout has two versions: fosr (delays as normal laws) and the newer fosr-gamma.
+    """
     from netsynth_core.files import dump_json, write_text
     from netsynth_core.workspace.drawings import drawing
 
     output_file(output)
+    if form.startswith("fosr") and hasattr(read_model(model_path), "automaton"):
+        _export_fosr(out, model_path, form, output)
+        return
+    if form == "fosr-gamma":
+        raise InvalidParameter(f"{model_path} has no automaton.", hint="Patterns have the one layout fosr.")
     if form == "fosr":
         from netsynth_core.models.document import read_document
         from netsynth_core.models.flowchronicle.fosr import fosr_patterns
@@ -239,3 +253,50 @@ def export_command(out: Output, model_path: Path, form: str, output: Path) -> No
         return
     write_text(output, drawing(read_model(model_path), form))
     out.result({"file": str(output), "format": form, "bytes": output.stat().st_size})
+
+
+def _export_fosr(out: Output, model_path: Path, form: str, output: Path) -> None:
+    from netsynth_core.files import dump_json, write_text
+    from netsynth_core.models.automata.fosr import to_fosr
+    from netsynth_core.models.document import read_document
+
+    model: Any = read_model(model_path)
+    noise = getattr(model, "noise", None)
+    made = to_fosr(
+        model.automaton,
+        layout="gamma" if form == "fosr-gamma" else "normal",
+        service=getattr(model, "service", ""),
+        state=getattr(model, "state", ""),
+        noise=(1, 0, 0, 0, 0) if noise is None else noise.counts,
+        payloads=getattr(model, "payloads", None),
+        input_file=model_path.name,
+        created=read_document(model_path).created,
+    )
+    write_text(output, dump_json(made))
+    out.result({"file": str(output), "format": form, "bytes": output.stat().st_size, "edges": len(made["edges"])})
+
+
+@click.command("import", epilog="Example: netsynth import http-SF.json -o models/http-SF.json")
+@click.argument("source", metavar="FILE", type=PATH)
+@output_option("MODEL.json", "Where to write the model.")
+@click.option(
+    "--unit",
+    type=click.Choice(["ns", "us", "ms", "s"]),
+    help="Unit of the delays in the file; by default ms for TCP, us for others, as its learner writes them.",
+)
+@common_options
+def import_command(out: Output, source: Path, output: Path, unit: str | None) -> None:
+    """Take over an automaton in the JSON layout of Fos-R: a model to look at, align, sample and forge from."""
+    from netsynth_core.models.automata.fosr import read_fosr
+    from netsynth_core.models.document import write_document
+    from netsynth_core.models.tadam.imported import tadam_of
+
+    output_file(output, (".json",))
+    if output.exists() and output.samefile(source):
+        raise InvalidParameter(f"{source} would be written over.", hint="Name another file with -o.")
+    imported = read_fosr(source, unit=unit)
+    model = tadam_of(imported, source=source.name)
+    write_document(output, model.to_document())
+    notes = out.note(imported.notes)
+    summary = {"file": str(output), "service": model.service, "state": model.state, **model.describe().size}
+    out.result(summary | ({"notes": notes} if out.as_json else {}))
