@@ -287,7 +287,7 @@ def _export_fosr(out: Output, model_path: Path, form: str, output: Path) -> None
 @common_options
 def import_command(out: Output, source: Path, output: Path, unit: str | None) -> None:
     """Take over an automaton in the JSON layout of Fos-R: a model to look at, align, sample and forge from."""
-    from netsynth_core.models.automata.fosr import read_fosr
+    from netsynth_core.models.automata.fosr_reading import read_fosr
     from netsynth_core.models.document import write_document
     from netsynth_core.models.tadam.imported import tadam_of
 

@@ -17,42 +17,24 @@ outside is decoded strictly and within limits.
 """
 
 import base64
-import binascii
-import json
-import os
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy.special import gammainc, ndtr
 
 from netsynth_core.errors import InvalidParameter, SchemaError
-from netsynth_core.files import require_file
-from netsynth_core.flows.states import STATES
-from netsynth_core.flows.symbols import FLAG_ORDER, Symbol, format_symbol, parse_symbol
-from netsynth_core.models.automata.automaton import END, Location, TimedAutomaton, Transition
-from netsynth_core.models.automata.editing import default_names
-from netsynth_core.models.automata.payloads import MOST_BYTES, PayloadModel, PayloadModels
-from netsynth_core.models.automata.templates import byte_templates, text_templates
-from netsynth_core.models.delays import DelayScale, SizeLaw, SizeScale, fit_delay_laws
-from netsynth_core.params import problem_of
+from netsynth_core.flows.symbols import Symbol, format_symbol, parse_symbol
+from netsynth_core.models.automata.automaton import END, TimedAutomaton, Transition
+from netsynth_core.models.automata.payloads import PayloadModel, PayloadModels
+from netsynth_core.models.delays import DelayLaw, DelayScale
 
 LAYOUTS: Final = ("normal", "gamma")
-MOST_FILE: Final = 64 << 20
-MOST_EDGES: Final = 20_000
 MADE_UP: Final = 16
 """Payloads written for a transition whose model stores none."""
-_SERVICES: Final = {"ssl": "tls", "https": "tls", "krb": "kerberos", "krb_tcp": "kerberos", "ldap_tcp": "ldap"}
-_SERVICES_TOO: Final = {"ldap_udp": "ldap", "http": "http"}
-_MICROSECONDS: Final = {"ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6}
-UNITS: Final = tuple(_MICROSECONDS)
-_SYMBOL: Final = re.compile(r"^(?:([A-Z]{1,8})_)?([<>])(?:_([^:]*)(?::(.*))?)?$", re.DOTALL)
-_SHARES: Final = ("deletion", "reemission", "transposition", "addition")
+MICROSECONDS: Final = {"ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6}
+UNITS: Final = tuple(MICROSECONDS)
+SHARES: Final = ("deletion", "reemission", "transposition", "addition")
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -108,7 +90,7 @@ def to_fosr(
         edge["payloads"] = _payloads(automaton, t, symbols.get(t.symbol), held, layout)
         edges.append(edge)
     total = max(sum(noise), 1)
-    shares = {"none": noise[0] / total} | {n: k / total for n, k in zip(_SHARES, noise[1:], strict=True)}
+    shares = {"none": noise[0] / total} | {n: k / total for n, k in zip(SHARES, noise[1:], strict=True)}
     name = "-".join(part for part in (service, state) if part) or "automaton"
     return {
         "edges": edges,
@@ -136,14 +118,14 @@ def microseconds(scale: DelayScale) -> NDArray[np.float64]:
     if scale.kind == "decibel" or scale.kind == "level" or scale.unit == "dbus":
         offset = scale.offset if scale.kind == "decibel" else 0
         return np.where(codes > 0, 10.0 ** ((codes - offset) / 10.0), 0.0)
-    return codes * _MICROSECONDS.get(scale.unit, 1.0)
+    return codes * MICROSECONDS.get(scale.unit, 1.0)
 
 
 def _laws(automaton: TimedAutomaton, t: Transition, layout: str, factor: float) -> dict[str, Any]:
     if t.delay is None:
         none = {"distrib": {"law": "constant", "value": 0.0}}
         return {"mu": [0.0, 0.0], "cov": [[1e-6, 0.0], [0.0, 1e-6]]} if layout == "normal" else none
-    share = t.delay.probabilities
+    share = _without_floor(t.delay)
     delays = microseconds(automaton.scale)
     if layout == "gamma":
         level = np.where(delays > 0, np.maximum(10.0 * np.log10(np.maximum(delays, 1e-9)), 0.0), 0.0)
@@ -162,6 +144,13 @@ def _laws(automaton: TimedAutomaton, t: Transition, layout: str, factor: float) 
         "mu": [mean, float(sizes.mean())],
         "cov": [[variance + 1e-6, 0.0], [0.0, float(sizes.var()) + 1e-6]],
     }
+
+
+def _without_floor(law: DelayLaw) -> NDArray[np.float64]:
+    """The probabilities without the uniform floor, which reaches to delays nobody waits for and would rule the mean."""
+    share = np.maximum(law.probabilities - law.floor / law.codes, 0.0) if law.parts else law.probabilities
+    whole: NDArray[np.float64] = share / share.sum()
+    return whole
 
 
 def _sizes(automaton: TimedAutomaton, t: Transition, n: int) -> NDArray[np.int64]:
@@ -211,326 +200,3 @@ def _contents(symbol: Symbol, held: PayloadModel | None, sizes: NDArray[np.int64
         rest = size - len(head)
         made.append(head + (b"x" * rest if symbol.payload == "Text" else rng.bytes(rest)))
     return made, [1] * len(made)
-
-
-# -- reading ----------------------------------------------------------------------------------------------------------
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class _Law(_Lenient):
-    law: Literal["gamma", "constant"]
-    value: float = Field(0.0, ge=-1e6, le=1e18)
-    shape: float = Field(1.0, gt=0, le=1e9)
-    loc: float = Field(0.0, ge=-1e6, le=1e6)
-    scale: float = Field(1.0, gt=0, le=1e6)
-
-
-class _Payloads(_Lenient):
-    type: Literal["NoPayload", "Lengths", "Text", "Base64", "HexCodes"] | None = None
-    lengths: list[int] = Field(default_factory=list, max_length=1_000_000)
-    content: list[str] = Field(default_factory=list, max_length=1_000_000)
-    weights: list[int] | None = None
-
-
-class _Edge(_Lenient):
-    src: int = Field(ge=0, le=10**9)
-    dst: int = Field(ge=0, le=10**9)
-    symbol: str = Field(max_length=2000)
-    count: int = Field(ge=0, le=2**53)
-    p: float = Field(1.0, ge=0, le=1.000001)
-    mu: list[float] | None = Field(None, max_length=2)
-    cov: list[list[float]] | None = Field(None, max_length=2)
-    distrib: _Law | None = None
-    payloads: _Payloads = Field(default_factory=_Payloads)
-
-
-class _File(_Lenient):
-    edges: list[_Edge] = Field(min_length=1, max_length=MOST_EDGES)
-    noise: dict[str, float] | None = None
-    statistics: dict[str, float] | None = None
-    initial_state: int
-    accepting_state: int
-    protocol: str = Field("", max_length=40)
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What a file of this layout holds."""
-
-    automaton: TimedAutomaton
-    payloads: PayloadModels
-    noise: Mapping[str, float]
-    """Share of each operation, ``none`` among them."""
-    service: str
-    state: str
-    notes: tuple[str, ...]
-    """What could not be taken as it stands."""
-
-
-def read_fosr(path: str | os.PathLike[str], *, unit: str | None = None) -> Imported:
-    """Read an automaton in this layout.
-
-    Parameters
-    ----------
-    unit
-        Unit of the delays in ``mu``; None = ms for TCP, µs for others, as the published learner writes them.
-
-    Raises
-    ------
-    SchemaError
-        When the file is no such automaton, or too large.
-    InvalidParameter
-        When the unit is unknown.
-    StorageError
-        When the file is missing or empty.
-    """
-    if unit is not None and unit not in UNITS:
-        raise InvalidParameter(f"There is no unit {unit!r}.", hint=f"Use one of {', '.join(UNITS)}.")
-    source = require_file(path)
-    hint = "Name an automaton written by the learner of Fos-R, or by netsynth export --format fosr."
-    if source.stat().st_size > MOST_FILE:
-        raise SchemaError(f"{source} is larger than {MOST_FILE >> 20} MiB.", hint=hint)
-    try:
-        raw = json.loads(source.read_bytes())
-        held = _File.model_validate(raw)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise SchemaError(f"{source}: {where}: {problem_of(error)[0]}.", hint=hint) from error
-    except (ValueError, RecursionError) as error:
-        raise SchemaError(f"{source} is no JSON: {str(error)[:200]}.", hint=hint) from error
-    return _Reader(held, Path(source).name, unit).imported()
-
-
-class _Reader:
-    def __init__(self, held: _File, name: str, unit: str | None) -> None:
-        self.held = held
-        self.name = name
-        self.notes: list[str] = []
-        self.replaced: set[str] = set()
-        self.factor = _MICROSECONDS[unit or ("ms" if held.protocol.lower() == "tcp" else "us")]
-        self.scale = DelayScale("us", "decibel")
-
-    def imported(self) -> Imported:
-        edges = self._live()
-        names = [END if edge.symbol == END else self._symbol(edge.symbol) for edge in edges]
-        contents = [self._decoded(i, edge) for i, edge in enumerate(edges)]
-        sizes = [self._size_counts(edge, *content) for edge, content in zip(edges, contents, strict=True)]
-        size_scale = SizeScale(tuple(_points(sizes)))
-        places = {state: i for i, state in enumerate(_order(edges, self.held.initial_state, self.held.accepting_state))}
-        transitions = tuple(
-            Transition(
-                id=f"e{i + 1}",
-                source=f"q{places[edge.src]}",
-                target=f"q{places[edge.dst]}",
-                symbol=name,
-                count=edge.count,
-                delay=None if name == END else fit_delay_laws(self._histogram(edge)[None, :])[0][0],
-                size=None if name == END else _size_law(size_scale, sizes[i]),
-            )
-            for i, (edge, name) in enumerate(zip(edges, names, strict=True))
-        )
-        locations = tuple(Location(f"q{i}", f"q{i}") for i in range(len(places)))
-        alphabet = tuple(sorted(set(names) - {END}))
-        try:
-            automaton = TimedAutomaton(alphabet, locations, transitions, "q0", "q1", self.scale, size_scale)
-        except SchemaError as error:
-            hint = "The end marker $ leads to the accepting state, and nothing else does."
-            raise SchemaError(f"{self.name}: {error.message}", hint=hint) from error
-        automaton = TimedAutomaton(alphabet, default_names(automaton), transitions, "q0", "q1", self.scale, size_scale)
-        if self.replaced:
-            shown = ", ".join(sorted(self.replaced)[:3])
-            self.notes.append(f"{len(self.replaced)} symbols are spelt otherwise here, such as {shown[:120]}.")
-        service = str(self.held.metadata.get("service") or "")[:200].lower()
-        service = ({**_SERVICES, **_SERVICES_TOO}).get(service, service) or self.held.protocol.lower()
-        state = str(self.held.metadata.get("conn_state") or "")
-        return Imported(
-            automaton,
-            self._payload_models(transitions, contents),
-            self._shares(),
-            service,
-            state if state in STATES else "",
-            tuple(self.notes),
-        )
-
-    def _live(self) -> list[_Edge]:
-        """The edges that lie on a run and were taken."""
-        start, end = self.held.initial_state, self.held.accepting_state
-        edges = [edge for edge in self.held.edges if edge.count > 0]
-        ahead = _closure(start, [(edge.src, edge.dst) for edge in edges])
-        behind = _closure(end, [(edge.dst, edge.src) for edge in edges])
-        live = [edge for edge in edges if {edge.src, edge.dst} <= ahead & behind]
-        if not live or start == end:
-            raise SchemaError(
-                f"{self.name}: no path of counted edges leads from state {start} to state {end}.",
-                hint="Check initial_state, accepting_state and the counts of the edges.",
-            )
-        if len(live) < len(self.held.edges):
-            self.notes.append(f"{len(self.held.edges) - len(live)} edges lie on no counted path and are left out.")
-        return live
-
-    def _symbol(self, text: str) -> str:
-        match = _SYMBOL.match(text)
-        if match is None or set(match[1] or "") - set(FLAG_ORDER):
-            raise SchemaError(
-                f"{self.name}: {text[:60]!r} is no packet symbol.", hint="Symbols look like PA_>_Text:GET or <_Replay."
-            )
-        flags = "".join(letter for letter in FLAG_ORDER if letter in (match[1] or ""))
-        kind = match[3] if match[3] in ("Empty", "Text", "Random", "Replay") else "Replay"
-        token = re.sub(r"[^A-Za-z0-9.+/_*]", "_", (match[4] or "")[:10]) if kind == "Text" else ""
-        name = format_symbol(Symbol(flags, match[2], kind, token))
-        if name.replace("Text-", "Text:", 1) != text:
-            self.replaced.add(f"{''.join(c if c.isprintable() else '?' for c in text)[:40]} -> {name}")
-        return name
-
-    def _histogram(self, edge: _Edge) -> NDArray[np.float64]:
-        """How often each delay code is expected among the edge's count."""
-        offset, codes = self.scale.offset, self.scale.codes
-        levels = np.arange(codes) + 0.5 - offset
-        if edge.distrib is not None:
-            law = edge.distrib
-            if law.law == "constant":
-                below = np.where(levels >= law.value, 1.0, 0.0) if law.value > 0 else np.ones(codes)
-            else:
-                below = gammainc(law.shape, np.maximum((levels - law.loc) / law.scale, 0.0))
-                below[levels < 0] = 0.0
-        else:
-            mean = (edge.mu or [0.0])[0] * self.factor
-            variance = max((edge.cov or [[0.0]])[0][0] if (edge.cov or [[0.0]])[0] else 0.0, 0.0)
-            spread = np.sqrt(variance + 1.0 / 12.0) * self.factor
-            micro = 10.0 ** (levels / 10.0)
-            # values below half a unit were written as 0
-            micro = np.maximum(micro, 0.5 * self.factor)
-            below = ndtr((micro - mean) / spread)
-        below[-1] = 1.0
-        share: NDArray[np.float64] = np.diff(below, prepend=0.0)
-        return np.maximum(share, 0.0) * edge.count
-
-    def _decoded(self, number: int, edge: _Edge) -> tuple[list[bytes], list[int]]:
-        """The stored payloads of an edge with their weights."""
-        held = edge.payloads
-        if held.weights is not None:
-            expected = len(held.lengths) if held.type == "Lengths" else len(held.content)
-            if len(held.weights) != expected or any(not 0 <= w <= 2**53 for w in held.weights):
-                raise SchemaError(
-                    f"{self.name}: edge {number} has {len(held.weights)} weights for {expected} payloads, or bad ones.",
-                    hint="Give one whole number from 0 on for each payload.",
-                )
-        if any(not 0 <= length <= 65_535 for length in held.lengths):
-            raise SchemaError(
-                f"{self.name}: edge {number} has a payload length beyond 65535.", hint="Lengths are bytes of a packet."
-            )
-        try:
-            contents = [_bytes_of(text, held.type) for text in held.content]
-        except (ValueError, binascii.Error) as error:
-            raise SchemaError(
-                f"{self.name}: edge {number} has a payload that is not {held.type or 'text'}: {str(error)[:80]}.",
-                hint="Write it again from its source.",
-            ) from error
-        weights = held.weights if held.weights is not None and held.type != "Lengths" else [1] * len(contents)
-        return contents, weights
-
-    def _size_counts(self, edge: _Edge, contents: list[bytes], weights: list[int]) -> dict[int, int]:
-        found: dict[int, int] = {}
-        if edge.payloads.type == "Lengths" and edge.payloads.lengths:
-            pairs = zip(edge.payloads.lengths, edge.payloads.weights or [1] * len(edge.payloads.lengths), strict=True)
-        elif contents:
-            pairs = zip([len(content) for content in contents], weights, strict=True)
-        else:
-            mean = max((edge.mu or [0.0, 0.0])[-1], 0.0) if edge.payloads.type != "NoPayload" else 0.0
-            pairs = zip([round(min(mean, 65_535.0))], [1], strict=True)
-        for size, weight in pairs:
-            if weight:
-                found[size] = found.get(size, 0) + weight
-        return found or {0: 1}
-
-    def _payload_models(
-        self, transitions: Sequence[Transition], contents: Sequence[tuple[list[bytes], list[int]]]
-    ) -> PayloadModels:
-        found, room = [], MOST_BYTES
-        for transition, (messages, weights) in zip(transitions, contents, strict=True):
-            if transition.symbol == END or not messages:
-                continue
-            symbol = parse_symbol(transition.symbol)
-            pairs = [(m, w) for m, w in zip(messages, weights, strict=True) if w and m]
-            kept = []
-            for message, weight in pairs:
-                if len(message) <= room:
-                    room -= len(message)
-                    kept.append((message, weight))
-            if symbol.payload not in ("Text", "Random", "Replay") or not kept:
-                continue
-            texts = [message for message, _ in kept]
-            learn = text_templates if symbol.payload == "Text" else byte_templates
-            templates = () if symbol.payload == "Random" else learn(texts, range(len(texts)))
-            kind: Literal["Text", "Random", "Replay"] = (
-                "Text" if symbol.payload == "Text" else "Random" if symbol.payload == "Random" else "Replay"
-            )
-            found.append(
-                PayloadModel(
-                    transition.id, kind, transition.count, (), templates, tuple(texts), tuple(w for _, w in kept)
-                )
-            )
-        stored = sum(len(sample) for model in found for sample in model.samples)
-        if stored:
-            self.notes.append(f"The file holds {stored} bytes of payloads; they are repeated only with replay.")
-        return PayloadModels(tuple(found))
-
-    def _shares(self) -> Mapping[str, float]:
-        given = self.held.noise or self.held.statistics or {}
-        names = {**{name: name for name in _SHARES}, "none": "none", "no-noise": "none"}
-        shares = {names[key]: value for key, value in given.items() if key in names and 0 <= value <= 1}
-        return {"none": 1.0} | shares
-
-
-def _bytes_of(text: str, kind: str | None) -> bytes:
-    if kind == "HexCodes":
-        return bytes.fromhex(text)
-    if kind == "Base64":
-        return base64.b64decode(text, validate=True)
-    if kind == "Text":
-        return text.encode("utf-8")
-    if re.fullmatch(r"(?:[0-9a-fA-F]{2})*", text):
-        return bytes.fromhex(text)
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return text.encode("utf-8")
-
-
-def _closure(start: int, pairs: Sequence[tuple[int, int]]) -> set[int]:
-    leaving: dict[int, list[int]] = {}
-    for source, target in pairs:
-        leaving.setdefault(source, []).append(target)
-    seen, todo = {start}, [start]
-    while todo:
-        for other in leaving.get(todo.pop(), ()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
-
-
-def _order(edges: Sequence[_Edge], initial: int, final: int) -> list[int]:
-    rest = sorted({state for edge in edges for state in (edge.src, edge.dst)} - {initial, final})
-    return [initial, final, *rest]
-
-
-def _points(sizes: Sequence[Mapping[int, int]], *, most: int = 256) -> list[int]:
-    total: dict[int, int] = {}
-    for counts in sizes:
-        for size, weight in counts.items():
-            total[size] = total.get(size, 0) + weight
-    return sorted(sorted(total, key=lambda size: (-total[size], size))[:most])
-
-
-def _size_law(scale: SizeScale, counts: Mapping[int, int]) -> SizeLaw:
-    ordered = sorted(counts.items())
-    codes = scale.encode(np.array([size for size, _ in ordered], np.int64)).tolist()
-    found: dict[int, int] = {}
-    for code, (_, weight) in zip(codes, ordered, strict=True):
-        found[code] = found.get(code, 0) + weight
-    return SizeLaw(tuple(sorted(found.items())), scale.codes)

@@ -2,7 +2,7 @@
 
 from netsynth_core.files import content_hash, dump_json
 from netsynth_core.models.automata.automaton import END
-from netsynth_core.models.automata.fosr import Imported
+from netsynth_core.models.automata.fosr_reading import Imported
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.delays import DelayLaw
 from netsynth_core.models.tadam.model import Tadam
