@@ -1,18 +1,18 @@
 """Laws of delays and payload sizes: proper distributions over integer codes, with what their parameters cost.
 
-A `DelayScale` turns delays of any unit into codes 0..n-1 and back; a `DelayLaw` is a mixture of discretised normals
-and a uniform floor over these codes, so that every delay has a probability above zero and all of them sum to one. A
-`SizeScale` and a `SizeLaw` do the same for payload sizes. All bits are base 2.
+A `DelayScale` turns delays of any unit into codes 0..n-1 and back; a `DelayLaw` is a mixture of discretised normals,
+gamma laws, single codes and a uniform floor over these codes, so that every delay has a probability above zero and all
+of them sum to one. A `SizeScale` and a `SizeLaw` do the same for payload sizes. All bits are base 2.
 """
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import log2
+from math import log, log2, sqrt
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import digamma, gammainc, ndtr, polygamma
 
 from netsynth_core.errors import SchemaError
 from netsynth_core.models.codelength import universal_integer
@@ -25,7 +25,16 @@ _MICROSECONDS = {"ns": 1e-3, "us": 1.0, "s": 1e6}
 
 DEVIATIONS: NDArray[np.float64] = np.array([0.2, 0.4, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6.5, 9, 12, 17, 25, 40], np.float64)
 """Standard deviations a normal may have, in codes; 16 of them, so that naming one costs 4 bits."""
+FINE: NDArray[np.float64] = np.round(0.2 * 200.0 ** (np.arange(128) / 127.0), 4)
+"""Standard deviations of a normal that is named more finely (its mean on eighths), where that pays; 7 bits."""
+SHAPES: NDArray[np.float64] = np.array(
+    [0.25, 0.35, 0.45, 0.55, 0.7, 0.85, 1, 1.2, 1.45, 1.75, 2.1, 2.6, 3.3, 4.5, 6.5, 10], np.float64
+)
+"""Shapes a gamma law may have; 16 of them, so that naming one costs 4 bits."""
 MAX_NORMALS = 4
+"""Most normals and gamma laws of a law."""
+MAX_POINTS = 3
+_PER_NEPER = 10.0 / log(10.0)
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,11 @@ class DelayScale:
         return LOG_CODES if self.kind == "decibel" else PLAIN_CODES
 
     @property
+    def linear(self) -> bool:
+        """Whether codes count time itself; they are decibel of it else."""
+        return self.kind == "plain" and self.unit != "dbus"
+
+    @property
     def offset(self) -> int:
         """Code of 0 dB on a logarithmic scale."""
         return TIMED_OFFSET if self.unit in _MICROSECONDS else 1
@@ -88,7 +102,7 @@ class DelayScale:
 
     def add(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
         """Code of the sum of two delays, each at the centre of its code."""
-        if self.kind == "plain" and self.unit != "dbus":
+        if self.linear:
             return np.asarray(np.minimum(first + second, PLAIN_CODES - 1), np.int32)
         offset = self.offset if self.kind == "decibel" else 0
         centre = np.log10(10.0 ** ((first - offset) / 10.0) + 10.0 ** ((second - offset) / 10.0)) * 10.0
@@ -113,7 +127,7 @@ class DelayScale:
 
 @dataclass(frozen=True)
 class Normal:
-    """One normal of a delay law, in codes."""
+    """One normal of a delay law, in codes: log-normal in time where codes are decibel."""
 
     weight: float
     """Share of the values it explains, 0-1."""
@@ -123,23 +137,83 @@ class Normal:
 
 
 @dataclass(frozen=True)
+class Gamma:
+    """One gamma law of the time that codes stand for."""
+
+    weight: float
+    """Share of the values it explains, 0-1."""
+    mean: float
+    """Code of the mean time."""
+    shape: float
+    """> 0; 1 = exponential."""
+    linear: bool = False
+    """Whether codes count time itself; they are decibel of it else."""
+
+    def cells(self, codes: int) -> NDArray[np.float64]:
+        """Masses of the unit cells around 0..codes - 1, summing to one."""
+        edges = np.arange(codes + 1) - 0.5
+        ratio = np.maximum(edges, 0.0) / max(self.mean, 0.5) if self.linear else 10.0 ** ((edges - self.mean) / 10.0)
+        cumulative = gammainc(self.shape, self.shape * ratio)
+        return np.asarray(np.diff(cumulative) / (cumulative[-1] - cumulative[0]), np.float64)
+
+    @property
+    def as_normal(self) -> Normal:
+        """The normal of the same mean and deviation in codes."""
+        if self.linear:
+            return Normal(self.weight, self.mean, max(self.mean / sqrt(self.shape), DEVIATIONS[0]))
+        return Normal(self.weight, self.mean + _gamma_shift(self.shape), _PER_NEPER * sqrt(polygamma(1, self.shape)))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One code that is seen again and again."""
+
+    weight: float
+    """Share of the values it explains, 0-1."""
+    code: int
+
+
+def _gamma_shift(shape: float) -> float:
+    """Mean of the code less the code of the mean, for codes in decibel."""
+    return float(_PER_NEPER * (digamma(shape) - log(shape)))
+
+
+@dataclass(frozen=True)
 class DelayLaw:
-    """A mixture of normals on the integers 0..codes-1 and a uniform floor that has the rest of the weight."""
+    """A mixture on the integers 0..codes-1: normals, gamma laws, single codes, and a uniform floor with the rest."""
 
     normals: tuple[Normal, ...]
-    """By ascending mean; empty = uniform."""
+    """By ascending mean."""
     codes: int
+    gammas: tuple[Gamma, ...] = ()
+    """By ascending mean."""
+    points: tuple[Point, ...] = ()
+    """By ascending code."""
 
     def __post_init__(self) -> None:
-        if self.codes < 1 or any(n.sd <= 0 or not 0 <= n.weight <= 1 for n in self.normals):
+        spread = all(n.sd > 0 for n in self.normals) and all(g.shape > 0 for g in self.gammas)
+        inside = all(0 <= p.code < self.codes for p in self.points)
+        if self.codes < 1 or not spread or not inside or any(not 0 <= part.weight <= 1 for part in self.parts):
             raise SchemaError("A delay law has a weight outside 0-1 or no spread.", hint="Learn the model again.")
-        if sum(n.weight for n in self.normals) > 1 + 1e-9:
+        if sum(part.weight for part in self.parts) > 1 + 1e-9:
             raise SchemaError("The weights of a delay law exceed one.", hint="Learn the model again.")
+
+    @property
+    def parts(self) -> tuple[Normal | Gamma | Point, ...]:
+        """All parts of the mixture but the floor; none = uniform."""
+        return (*self.normals, *self.gammas, *self.points)
 
     @property
     def floor(self) -> float:
         """Weight of the uniform floor."""
-        return max(0.0, 1.0 - sum(n.weight for n in self.normals))
+        return max(0.0, 1.0 - sum(part.weight for part in self.parts))
+
+    @cached_property
+    def modes(self) -> tuple[Normal, ...]:
+        """Every part as a normal of the same mean and deviation, by ascending mean."""
+        found = [*self.normals, *(g.as_normal for g in self.gammas)]
+        found += [Normal(p.weight, float(p.code), float(DEVIATIONS[0])) for p in self.points]
+        return tuple(sorted(found, key=lambda n: (n.mean, n.sd, n.weight)))
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -150,6 +224,10 @@ class DelayLaw:
             cumulative = ndtr((edges - normal.mean) / normal.sd)
             whole = cumulative[-1] - cumulative[0]
             total = total + normal.weight * np.diff(cumulative) / whole
+        for gamma in self.gammas:
+            total = total + gamma.weight * gamma.cells(self.codes)
+        for point in self.points:
+            total[point.code] += point.weight
         scaled: NDArray[np.float64] = total / total.sum()
         return scaled
 
@@ -165,33 +243,58 @@ class DelayLaw:
         codes: NDArray[np.int32] = np.minimum(drawn, self.codes - 1).astype(np.int32)
         return codes
 
+    @cached_property
+    def description(self) -> tuple[float, int]:
+        """Bits of the parameters but for the weights, and the number of weights.
+
+        The number of parts by the universal code; each part names its family (coarse normal, fine normal, gamma law or
+        single code, 2 bits), then its mean on half integers and one of 16 deviations or shapes, or its mean on eighths
+        and one of 128 deviations, or its code.
+        """
+        fine = sum(2.0 * n.mean % 1.0 != 0.0 or n.sd not in DEVIATIONS for n in self.normals)
+        bits = universal_integer(len(self.parts) + 1) + len(self.points) * point_bits(self.codes)
+        bits += fine * FINE_BITS + (len(self.normals) + len(self.gammas)) * component_bits(self.codes)
+        return bits, len(self.parts)
+
     def parameter_bits(self, count: int) -> float:
         """Bits of the parameters, for a law fitted to `count` values.
 
-        Number of normals by the universal code; each mean on half integers (log2 2 codes), each deviation one of 16
-        (4 bits), each free weight to the precision that `count` values allow (half log2 (count + 1); Rissanen 1983).
+        `description`, and each free weight to the precision that `count` values allow (half log2 (count + 1); Rissanen
+        1983).
         """
-        return universal_integer(len(self.normals) + 1) + len(self.normals) * (
-            component_bits(self.codes) + 0.5 * log2(count + 1.0)
-        )
+        bits, weights = self.description
+        return bits + weights * 0.5 * log2(count + 1.0)
 
     def quantile(self, share: float) -> int:
         """Smallest code with at least `share` of the mass at or below it."""
         return int(np.searchsorted(np.cumsum(self.probabilities), share, side="left").clip(0, self.codes - 1))
 
 
+FINE_BITS = 5.0
+"""What a normal named finely costs more: 2 bits of its mean, 3 of its deviation."""
+
+
 def component_bits(codes: int) -> float:
-    """Bits of one normal's mean and deviation."""
-    return float(np.log2(2 * codes) + np.log2(len(DEVIATIONS)))
+    """Bits of one coarse normal or gamma law: its family, mean, and deviation or shape."""
+    return float(2.0 + np.log2(2 * codes) + np.log2(len(DEVIATIONS)))
 
 
-def fit_delay_laws(histograms: NDArray[np.float64]) -> tuple[list[DelayLaw], NDArray[np.float64]]:
-    """The law of smallest codelength for each row of counts.
+def point_bits(codes: int) -> float:
+    """Bits of one single code with its family."""
+    return 2.0 + log2(codes)
+
+
+def fit_delay_laws(
+    histograms: NDArray[np.float64], *, linear: bool = False
+) -> tuple[list[DelayLaw], NDArray[np.float64]]:
+    """The law of smallest codelength for each row of counts, its families and their number chosen by the data.
 
     Parameters
     ----------
     histograms
         Shape (laws, codes): how often each code was seen.
+    linear
+        Whether codes count time itself (`DelayScale.linear`): what gamma laws are laws of.
 
     Returns
     -------
@@ -201,24 +304,57 @@ def fit_delay_laws(histograms: NDArray[np.float64]) -> tuple[list[DelayLaw], NDA
     laws: list[DelayLaw] = []
     tables = np.empty(histograms.shape)
     for row, histogram in enumerate(np.ascontiguousarray(histograms, np.float64)):
-        law, tables[row] = _fitted(histogram.tobytes())
+        law, tables[row] = _fitted(histogram.tobytes(), linear)
         laws.append(law)
     return laws, tables
 
 
+@lru_cache(maxsize=4)
+def gamma_cells(codes: int, linear: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Masses of the cells of all gamma laws that may be fitted, and how far their mean code lies above the code's mean.
+
+    Shapes (shapes, 2 codes, codes) with means at the half integers, and (shapes,).
+    """
+    table = np.empty((len(SHAPES), 2 * codes, codes))
+    if linear:
+        for row, shape in enumerate(SHAPES):
+            for half in range(2 * codes):
+                table[row, half] = Gamma(1.0, half / 2.0, float(shape), True).cells(codes)
+        return table, np.zeros(len(SHAPES))
+    # One curve a shape: a cell only depends on how far it lies from the mean, in steps of half a code.
+    reach = 2 * codes
+    gaps = np.arange(-reach, reach + 1) / 2.0
+    for row, shape in enumerate(SHAPES):
+        curve = gammainc(shape, shape * 10.0 ** (gaps / 10.0))
+        for half in range(2 * codes):
+            cumulative = curve[np.clip(reach - 1 - half + 2 * np.arange(codes + 1), 0, 2 * reach)]
+            table[row, half] = np.diff(cumulative) / (cumulative[-1] - cumulative[0])
+    return table, np.array([-_gamma_shift(float(shape)) for shape in SHAPES])
+
+
 @lru_cache(maxsize=4096)
-def _fitted(histogram: bytes) -> tuple[DelayLaw, NDArray[np.float64]]:
+def _fitted(histogram: bytes, linear: bool) -> tuple[DelayLaw, NDArray[np.float64]]:
     """Law and probabilities of one histogram (its float64 bytes); a search asks for the same ones again and again."""
-    from netsynth_core.models._kernels import fit_law
+    from netsynth_core.models._kernels import GAMMA, NORMAL, fit_law
 
     counts = np.frombuffer(histogram)
     codes = len(counts)
-    means, sds, weights = np.zeros(MAX_NORMALS), np.zeros(MAX_NORMALS), np.zeros(MAX_NORMALS + 1)
+    room = MAX_NORMALS + MAX_POINTS
+    kinds, means, spreads, weights = np.zeros(room, np.int64), np.zeros(room), np.zeros(room), np.zeros(room + 1)
     table = np.zeros(codes)
-    used = fit_law(counts, DEVIATIONS, MAX_NORMALS, component_bits(codes), means, sds, weights, table)
-    parts = [Normal(float(weights[k]), float(means[k]), float(sds[k])) for k in range(used)]
+    prices = np.array([component_bits(codes), component_bits(codes) + FINE_BITS, point_bits(codes)])
+    grids, gammas = (DEVIATIONS, FINE), (SHAPES, *gamma_cells(codes, linear))
+    used = fit_law(counts, grids, gammas, MAX_NORMALS, prices, kinds, means, spreads, weights, table)
+    parts = [(int(kinds[k]), float(means[k]), float(spreads[k]), float(weights[k])) for k in range(used)]
+    parts.sort()
     table.setflags(write=False)
-    return DelayLaw(tuple(sorted(parts, key=lambda n: (n.mean, n.sd, n.weight))), codes), table
+    law = DelayLaw(
+        tuple(Normal(w, mean, sd) for kind, mean, sd, w in parts if kind == NORMAL),
+        codes,
+        tuple(Gamma(w, mean, shape, linear) for kind, mean, shape, w in parts if kind == GAMMA),
+        tuple(Point(w, int(code)) for kind, code, _, w in parts if kind not in (NORMAL, GAMMA)),
+    )
+    return law, table
 
 
 SIZE_BINS = 64

@@ -1,4 +1,4 @@
-"""Automata inside model documents: strict pydantic twins of the frozen types, both directions, version 1."""
+"""Automata inside model documents: strict pydantic twins of the frozen types, both directions."""
 
 from typing import Literal
 
@@ -6,7 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from netsynth_core.errors import DocumentError, SchemaError
 from netsynth_core.models.automata.automaton import Location, TimedAutomaton, Transition
-from netsynth_core.models.delays import LOG_CODES, PLAIN_CODES, DelayLaw, DelayScale, Normal, SizeLaw, SizeScale
+from netsynth_core.models.delays import (
+    LOG_CODES,
+    PLAIN_CODES,
+    DelayLaw,
+    DelayScale,
+    Gamma,
+    Normal,
+    Point,
+    SizeLaw,
+    SizeScale,
+)
 
 
 class _Strict(BaseModel):
@@ -19,6 +29,25 @@ class NormalBody(_Strict):
     weight: float = Field(ge=0, le=1)
     mean: float = Field(ge=0, le=PLAIN_CODES)
     sd: float = Field(gt=0, le=1000)
+
+
+class GammaBody(_Strict):
+    """One gamma law of a delay law."""
+
+    weight: float = Field(ge=0, le=1)
+    mean: float = Field(ge=0, le=PLAIN_CODES)
+    shape: float = Field(gt=0, le=1000)
+    linear: bool
+
+
+class PointBody(_Strict):
+    """One single code of a delay law."""
+
+    weight: float = Field(ge=0, le=1)
+    code: int = Field(ge=0, lt=PLAIN_CODES)
+
+
+PartBody = NormalBody | GammaBody | PointBody
 
 
 class LocationBody(_Strict):
@@ -36,7 +65,7 @@ class TransitionBody(_Strict):
     target: str
     symbol: str = Field(max_length=500)
     count: int = Field(ge=0, le=2**53)
-    delay: list[NormalBody] | None
+    delay: list[PartBody] | None
     size: list[tuple[int, int]] | None
 
 
@@ -59,14 +88,23 @@ class AutomatonBody(_Strict):
     transitions: list[TransitionBody] = Field(max_length=1_000_000)
 
 
-def law_to_body(law: DelayLaw) -> list[NormalBody]:
+def law_to_body(law: DelayLaw) -> list[PartBody]:
     """A delay law as a document holds it; its number of codes follows from the scale."""
-    return [NormalBody(weight=n.weight, mean=n.mean, sd=n.sd) for n in law.normals]
+    return [
+        *(NormalBody(weight=n.weight, mean=n.mean, sd=n.sd) for n in law.normals),
+        *(GammaBody(weight=g.weight, mean=g.mean, shape=g.shape, linear=g.linear) for g in law.gammas),
+        *(PointBody(weight=p.weight, code=p.code) for p in law.points),
+    ]
 
 
-def law_from_body(body: list[NormalBody], codes: int) -> DelayLaw:
+def law_from_body(body: list[PartBody], codes: int) -> DelayLaw:
     """The delay law of a document."""
-    return DelayLaw(tuple(Normal(n.weight, n.mean, n.sd) for n in body), codes)
+    return DelayLaw(
+        tuple(Normal(n.weight, n.mean, n.sd) for n in body if isinstance(n, NormalBody)),
+        codes,
+        tuple(Gamma(g.weight, g.mean, g.shape, g.linear) for g in body if isinstance(g, GammaBody)),
+        tuple(Point(p.weight, p.code) for p in body if isinstance(p, PointBody)),
+    )
 
 
 def size_from_body(body: list[tuple[int, int]], codes: int) -> SizeLaw:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from netsynth_core.errors import InvalidEdit
 from netsynth_core.models.automata.automaton import Location, TimedAutomaton, Transition
-from netsynth_core.models.delays import DelayLaw, Normal, SizeLaw
+from netsynth_core.models.delays import DelayLaw, SizeLaw
 
 MAX_NAME = 200
 
@@ -140,9 +140,16 @@ def mix_laws(first: DelayLaw, second: DelayLaw, first_count: int, second_count: 
     """The mixture of two laws, weighted by their counts."""
     total = max(first_count + second_count, 1)
     share = first_count / total if first_count + second_count else 0.5
-    parts = [Normal(n.weight * share, n.mean, n.sd) for n in first.normals]
-    parts += [Normal(n.weight * (1.0 - share), n.mean, n.sd) for n in second.normals]
-    return DelayLaw(tuple(sorted(parts, key=lambda n: (n.mean, n.sd, n.weight))), first.codes)
+    shares = ((first, share), (second, 1.0 - share))
+    normals = [replace(n, weight=n.weight * own) for law, own in shares for n in law.normals]
+    gammas = [replace(g, weight=g.weight * own) for law, own in shares for g in law.gammas]
+    points = [replace(p, weight=p.weight * own) for law, own in shares for p in law.points]
+    return DelayLaw(
+        tuple(sorted(normals, key=lambda n: (n.mean, n.sd, n.weight))),
+        first.codes,
+        tuple(sorted(gammas, key=lambda g: (g.mean, g.shape, g.weight))),
+        tuple(sorted(points, key=lambda p: (p.code, p.weight))),
+    )
 
 
 def default_names(automaton: TimedAutomaton) -> tuple[Location, ...]:

@@ -37,7 +37,7 @@ def transition_label(automaton: TimedAutomaton, transition: Transition) -> str:
         share_text(automaton.probability(transition)),
     ]
     law = transition.delay
-    if law is not None and law.normals and automaton.scale.kind is not None:
+    if law is not None and law.parts and automaton.scale.kind is not None:
         middle = automaton.scale.describe(law.quantile(0.5))
         if middle != "0":
             parts.append(middle)

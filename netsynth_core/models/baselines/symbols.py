@@ -11,7 +11,7 @@ from pydantic import Field
 from netsynth_core.errors import DocumentError, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.body import (
-    NormalBody,
+    PartBody,
     ScaleBody,
     law_from_body,
     law_to_body,
@@ -32,7 +32,7 @@ class SymbolBody(StrictBody):
 
     name: str = Field(max_length=500)
     count: int = Field(ge=0, le=2**53)
-    delay: list[NormalBody]
+    delay: list[PartBody]
     size: list[tuple[int, int]] | None
 
 

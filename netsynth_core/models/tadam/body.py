@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from netsynth_core.errors import DocumentError, InvalidParameter
 from netsynth_core.models.automata.body import (
     AutomatonBody,
-    NormalBody,
+    PartBody,
     automaton_from_body,
     automaton_to_body,
     law_from_body,
@@ -34,8 +34,8 @@ class NoiseBody(_Strict):
     duplicates: int = Field(ge=0)
     swaps: int = Field(ge=0)
     additions: int = Field(ge=0)
-    duplicate_delay: list[NormalBody]
-    addition_delay: list[NormalBody]
+    duplicate_delay: list[PartBody]
+    addition_delay: list[PartBody]
     accepted: int = Field(ge=0)
     rejected: int = Field(ge=0)
     noisy: int = Field(ge=0)

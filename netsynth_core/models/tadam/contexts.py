@@ -42,8 +42,8 @@ class Walks:
 
 
 def mode_table(law: DelayLaw) -> NDArray[np.int64]:
-    """The mode (position among the law's normals of weight) each code most likely comes from."""
-    heavy = [normal for normal in law.normals if normal.weight >= _LEAST_MODE]
+    """The mode (position among the law's modes of weight) each code most likely comes from."""
+    heavy = [normal for normal in law.modes if normal.weight >= _LEAST_MODE]
     if len(heavy) < 2:
         return np.zeros(law.codes, np.int64)
     codes = np.arange(law.codes)

@@ -143,6 +143,7 @@ def make_task(observations: Observations, params: TadamParams, scale: DelayScale
         sum_table(scale),
         scale.codes,
         1 if size_scale is None else size_scale.codes,
+        scale.linear,
         size_levels(size_scale) if params.score == "published" else None,
     )
 

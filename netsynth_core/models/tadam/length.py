@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from netsynth_core.models.codelength import LN2, dirichlet_multinomial, universal_integer, universal_integers
-from netsynth_core.models.delays import DelayLaw, component_bits, fit_delay_laws
+from netsynth_core.models.codelength import LN2, dirichlet_multinomial, universal_integer
+from netsynth_core.models.delays import DelayLaw, fit_delay_laws
 from netsynth_core.models.tadam.params import TadamParams
 from netsynth_core.models.tadam.structure import Structure, Usage
 
@@ -78,7 +78,9 @@ class Fitted:
     """Whether these are the prices of `length_published`, which differ in kind: see there."""
 
 
-def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism: float = 0.0) -> Fitted:
+def fit(
+    structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism: float = 0.0, linear: bool = False
+) -> Fitted:
     """Laws of a usage.
 
     Parameters
@@ -86,13 +88,15 @@ def fit(structure: Structure, usage: Usage, switches: NoiseSwitches, *, optimism
     optimism
         Pseudo-share of each kind of noise, added to what was counted: above 0 while a search asks what noise would
         cost if there were more of it.
+    linear
+        Whether delay codes count time itself (`DelayScale.linear`).
     """
     copies = usage.copy_delays
     if optimism > 0:
         # What repeats the symbol before it may be copies: their delays give the law of copies a first shape.
         copies = copies + _IMAGINED * usage.delays[repeats(structure)].sum(axis=0)
     rows = np.concatenate([usage.delays, copies[None], usage.added_delays[None]])
-    laws, probabilities = fit_delay_laws(rows)
+    laws, probabilities = fit_delay_laws(rows, linear=linear)
     bits = -np.log2(np.maximum(probabilities, 1e-30))
     edges = structure.transitions
     total = np.zeros(structure.locations)
@@ -206,9 +210,8 @@ def measure(
     """
     speaking = structure.symbol < structure.symbols
     seen = usage.delays.sum(axis=1)
-    normals = np.array([len(law.normals) for law in fitted.laws], np.int64)[speaking]
-    each = component_bits(usage.delays.shape[1]) + 0.5 * np.log2(seen[speaking] + 1.0)
-    laws = float((universal_integers(normals + 1) + normals * each).sum())
+    described = np.array([law.description for law in fitted.laws]).reshape(-1, 2)[speaking]
+    laws = float((described[:, 0] + described[:, 1] * 0.5 * np.log2(seen[speaking] + 1.0)).sum())
     laws += fitted.copy_delay.parameter_bits(int(usage.copy_delays.sum()))
     laws += fitted.added_delay.parameter_bits(int(usage.added_delays.sum()))
     order = np.argsort(structure.source, kind="stable")

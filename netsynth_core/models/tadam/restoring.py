@@ -116,13 +116,13 @@ def _gathered(
     return Repairs(origin[new][first], read[new][first], goal[new][first], count, saved, delays, sizes)
 
 
-def predicted_gains(state: State, found: Repairs) -> NDArray[np.float64]:
+def predicted_gains(state: State, found: Repairs, *, linear: bool = False) -> NDArray[np.float64]:
     """Bits that each transition would save: operations spared, less its steps, delays and description."""
     visits = np.zeros(state.structure.locations)
     np.add.at(visits, state.structure.source, state.usage.count)
     share = found.count / (visits[found.source] + 1.0)
     steps = found.count * -np.log2(np.minimum(share, 0.99))
-    laws, tables = fit_delay_laws(found.delays)
+    laws, tables = fit_delay_laws(found.delays, linear=linear)
     delays = -(found.delays * np.log2(tables)).sum(axis=1)
     described = np.array([law.parameter_bits(int(n)) for law, n in zip(laws, found.count, strict=True)])
     return np.asarray(found.saved - steps - delays - described - transition_bits(state.structure), np.float64)
@@ -153,7 +153,7 @@ def restore(task: Task, state: State, params: TadamParams, clock: Clock) -> Stat
     clock.phase = "putting back what is no noise"
     while not clock.over() and len(task.observations.symbols):
         found = repairs(task, state)
-        gains = predicted_gains(state, found)
+        gains = predicted_gains(state, found, linear=task.linear)
         order = np.argsort(-gains, kind="stable")
         order = order[(gains[order] > 0) & (found.count[order] >= _LEAST_USES)][:_MOST_TRIED]
         best = state

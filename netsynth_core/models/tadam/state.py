@@ -25,13 +25,15 @@ class Task:
     """Code of the sum of two delays."""
     delay_codes: int
     size_codes: int
+    linear: bool = False
+    """Whether delay codes count time itself."""
     levels: NDArray[np.float64] | None = None
     """Level of each size code under the published score; None = the default score."""
 
     def fit(self, structure: Structure, usage: Usage, *, optimism: float = 0.0) -> Fitted:
         """Laws and prices of a usage, by the score of this task."""
         if self.levels is None:
-            return fit(structure, usage, self.switches, optimism=optimism)
+            return fit(structure, usage, self.switches, optimism=optimism, linear=self.linear)
         from netsynth_core.models.tadam.length_published import fit_published
 
         return fit_published(structure, usage, self.switches, self.levels, optimism=optimism)
