@@ -15,7 +15,7 @@ from netsynth_core.flows.table import FlowTable
 from netsynth_core.flows.words import Words
 from netsynth_core.models.document import Document, read_document, write_document
 from netsynth_core.models.edits import Edit
-from netsynth_core.models.generator import Level, ModelCard
+from netsynth_core.models.generator import Describing, Level, ModelCard
 from netsynth_core.models.registry import Kind, get_kind, kinds, load_model
 from netsynth_core.monitor import CallbackMonitor
 
@@ -224,6 +224,26 @@ def put(value: Any, path: tuple[Any, ...], leaf: Any) -> None:
     for key in path[:-1]:
         value = value[key]
     value[path[-1]] = leaf
+
+
+def test_words_have_prices(kind: Kind, model: Any) -> None:
+    """One finite price a word, whatever stands beside it; strange words cost more; the unseen has a price too."""
+    if kind.level == Level.FLOW:
+        assert not isinstance(model, Describing)
+        return
+    assert isinstance(model, Describing)
+    words = word_data(40)
+    bits = model.word_bits(words)
+    assert bits.shape == (40,) and bits.dtype == np.float64
+    assert np.isfinite(bits).all() and (bits >= 0).all()
+    np.testing.assert_allclose(model.word_bits(words.take(np.arange(40)[::-1].copy())), bits[::-1], atol=1e-6)
+    assert len(model.word_bits(words.take(np.zeros(0, np.int64)))) == 0
+    usual = [("S_>_Empty", 0, 0), ("SA_<_Empty", 900, 0), ("A_>_Empty", 80, 0)]
+    usual += [("PA_>_Text-GET", 2900, 120), ("PA_<_Text", 8100, 700)]
+    usual += [("FA_>_Empty", 4000, 0), ("FA_<_Empty", 700, 0), ("A_>_Empty", 60, 0)]
+    strange = [usual, [*usual[:4], ("never seen", 5, 0), *usual[4:]], usual[::-1], [], [("never seen", 0, 0)] * 3]
+    prices = model.word_bits(Words.from_lists(strange, unit="us", service="http", state="SF"))
+    assert np.isfinite(prices).all() and prices[0] < min(prices[1], prices[2])
 
 
 def test_a_foreign_edit_is_refused(model: Any) -> None:
