@@ -284,6 +284,7 @@ def conversations_part(
         return
     words = reads.words(str(workspace.folder), artefact.inputs[0].id, group)
     ranked = sorted(chosen, key=lambda a: -a.bits)[:500]
+    marks = view.tcp_marks(workspace, workspace.get(artefact.inputs[0].id), words, ranked)
     event = st.dataframe(
         pd.DataFrame(
             {
@@ -292,6 +293,7 @@ def conversations_part(
                 "packets": [len(words[a.word].symbols) for a in ranked],
                 "bits": [a.bits for a in ranked],
                 "operations": [view.operations_text(a) for a in ranked],
+                "TCP says": [view.marks_text(one) for one in marks],
             }
         ),
         hide_index=True,
@@ -300,10 +302,16 @@ def conversations_part(
         selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
         key=f"alignments_{shown}",
         height=min(38 + 35 * len(ranked), 300),
-        column_config={"bits": st.column_config.NumberColumn(format="%.1f")},
+        column_config={
+            "bits": st.column_config.NumberColumn(format="%.1f"),
+            "TCP says": st.column_config.TextColumn(
+                help="Packets that are late or sent again by their sequence numbers, which the automaton does not see."
+            ),
+        },
         alt="Conversations, the most surprising first",
     )
-    chosen_one = ranked[min((event.selection.rows or [0])[0], len(ranked) - 1)]
+    place = min((event.selection.rows or [0])[0], len(ranked) - 1)
+    chosen_one = ranked[place]
     remarks = view.remarks(chosen_one)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Conversation {chosen_one.word}**, {number(chosen_one.bits, digits=3)} bits")
@@ -317,6 +325,7 @@ def conversations_part(
         unit=words.unit,
         key=f"alignment_{shown}_{chosen_one.word}",
         remarks=remarks,
+        marks=marks[place],
     )
 
 

@@ -24,7 +24,7 @@ def _filled() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="netsynth-app-"))
     workspace = Workspace.create(folder / "filled")
     recorded = do(workspace, Step.FLOWS, do(workspace, Step.CAPTURE, path=str(SMALL), copy=True).id)
-    words = do(workspace, Step.WORDS, recorded.id, minimum=8)
+    words = do(workspace, Step.WORDS, recorded.id)
     groups = [group_name(entry["service"], entry["state"]) for entry in words.facts["files"]]
     do(workspace, Step.FIT, words.id, kind="tadam", groups=groups[:2])
 

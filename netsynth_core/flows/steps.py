@@ -91,6 +91,13 @@ def conversation_steps(
     )
 
 
+def conversation_marks(metered: Metered, flow: int) -> tuple[str, ...]:
+    """What the TCP analysis says of each packet of one flow, in words; empty where packets were not kept."""
+    if not len(metered.marks):
+        return ()
+    return tuple(mark_words(value) for value in metered.marks[metered.conversations.rows(flow)].tolist())
+
+
 def flag_words(flags: int) -> str:
     """TCP flags in words.
 

@@ -1,9 +1,10 @@
 """An automaton made ready for the page: what is drawn, what each part says, how conversations fit it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,11 +15,15 @@ from netsynth_core.models.document import Document
 from netsynth_core.models.tadam import Tadam
 from netsynth_core.models.tadam.noise import Alignment
 from netsynth_core.plots.theme import Theme
-from netsynth_core.workspace.artefacts import Artefact
+from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import ModelState
+from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, reads
 from pages.parts.automaton_graph import automaton_graph
 from pages.parts.text import count, number, plain
+
+if TYPE_CHECKING:
+    from netsynth_core.flows.words import Words
 
 MAIN = 60
 """Transitions that can be read at a glance."""
@@ -296,6 +301,24 @@ def operations_text(alignment: Alignment) -> str:
     if not alignment.accepted:
         return "no path explains it"
     return ", ".join(f"{op.kind} at {op.position}" for op in alignment.ops)
+
+
+def tcp_marks(workspace: Workspace, group: Artefact, words: "Words", aligned: list[Alignment]) -> list[tuple[str, ...]]:
+    """What TCP's own numbers say of each packet of these conversations; nothing where it is not known."""
+    from netsynth_core.flows.steps import conversation_marks
+
+    source = group.inputs[0].id if group.inputs else ""
+    flows = next((a for a in workspace.artefacts(ArtefactKind.FLOWS) if a.id == source), None)
+    if flows is None or "conversations.npz" not in flows.files or words.flow_rows is None:
+        return [() for _ in aligned]
+    metered = reads.metered(str(workspace.folder), flows.id)
+    return [conversation_marks(metered, int(words.flow_rows[one.word])) for one in aligned]
+
+
+def marks_text(marks: tuple[str, ...]) -> str:
+    """How often each mark occurs in a conversation, the most frequent first."""
+    counts = Counter(name for mark in marks for name in mark.split(", ") if name)
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
 
 
 def remarks(alignment: Alignment) -> dict[int, str]:

@@ -1,5 +1,7 @@
 """One conversation as a ladder: who sent what, when, how much; in text, so that it can be read, copied and heard."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -41,10 +43,21 @@ def ladder_rows(names: list[str], word: TimedWord, *, unit: str) -> pd.DataFrame
 
 
 def show_ladder(
-    names: list[str], word: TimedWord, *, unit: str, key: str, remarks: dict[int, str] | None = None
+    names: list[str],
+    word: TimedWord,
+    *,
+    unit: str,
+    key: str,
+    remarks: dict[int, str] | None = None,
+    marks: Sequence[str] = (),
 ) -> None:
-    """Draw the ladder of one conversation; `remarks` stand beside the packet of that place."""
+    """Draw the ladder of one conversation.
+
+    `remarks` stand beside the packet of that place; so does what TCP's own numbers say of it, one mark a packet.
+    """
     rows = ladder_rows(names, word, unit=unit)
+    if any(marks) and len(marks) == len(rows):
+        rows.insert(1, "TCP", list(marks))
     if remarks:
         rows.insert(1, "noise", [remarks.get(place, "") for place in range(len(rows))])
         if len(rows) in remarks:
@@ -62,6 +75,11 @@ def show_ladder(
             "originator  ···  responder": st.column_config.TextColumn(width="large"),
             "payload (B)": st.column_config.NumberColumn(width="small"),
             "noise": st.column_config.TextColumn(width="medium"),
+            "TCP": st.column_config.TextColumn(
+                width="medium",
+                help="By sequence numbers and identifications, which the automaton does not see: "
+                "evidence for or against its explanation.",
+            ),
         },
         alt=f"Ladder of a conversation of {len(rows)} packets",
     )

@@ -1,6 +1,7 @@
 """A conversation packet by packet: numbers as tshark counts them, symbols as automata see them, bytes shown safely."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 
 from netsynth_core.flows.extraction import extract_words
 from netsynth_core.flows.source import FlowSource, read_flows
-from netsynth_core.flows.steps import conversation_steps, flag_words, hex_dump, mark_words, readable_text
+from netsynth_core.flows.steps import (
+    conversation_marks,
+    conversation_steps,
+    flag_words,
+    hex_dump,
+    mark_words,
+    readable_text,
+)
 from tests.factories import office_pcap
 from tests.tools import needs
 
@@ -32,6 +40,14 @@ def test_a_made_conversation_is_told_as_it_was_made(tmp_path: Path) -> None:
     assert (steps.payload[3], steps.classes[3], steps.symbols[3]) == (48, "Text", "PA_>_Text-GET")
     assert steps.frames.tolist() == list(range(3, 13))
     assert not any(steps.marks)
+
+
+def test_marks_alone_are_those_of_the_steps() -> None:
+    source = read(SAMPLE)
+    for row in range(len(source.flows)):
+        marks = conversation_marks(source.metered, row)
+        assert marks == conversation_steps(source.packets, source.metered, row, symbols=()).marks
+    assert conversation_marks(replace(source.metered, marks=np.zeros(0, np.uint8)), 0) == ()
 
 
 def test_the_symbols_are_those_of_the_words() -> None:

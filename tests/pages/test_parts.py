@@ -13,6 +13,7 @@ from netsynth_core.flows.words import Words
 from netsynth_core.models.flowchronicle import FlowChronicleParams
 from netsynth_core.models.tadam import TadamParams
 from netsynth_core.params import Params, parameter
+from pages.parts.automaton_view import marks_text
 from pages.parts.forms import TITLES, params_form
 from pages.parts.ladder import arrow, ladder_rows
 from pages.parts.linked import Seen, merge
@@ -116,3 +117,9 @@ def test_a_ladder_says_when_and_how_much() -> None:
     rows = ladder_rows(words.names(0), words[0], unit="us")
     assert list(rows["time"]) == ["0", "1.5 ms"]
     assert list(rows["payload (B)"]) == [0, 7]
+
+
+def test_marks_are_counted_the_most_frequent_first() -> None:
+    marks = ("", "retransmission", "retransmission, duplicate ACK", "out of order")
+    assert marks_text(marks) == "2 retransmission, 1 duplicate ACK, 1 out of order"
+    assert marks_text(("", "")) == marks_text(()) == ""
