@@ -8,14 +8,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from netsynth_core.errors import DocumentError, InvalidParameter, NotEnoughData, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.running import accepts, word_log2_probabilities
-from netsynth_core.models.baselines import Hmm, HmmParams, Lookup, LookupParams, Markov, MarkovParams, Rti, Tag
+from netsynth_core.models.baselines import (
+    Hmm,
+    HmmParams,
+    Lookup,
+    LookupParams,
+    Markov,
+    MarkovParams,
+    Rti,
+    RtiParams,
+    Tag,
+)
+from netsynth_core.models.baselines.encoding import encode
 from netsynth_core.models.baselines.hmm import _repaired
+from netsynth_core.models.baselines.rti._kernels import (
+    compare_merges,
+    compare_splits,
+    most_visited,
+    ratio,
+    run_tails,
+    tails_of,
+)
+from netsynth_core.models.baselines.rti.model import Learner
 from netsynth_core.models.document import read_document
 from netsynth_core.models.registry import get_kind, load_model
+from netsynth_core.monitor import SILENT
 
 KINDS = ("tag", "rti", "hmm", "markov", "lookup")
 KEPT = Path(__file__).parent / "kept"
@@ -345,3 +367,102 @@ def test_classes_and_parameters_are_those_of_the_registry() -> None:
         HmmParams.checked({"states": 0})
     with pytest.raises(InvalidParameter):
         get_kind("rti").params_class().checked({"significance": 1})
+
+
+# --- tests of RTI+ ----------------------------------------------------------------------------------------------------
+
+
+def by_hand(one: list[int], other: list[int], least: int) -> tuple[float, int]:
+    """Twice the log-likelihood ratio of two multinomials against one; rare categories are one."""
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a + b >= least]
+    rare = [(a, b) for a, b in zip(one, other, strict=True) if 0 < a + b < least]
+    if rare:
+        pairs.append((sum(a for a, _ in rare), sum(b for _, b in rare)))
+    if len(pairs) < 2 or not sum(one) or not sum(other):
+        return 0.0, 0
+
+    def likelihood(counts: list[int]) -> float:
+        return sum(c * math.log(c / sum(counts)) for c in counts if c)
+
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    joined = likelihood([a + b for a, b in pairs])
+    return 2 * (likelihood(first) + likelihood(second) - joined), len(pairs) - 1
+
+
+def test_the_likelihood_ratio_is_that_by_hand_and_of_a_contingency_table() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        one, other = rng.poisson(rng.choice([0.5, 3, 40], (2, 5)))
+        least = int(rng.integers(1, 15))
+        value, free = ratio(one, other, np.arange(5), least)
+        expected = by_hand(one.tolist(), other.tolist(), least)
+        assert (value, free) == (pytest.approx(expected[0], abs=1e-9), expected[1])
+    table = np.array([[30, 10, 25], [12, 40, 22]])
+    found = chi2_contingency(table, correction=False, lambda_="log-likelihood")
+    assert ratio(table[0], table[1], np.arange(3), 10) == (pytest.approx(found.statistic), found.dof)
+
+
+def folded(one: list[list[Any]], other: list[list[Any]], bins: int, least: int) -> tuple[float, int]:
+    """The statistic of keeping two sets of tails apart, by their prefix trees: (symbol, bin) pairs, "$" at the end."""
+    if min(len(one), len(other)) < least:
+        return 0.0, 0
+    symbols = sorted({tail[0][0] for tail in one + other})
+    value, free = by_hand(*([sum(t[0][0] == a for t in tails) for a in symbols] for tails in (one, other)), least)
+    seen = [[sum(t[0][0] != "$" and t[0][1] == b for t in tails) for b in range(bins)] for tails in (one, other)]
+    more = by_hand(*seen, least)
+    value, free = value + more[0], free + more[1]
+    for a in symbols:
+        if a != "$":
+            deeper = ([t[1:] for t in tails if t[0][0] == a] for tails in (one, other))
+            more = folded(*deeper, bins, least)
+            value, free = value + more[0], free + more[1]
+    return value, free
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_splits_are_tested_by_the_statistic_of_both_prefix_trees(seed: int) -> None:
+    """The first blue location behind the root, every cut of its tails by delay, against prefix trees by hand."""
+    rng = np.random.default_rng(seed)
+    texts = [
+        [
+            ("s", int(rng.integers(0, 12))),
+            *(("abc"[int(a)], int(rng.integers(0, 12))) for a in rng.integers(0, 3, int(n))),
+        ]
+        for n in rng.integers(0, 5, 150)
+    ]
+    params = RtiParams(pooled=5, bins=3)
+    learner = Learner(encode(Words.from_lists(texts, unit="dbus")), params, SILENT)
+    blue = most_visited(learner.tables)
+    tails = np.empty(150, np.int64)
+    assert tails_of(learner.tables, blue, tails) == 150
+    before = learner.data.delay[tails - 1]
+    tails = tails[np.argsort(before, kind="stable")]
+    cuts = np.flatnonzero(np.diff(np.sort(before))) + 1
+    values, free = np.zeros(len(cuts)), np.zeros(len(cuts), np.int64)
+    compare_splits(learner.data, learner.tables, learner.room, tails, cuts, 5, values, free)
+    inner = np.quantile([d for text in texts for _, d in text], [1 / 3, 2 / 3])
+    spelt = [[(a, int(np.searchsorted(inner, d, side="left"))) for a, d in text[1:]] + [("$", 0)] for text in texts]
+    first = [text[0][1] for text in texts]
+    for k, cut in enumerate(cuts):
+        limit = np.sort(before)[cut - 1]
+        low = [tail for tail, d in zip(spelt, first, strict=True) if d <= limit]
+        high = [tail for tail, d in zip(spelt, first, strict=True) if d > limit]
+        expected = folded(low, high, 3, 5)
+        assert (values[k], free[k]) == (pytest.approx(expected[0], abs=1e-7), expected[1])
+
+
+def test_a_merge_is_tested_like_a_split_where_the_red_part_is_a_tree() -> None:
+    """Root and the first location behind it, red: folding the second one into it compares two prefix trees."""
+    rng = np.random.default_rng(9)
+    texts = [[("xy"[int(rng.integers(2))], 0), *(("ab"[int(a)], 0) for a in rng.integers(0, 2, 3))] for _ in range(300)]
+    learner = Learner(encode(Words.from_lists(texts, unit="dbus")), RtiParams(bins=1), SILENT)
+    red = most_visited(learner.tables)
+    head = int(learner.tables.tail[red])
+    learner.tables.red[red], learner.tables.visits[red], learner.tables.tail[red] = 1, 0, -1
+    run_tails(learner.data, learner.tables, head, red, 1)
+    (blue,) = (q for q in (2, 3) if q != red)
+    values, free = np.zeros(1), np.zeros(1, np.int64)
+    compare_merges(learner.data, learner.tables, learner.room, blue, np.array([red]), 10, values, free)
+    spelt = {a: [[*text[1:], ("$", 0)] for text in texts if text[0][0] == a] for a in "xy"}
+    expected = folded(spelt["x"], spelt["y"], 1, 10)
+    assert (values[0], free[0]) == (pytest.approx(expected[0], abs=1e-7), expected[1])
