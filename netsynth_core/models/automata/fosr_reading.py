@@ -81,6 +81,7 @@ class _File(_Lenient):
     initial_state: int
     accepting_state: int
     protocol: str = Field("", max_length=40)
+    l7protocol: str | None = Field(None, max_length=200)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -171,9 +172,10 @@ class _Reader:
         if self.replaced:
             shown = ", ".join(sorted(self.replaced)[:3])
             self.notes.append(f"{len(self.replaced)} symbols are spelt otherwise here, such as {shown[:120]}.")
-        service = str(self.held.metadata.get("service") or "")[:200].lower()
+        about = self.held.metadata
+        service = str(about.get("service") or self.held.l7protocol or about.get("automaton_name") or "")[:200].lower()
         service = _SERVICES.get(service, service) or self.held.protocol.lower()
-        state = str(self.held.metadata.get("conn_state") or "")
+        state = str(about.get("conn_state") or "")
         return Imported(
             automaton,
             self._payload_models(transitions, contents),
