@@ -105,13 +105,14 @@ def _in_place(model: "FlowChronicle", learnt: LearntPattern, changed: Pattern) -
 def _made(model: "FlowChronicle", patterns: Sequence[tuple[Pattern, str]], *replaced: LearntPattern) -> Change:
     """New patterns (with names), and those they replace dropped."""
     kept = _without(model, *replaced)
+    gone = tuple(dict.fromkeys(replaced))
     number = max([0, *(int(p.id[1:]) for p in (*model.patterns, *model.dropped))])
     fresh: list[LearntPattern] = []
     for pattern, name in patterns:
         _check(model, pattern, beside=(*kept, *fresh))
         number += 1
         fresh.append(replace(model.empty, id=f"p{number}", name=name, pattern=pattern, parents=UNKNOWN, weight=1.0))
-    return Change((*kept, *fresh), (*model.dropped, *replaced), tuple(p.id for p in fresh))
+    return Change((*kept, *fresh), (*model.dropped, *gone), tuple(p.id for p in fresh))
 
 
 def _without(model: "FlowChronicle", *gone: LearntPattern) -> Patterns:

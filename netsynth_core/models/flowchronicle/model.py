@@ -314,9 +314,14 @@ class FlowChronicle:
         return self._solve(scorer, patterns, scorer.empty(parents=self.empty.parents)), scorer
 
     def _solve(self, scorer: Scorer, patterns: tuple[LearntPattern, ...], base: Solution) -> Solution:
-        """Patterns with windows keep their structures; others learn one as soon as they have some."""
+        """Patterns with windows keep their structures; others learn one as soon as they have some.
+
+        A pattern without windows has nothing to tell by a network, whichever it had before: it pays for none, so that
+        the bits are those of the patterns however one came to them.
+        """
         parents = {p.pattern: p.parents for p in patterns if len(p.parents) and p.usage}
-        return scorer.solve([p.pattern for p in patterns], base=base, parents=parents, keep_unused=True)
+        solution = scorer.solve([p.pattern for p in patterns], base=base, parents=parents, keep_unused=True)
+        return _without_idle_networks(solution, scorer)
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> FlowTable:
         """Draw exactly `n` flows over the training span; see `drawing.stream`."""
@@ -443,6 +448,15 @@ class FlowChronicle:
     def from_document(cls, document: Document) -> Self:
         """The model of a document, every part checked."""
         return cls(**stored_parts(document, kind=cls.kind, version=cls.version))
+
+
+def _without_idle_networks(solution: Solution, scorer: Scorer) -> Solution:
+    """The solution, its patterns without windows without network too."""
+    placed = tuple(
+        p if len(p.windows) or not (p.structure.parents >= 0).any() else scorer.place(p.pattern, p.windows, None)
+        for p in solution.placed
+    )
+    return replace(solution, placed=placed)
 
 
 def _empty(solution: Solution, scorer: Scorer, columns: tuple[Column, ...]) -> LearntPattern:

@@ -11,17 +11,21 @@ from hypothesis import strategies as st
 from netsynth_core.errors import InvalidEdit
 from netsynth_core.models.edits import Edit, parse_edit
 from netsynth_core.models.flowchronicle import (
+    AddPattern,
     DropPattern,
     EditCell,
     FlowChronicle,
     MergePatterns,
+    NewCell,
+    NewFlow,
     RenamePattern,
     RestorePattern,
     SetGap,
     SetWeight,
     SplitPattern,
 )
-from netsynth_core.models.flowchronicle.pattern import Fixed, Free, Reused, check_pattern
+from netsynth_core.models.flowchronicle.pattern import Fixed, Free, Pattern, Reused, check_pattern
+from netsynth_core.models.flowchronicle.written import value_text
 
 
 def web(model: FlowChronicle) -> str:
@@ -176,6 +180,33 @@ def test_edits_keep_the_invariants_and_replay_to_the_same_bytes(model: FlowChron
         assert replayed.to_document().content_hash() == state.to_document().content_hash()
 
 
+def test_a_pattern_left_without_windows_pays_for_no_network(model: FlowChronicle, planted: Any) -> None:
+    """The bits after an edit are those of covering, scoring and learning anew, whatever the pattern was before."""
+    learnt = max((p for p in model.patterns if len(p.pattern) > 1), key=lambda p: p.usage)
+    dropped = model.apply(DropPattern(pattern=learnt.id))
+    wider = AddPattern(flows=flows_of(model, learnt.pattern, "1h"), name="wider")
+    restored = dropped.apply(wider).apply(RestorePattern(pattern=learnt.id))
+    assert len([p for p in restored.patterns if not p.usage]) == 1
+    assert restored.codelength(planted.flows).total == pytest.approx(restored.bits.total, rel=1e-12)
+    back = restored.apply(DropPattern(pattern=restored.patterns[-1].id))
+    assert back.codelength(planted.flows).total == pytest.approx(back.bits.total, rel=1e-12)
+
+
+def flows_of(model: FlowChronicle, pattern: Pattern, within: str) -> tuple[NewFlow, ...]:
+    """A pattern as one adds it by hand."""
+    return tuple(
+        NewFlow(
+            fixed={model.columns[c.column].name: value_text(model.columns[c.column], c.code) for c in flow.fixed},
+            reused={
+                model.columns[r.column].name: NewCell(flow=r.flow + 1, column=model.columns[r.source].name)
+                for r in flow.reused
+            },
+            within=within,
+        )
+        for flow in pattern.flows
+    )
+
+
 def check(model: FlowChronicle) -> None:
     """The invariants of an edited model."""
     rows = [row for window in model.cover for row in window.rows]
@@ -186,4 +217,6 @@ def check(model: FlowChronicle) -> None:
         check_pattern(learnt.pattern, tuple(c.size for c in model.columns), hosts)
     again = FlowChronicle.from_document(model.to_document())
     assert again.to_document().content_hash() == model.to_document().content_hash()
+    scored, _ = again.solved
+    assert model.bits.total == pytest.approx(scored.total, rel=1e-12)
     assert len(model.sample(30, rng=np.random.default_rng(0))) == 30

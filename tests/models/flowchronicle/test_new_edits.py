@@ -336,3 +336,11 @@ def test_a_pattern_that_got_no_window_learns_its_network_when_it_gets_some(model
     assert after.pattern(made.id).usage > made.usage
     assert after.bits.total == pytest.approx(model.bits.total, rel=0.02)
     check_whole(after)
+
+
+def test_a_pattern_joined_to_itself_is_dropped_once(model: FlowChronicle) -> None:
+    name = name_of(model, 2)
+    after = model.apply(MergePatterns(first=name, second=name, how="in_sequence", within="1h"))
+    assert [p.id for p in after.dropped] == [name]
+    assert len(after.patterns[-1].pattern) == 4
+    check_whole(after)
