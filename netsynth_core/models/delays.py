@@ -274,6 +274,20 @@ FINE_BITS = 5.0
 """What a normal named finely costs more: 2 bits of its mean, 3 of its deviation."""
 
 
+@dataclass(frozen=True)
+class SizedDelays:
+    """Delay laws of a transition that tells small payloads from larger ones."""
+
+    most: float
+    """Largest size (`SizeScale.centres`, bytes) of the small ones."""
+    small: DelayLaw
+    large: DelayLaw
+
+    def is_small(self, scale: "SizeScale") -> NDArray[np.bool_]:
+        """Which size codes count as small."""
+        return np.asarray(scale.centres <= self.most, np.bool_)
+
+
 def component_bits(codes: int) -> float:
     """Bits of one coarse normal or gamma law: its family, mean, and deviation or shape."""
     return float(2.0 + np.log2(2 * codes) + np.log2(len(DEVIATIONS)))

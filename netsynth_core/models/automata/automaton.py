@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netsynth_core.errors import InvalidEdit, SchemaError
-from netsynth_core.models.delays import DelayLaw, DelayScale, SizeLaw, SizeScale
+from netsynth_core.models.delays import DelayLaw, DelayScale, SizedDelays, SizeLaw, SizeScale
 
 END = "$"
 
@@ -42,6 +42,8 @@ class Transition:
     """Law of the delay codes; None for ``$``."""
     size: SizeLaw | None = None
     """Law of the size codes; None for ``$`` and when the training words hold no sizes."""
+    by_size: SizedDelays | None = None
+    """Delays of small and of larger payloads, where they differ; None = `delay` whatever the size."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from netsynth_core.models.delays import (
     Gamma,
     Normal,
     Point,
+    SizedDelays,
     SizeLaw,
     SizeScale,
 )
@@ -57,6 +58,14 @@ class LocationBody(_Strict):
     name: str = Field(max_length=200)
 
 
+class BySizeBody(_Strict):
+    """Delays of small and of larger payloads."""
+
+    most: float = Field(ge=0)
+    small: list[PartBody]
+    large: list[PartBody]
+
+
 class TransitionBody(_Strict):
     """One transition; ``delay`` is null for the end marker, ``size`` also where there are no payload sizes."""
 
@@ -67,6 +76,8 @@ class TransitionBody(_Strict):
     count: int = Field(ge=0, le=2**53)
     delay: list[PartBody] | None
     size: list[tuple[int, int]] | None
+    by_size: BySizeBody | None = None
+    """Null where delays do not differ by size."""
 
 
 class ScaleBody(_Strict):
@@ -107,6 +118,14 @@ def law_from_body(body: list[PartBody], codes: int) -> DelayLaw:
     )
 
 
+def _by_size_to_body(laws: SizedDelays) -> BySizeBody:
+    return BySizeBody(most=laws.most, small=law_to_body(laws.small), large=law_to_body(laws.large))
+
+
+def _by_size_from_body(body: BySizeBody, codes: int) -> SizedDelays:
+    return SizedDelays(body.most, law_from_body(body.small, codes), law_from_body(body.large, codes))
+
+
 def size_from_body(body: list[tuple[int, int]], codes: int) -> SizeLaw:
     """The size law of a document.
 
@@ -138,6 +157,7 @@ def automaton_to_body(automaton: TimedAutomaton) -> AutomatonBody:
                 count=t.count,
                 delay=None if t.delay is None else law_to_body(t.delay),
                 size=None if t.size is None else [(code, count) for code, count in t.size.counts],
+                by_size=None if t.by_size is None else _by_size_to_body(t.by_size),
             )
             for t in automaton.transitions
         ],
@@ -167,6 +187,7 @@ def automaton_from_body(body: AutomatonBody) -> TimedAutomaton:
                     count=t.count,
                     delay=None if t.delay is None else law_from_body(t.delay, codes),
                     size=None if t.size is None or sizes is None else size_from_body(t.size, sizes.codes),
+                    by_size=None if t.by_size is None or sizes is None else _by_size_from_body(t.by_size, codes),
                 )
                 for t in body.transitions
             ),

@@ -133,7 +133,7 @@ def join_transitions(first: Transition, second: Transition) -> Transition:
         for code, count in first.size.counts + second.size.counts:
             counts[code] = counts.get(code, 0) + count
         size = SizeLaw(tuple(sorted(counts.items())), first.size.codes)
-    return replace(elder, count=first.count + second.count, delay=delay, size=size)
+    return replace(elder, count=first.count + second.count, delay=delay, size=size, by_size=None)
 
 
 def mix_laws(first: DelayLaw, second: DelayLaw, first_count: int, second_count: int) -> DelayLaw:

@@ -173,6 +173,7 @@ def paths_to_words(
     ends = np.concatenate([[0], np.cumsum(spoken)])[offsets]
     delays = np.zeros(len(kept), np.int32)
     sizes = np.zeros(len(kept), np.int32)
+    scale = automaton.size_scale
     order = np.argsort(kept, kind="stable")
     bounds = np.searchsorted(kept[order], np.arange(len(flat.ids) + 1))
     for edge, name in enumerate(flat.ids):
@@ -182,7 +183,10 @@ def paths_to_words(
             delays[rows] = transition.delay.sample(len(rows), rng=rng)
             if transition.size is not None:
                 sizes[rows] = transition.size.sample(len(rows), rng=rng)
-    scale = automaton.size_scale
+            if transition.by_size is not None and scale is not None:
+                small = transition.by_size.is_small(scale)[sizes[rows]]
+                for law, part in ((transition.by_size.small, rows[small]), (transition.by_size.large, rows[~small])):
+                    delays[part] = law.sample(len(part), rng=rng)
     return Words(
         alphabet=automaton.alphabet,
         symbols=flat.symbol[kept].astype(np.int32),

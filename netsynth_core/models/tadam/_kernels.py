@@ -52,7 +52,9 @@ class Prices(NamedTuple):
 
     step: NDArray[np.float64]
     delay: NDArray[np.float64]
-    """Shape (transitions, delay codes)."""
+    """Shape (rows, delay codes); the first rows are those of the transitions."""
+    row: NDArray[np.int64]
+    """Shape (transitions, size codes): row of `delay` of each size."""
     size: NDArray[np.float64]
     pair: NDArray[np.float64]
     """Shape (pairs, delay codes): the delay after a missing packet is the sum of both. Rows are filled when needed."""
@@ -177,15 +179,18 @@ def _forward(
         if repeats and prices.copy_like_original and step > 1:
             for q in range(row.shape[0]):
                 e = made[step - 1, q]
-                if 0 <= e < edges and was[q] + op_copy + prices.delay[e, delay] + prices.size[e, size] < row[q]:
-                    row[q] = was[q] + op_copy + prices.delay[e, delay] + prices.size[e, size]
+                if (
+                    0 <= e < edges
+                    and was[q] + op_copy + prices.delay[prices.row[e, size], delay] + prices.size[e, size] < row[q]
+                ):
+                    row[q] = was[q] + op_copy + prices.delay[prices.row[e, size], delay] + prices.size[e, size]
                     how[q] = COPY
         if symbol >= 0:
             for slot in range(graph.symbol_first[symbol], graph.symbol_first[symbol + 1]):
                 e = graph.symbol_edges[slot]
                 p, q = graph.source[e], graph.target[e]
                 base = op_match + prices.step[e] + prices.size[e, size]
-                cost = was[p] + base + prices.delay[e, delay]
+                cost = was[p] + base + prices.delay[prices.row[e, size], delay]
                 if cost < row[q]:
                     row[q] = cost
                     how[q] = e
@@ -211,7 +216,12 @@ def _forward(
             for slot in range(graph.symbol_first[first], graph.symbol_first[first + 1]):
                 e = graph.symbol_edges[slot]
                 p, q = graph.source[e], graph.target[e]
-                base = op_swap + prices.step[e] + prices.delay[e, delays[at - 1]] + prices.size[e, sizes[at - 1]]
+                base = (
+                    op_swap
+                    + prices.step[e]
+                    + prices.delay[prices.row[e, sizes[at - 1]], delays[at - 1]]
+                    + prices.size[e, sizes[at - 1]]
+                )
                 if base >= row[q]:
                     continue
                 pair = graph.pair_first[e]
@@ -219,7 +229,7 @@ def _forward(
                     d = graph.in_edges[k]
                     if graph.symbol[d] == symbol:
                         cost = base + closed[older, graph.source[d]] + prices.step[d]
-                        cost += prices.delay[d, delay] + prices.size[d, size]
+                        cost += prices.delay[prices.row[d, size], delay] + prices.size[d, size]
                         if cost < row[q]:
                             row[q] = cost
                             how[q] = edges + pairs + pair

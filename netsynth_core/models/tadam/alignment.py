@@ -88,6 +88,9 @@ def build_prices(
     return Prices(
         step=fitted.step_bits,
         delay=fitted.delay_bits,
+        row=np.repeat(np.arange(structure.transitions)[:, None], fitted.size_bits.shape[1], axis=1)
+        if fitted.delay_row is None
+        else fitted.delay_row,
         size=fitted.size_bits,
         pair=rows,
         pair_known=np.full(pairs, fitted.published),

@@ -1,4 +1,7 @@
-"""The body of a TADAM document, version 1: strict pydantic models and both directions."""
+"""The body of a TADAM document, version 2: strict pydantic models, both directions, and the way from version 1.
+
+Version 2 has gamma laws and single codes among the parts of delay laws, and delays by payload size.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from netsynth_core.models.automata.body import (
     size_from_body,
 )
 from netsynth_core.models.codelength import Codelength
+from netsynth_core.models.document import Migration
 from netsynth_core.models.tadam.noise import NoiseModel
 from netsynth_core.models.tadam.params import TadamParams
 
@@ -92,6 +96,18 @@ def to_body(model: "Tadam") -> TadamBody:
         parameters=model.params.model_dump(mode="json"),
         warnings=list(model.warnings),
     )
+
+
+def from_version_1(body: dict[str, Any]) -> dict[str, Any]:
+    """A body of version 1 as version 2: its laws are normals alone, whatever the size."""
+    parameters = body.get("parameters")
+    if not isinstance(parameters, dict):
+        return body  # broken, as decoding it says
+    # Transitions without `by_size` have one law whatever the size, and lists of normals are lists of parts.
+    return {**body, "parameters": {**parameters, "score": "default"}}
+
+
+MIGRATIONS: dict[int, Migration] = {1: from_version_1}
 
 
 def from_body(body: TadamBody) -> dict[str, Any]:

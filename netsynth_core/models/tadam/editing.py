@@ -14,6 +14,7 @@ from netsynth_core.models.tadam.alignment import Aligned, align
 from netsynth_core.models.tadam.data import Observations
 from netsynth_core.models.tadam.edits import MergeLocations, PruneTransition, RenameLocation
 from netsynth_core.models.tadam.explain import describe_alignments
+from netsynth_core.models.tadam.joint import joint_laws
 from netsynth_core.models.tadam.learner import automaton_of, codelength_of, make_task, noise_of, stored_prices
 from netsynth_core.models.tadam.length import NoiseSwitches
 from netsynth_core.models.tadam.noise import Alignment
@@ -61,8 +62,10 @@ def carry_out(model: Model, edit: Edit) -> Outcome[Model]:
         )
     task = make_task(model.observations, model.params, model.automaton.scale, model.automaton.size_scale)
     state = _resettled(task, changed, model)
+    joint = joint_laws(task, state, model.automaton.size_scale)
     automaton = automaton_of(
         state,
+        joint,
         alphabet=model.automaton.alphabet,
         scale=model.automaton.scale,
         size_scale=model.automaton.size_scale,
@@ -71,7 +74,7 @@ def carry_out(model: Model, edit: Edit) -> Outcome[Model]:
         model,
         automaton=automaton,
         noise=noise_of(state, automaton.size_scale),
-        codelength=codelength_of(task, state),
+        codelength=codelength_of(task, state, joint),
     )
     return _compared(model, after, edit, task)
 

@@ -17,6 +17,7 @@ from netsynth_core.models.codelength import Codelength, dirichlet_multinomial
 from netsynth_core.models.delays import DelayLaw, DelayScale, Normal, SizeScale
 from netsynth_core.models.tadam.alignment import explicit_bits, sum_table
 from netsynth_core.models.tadam.data import Observations, deduplicate, encode_words
+from netsynth_core.models.tadam.joint import Joint, joint_laws
 from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_of_counts
 from netsynth_core.models.tadam.length_published import RIDGE, published_prices, size_levels, spelt_bits
 from netsynth_core.models.tadam.moves import Clock
@@ -128,10 +129,11 @@ def _learn_on(scale: DelayScale, data: Words, params: TadamParams, clock: Clock)
         )
     if task is not everything:
         warnings.append(f"The search looked at {searched.words} of {observations.words} words; all were counted.")
-    automaton = automaton_of(state, alphabet=alphabet, scale=scale, size_scale=size_scale)
+    joint = joint_laws(everything, state, size_scale)
+    automaton = automaton_of(state, joint, alphabet=alphabet, scale=scale, size_scale=size_scale)
     automaton = replace(automaton, locations=default_names(automaton))
     return Learnt(
-        automaton, noise_of(state, size_scale), codelength_of(everything, state), observations, tuple(warnings)
+        automaton, noise_of(state, size_scale), codelength_of(everything, state, joint), observations, tuple(warnings)
     )
 
 
@@ -186,12 +188,14 @@ def canonical(structure: Structure) -> Structure:
 
 
 def automaton_of(
-    state: State, *, alphabet: tuple[str, ...], scale: DelayScale, size_scale: SizeScale | None
+    state: State, joint: Joint, *, alphabet: tuple[str, ...], scale: DelayScale, size_scale: SizeScale | None
 ) -> TimedAutomaton:
     """The automaton of a state, locations and transitions by their ids."""
     made = to_automaton(
         state.structure, state.usage, state.fitted.laws, alphabet=alphabet, scale=scale, size_scale=size_scale
     )
+    laws = zip(made.transitions, joint.laws, strict=True)
+    made = replace(made, transitions=tuple(replace(t, by_size=law) for t, law in laws))
     return replace(
         made,
         locations=tuple(sorted(made.locations, key=lambda q: int(q.id[1:]))),
@@ -220,7 +224,7 @@ def noise_of(state: State, size_scale: SizeScale | None) -> NoiseModel:
     )
 
 
-def codelength_of(task: Task, state: State) -> Codelength:
+def codelength_of(task: Task, state: State, joint: Joint) -> Codelength:
     """Bits of a state; the empty model spells every word out."""
     weights = task.observations.weights
     if task.levels is not None:
@@ -228,7 +232,7 @@ def codelength_of(task: Task, state: State) -> Codelength:
         return Codelength(model=state.length.model, data=state.length.data, empty=empty)
     spelt = explicit_bits(task.observations, state.structure, task.delay_codes, task.size_codes)
     empty = float((spelt * weights).sum()) + dirichlet_multinomial(np.array([0, int(weights.sum())]), 2)
-    return Codelength(model=state.length.model, data=state.length.data, empty=empty)
+    return Codelength(model=state.length.model + joint.model, data=state.length.data + joint.data, empty=empty)
 
 
 def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamParams) -> tuple[Structure, Fitted]:
@@ -260,10 +264,12 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
     total = np.zeros(structure.locations)
     np.add.at(total, structure.source, count + 0.5)
     uniform = noise.duplicate_delay
+    delay_bits, delay_row = _rows_by_size(automaton, -np.log2(np.maximum(probabilities, 1e-30)))
     fitted = Fitted(
         laws=[uniform if t.delay is None else t.delay for t in automaton.transitions],
         delay_probabilities=probabilities,
-        delay_bits=-np.log2(np.maximum(probabilities, 1e-30)),
+        delay_bits=delay_bits,
+        delay_row=delay_row,
         size_bits=size_bits_of_counts(sizes),
         step_bits=-np.log2((count + 0.5) / total[structure.source]),
         op_bits=_shares(np.array(noise.counts), switches.mask),
@@ -276,6 +282,23 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
         status_bits=_shares(np.array([noise.accepted, noise.rejected]), np.ones(2, bool)),
     )
     return structure, fitted
+
+
+def _rows_by_size(
+    automaton: TimedAutomaton, bits: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
+    """Rows of delay prices with those of sizes after them, and the row of each transition and size code."""
+    scale = automaton.size_scale
+    if scale is None or all(t.by_size is None for t in automaton.transitions):
+        return bits, None
+    row = np.repeat(np.arange(len(bits))[:, None], scale.codes, axis=1)
+    extra: list[NDArray[np.float64]] = []
+    for edge, transition in enumerate(automaton.transitions):
+        if transition.by_size is not None:
+            place = len(bits) + len(extra)
+            row[edge] = np.where(transition.by_size.is_small(scale), place, place + 1)
+            extra += [transition.by_size.small.bits, transition.by_size.large.bits]
+    return np.concatenate([bits, np.stack(extra)]), row
 
 
 def _shares(counts: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float64]:

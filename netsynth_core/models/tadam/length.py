@@ -74,6 +74,8 @@ class Fitted:
     copy_size_bits: NDArray[np.float64]
     status_bits: NDArray[np.float64]
     """Explained, spelt out."""
+    delay_row: NDArray[np.int64] | None = None
+    """Shape (transitions, size codes): row of `delay_bits` for a delay beside a size; None = the transition's."""
     published: bool = False
     """Whether these are the prices of `length_published`, which differ in kind: see there."""
 

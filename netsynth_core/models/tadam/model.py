@@ -15,7 +15,7 @@ from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Document, decode_body, migrate
 from netsynth_core.models.edits import Edit, EditEffect
 from netsynth_core.models.generator import Level, ModelCard
-from netsynth_core.models.tadam.body import TadamBody, from_body, to_body
+from netsynth_core.models.tadam.body import MIGRATIONS, TadamBody, from_body, to_body
 from netsynth_core.models.tadam.data import Observations
 from netsynth_core.models.tadam.edits import MergeLocations, PruneTransition, RenameLocation
 from netsynth_core.models.tadam.noise import Alignment, NoiseModel
@@ -31,7 +31,7 @@ class Tadam:
     """A probabilistic timed automaton learnt from timed words."""
 
     kind: ClassVar[str] = "tadam"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     level: ClassVar[Level] = Level.PACKET
     edits: ClassVar[tuple[type[Edit], ...]] = (PruneTransition, MergeLocations, RenameLocation)
 
@@ -196,7 +196,7 @@ class Tadam:
     def from_document(cls, document: Document) -> Self:
         """The model of a document."""
         body = decode_body(
-            TadamBody, migrate(document, kind=cls.kind, version=cls.version, migrations={}), kind=cls.kind
+            TadamBody, migrate(document, kind=cls.kind, version=cls.version, migrations=MIGRATIONS), kind=cls.kind
         )
         parts = from_body(body)
         automaton = parts["automaton"]

@@ -62,6 +62,7 @@ def word_bits(model: "Tadam", words: Words, *, timed: bool = True) -> Floats:
             fitted,
             delay_probabilities=sure + 1.0,
             delay_bits=sure,
+            delay_row=None,
             size_bits=sure,
             copy_delay_bits=sure[0],
             added_delay_bits=sure[0],

@@ -233,6 +233,64 @@ def test_sizes_are_learnt_and_sampled() -> None:
     assert set(drawn.sizes[drawn.symbols == drawn.alphabet.index("answer")].tolist()) == {700, 1460}
 
 
+def joint_words(n: int, seed: int) -> Words:
+    """Answers with few bytes come at once, long ones after a while; a timer ticks at one and the same delay."""
+    rng = np.random.default_rng(seed)
+    words = []
+    for _ in range(n):
+        size = int(rng.choice([40, 80, 900, 1400]))
+        soon = int(rng.lognormal(5 if size < 100 else 9, 0.3))
+        words.append(
+            [("ask", 0, 60), ("wait", int(rng.exponential(4000)), 0), ("answer", soon, size), ("tick", 5000, 0)]
+        )
+    return Words.from_lists(words, unit="us", service="made")
+
+
+def test_delays_that_differ_by_payload_size_are_told_apart_and_drawn_so() -> None:
+    model = learn(joint_words(600, 3))
+    laws = {t.symbol: t for t in model.automaton.transitions if t.by_size is not None}
+    assert set(laws) == {"answer"} or len({t for t in model.automaton.transitions if t.symbol == "answer"}) == 2
+    drawn = model.sample(600, rng=np.random.default_rng(0))
+    assert drawn.sizes is not None
+    answers = drawn.symbols == drawn.alphabet.index("answer")
+    small = answers & (drawn.sizes < 100)
+    assert np.median(drawn.delays[small]) == pytest.approx(np.exp(5), rel=0.15)
+    assert np.median(drawn.delays[answers & ~small]) == pytest.approx(np.exp(9), rel=0.15)
+    bits = sum(alignment.bits for alignment in model.align(joint_words(600, 3)))
+    assert bits == pytest.approx(model.codelength.data, rel=0.03)
+
+
+def test_delays_whatever_the_size_have_one_law() -> None:
+    rng = np.random.default_rng(5)
+    words = [[("ask", 0, 60), ("answer", int(rng.lognormal(7, 0.5)), int(rng.choice([40, 900])))] for _ in range(600)]
+    model = learn(Words.from_lists(words, unit="us"))
+    assert all(t.by_size is None for t in model.automaton.transitions)
+
+
+class StopAfter:
+    """A watcher that wants the best so far after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    @property
+    def stopping(self) -> bool:
+        return self.left <= 0
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        self.left -= 1
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 8])
+def test_a_search_stopped_by_hand_gives_the_best_so_far(steps: int) -> None:
+    words, _ = spoilt_words()
+    model = Tadam.fit(words, TadamParams(), rng=np.random.default_rng(0), monitor=StopAfter(steps))
+    assert "stopped by hand" in model.warnings[0]
+    assert model.noise.accepted + model.noise.rejected == len(words)
+    assert len(model.sample(5, rng=np.random.default_rng(0))) == 5
+    assert model.codelength.total >= learn(words).codelength.total
+
+
 def test_samples_carry_service_state_unit_and_real_delays() -> None:
     rng = np.random.default_rng(2)
     words = [[("a", 0), ("b", int(rng.lognormal(8, 0.3)))] for _ in range(300)]
@@ -383,12 +441,28 @@ def test_random_edits_keep_every_invariant() -> None:
 def test_the_kept_document_of_version_1_is_still_read() -> None:
     document = read_document(Path(__file__).parent / "kept" / "version-1.json")
     model = Tadam.from_document(document)
-    assert model.to_document().content_hash() == document.content_hash()
+    assert model.to_document().version == 2
+    again = Tadam.from_document(model.to_document())
+    assert again.to_document().content_hash() == model.to_document().content_hash()
+    assert again.automaton == model.automaton
     assert (model.service, model.unit, model.observations is not None) == ("made", "us", True)
     assert len(model.sample(10, rng=np.random.default_rng(0))) == 10
     assert model.apply(RenameLocation(location="q2", name="asked")).automaton.location("q2").name == "asked"
 
 
+def test_the_kept_document_of_version_2_is_still_read() -> None:
+    """It holds gamma laws, single codes, and delays that differ by payload size."""
+    document = read_document(Path(__file__).parent / "kept" / "version-2.json")
+    model = Tadam.from_document(document)
+    assert model.to_document().content_hash() == document.content_hash()
+    laws = [t.delay for t in model.automaton.transitions if t.delay is not None]
+    assert any(law.gammas for law in laws)
+    assert any(law.points for law in laws)
+    assert any(t.by_size is not None for t in model.automaton.transitions)
+    assert len(model.sample(10, rng=np.random.default_rng(0))) == 10
+
+
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(
     ("where", "value"),
     [
@@ -401,8 +475,8 @@ def test_the_kept_document_of_version_1_is_still_read() -> None:
         (("surprise",), 1),
     ],
 )
-def test_broken_documents_are_refused_by_name(where: tuple[str | int, ...], value: object) -> None:
-    document = read_document(Path(__file__).parent / "kept" / "version-1.json")
+def test_broken_documents_are_refused_by_name(where: tuple[str | int, ...], value: object, version: int) -> None:
+    document = read_document(Path(__file__).parent / "kept" / f"version-{version}.json")
     body = json.loads(json.dumps(document.body))
     part = body
     for key in where[:-1]:
