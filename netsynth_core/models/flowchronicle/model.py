@@ -43,7 +43,6 @@ from netsynth_core.models.flowchronicle.learnt import (
     LearntPattern,
     empty_placed,
     learn_pattern,
-    saved_by,
     tail_shapes,
 )
 from netsynth_core.models.flowchronicle.length import resolution
@@ -53,7 +52,7 @@ from netsynth_core.models.flowchronicle.pattern import Pattern
 from netsynth_core.models.flowchronicle.privacy import generalised, privacy_notes
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.score import score_of
-from netsynth_core.models.flowchronicle.solution import Scorer, Solution
+from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.models.flowchronicle.stored import hosts_of, index_flows, stored_parts, to_document
 from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.generator import Level, ModelCard
@@ -214,7 +213,7 @@ class FlowChronicle:
         learnt = []
         for placed in solution.placed:
             id_, name, weight = names[placed.pattern]
-            saved = saved_by(placed, solution, scorer)
+            saved = _saved(placed, solution, scorer)
             one = (known or {}).get(id(placed))
             if one is None:
                 one = learn_pattern(
@@ -457,6 +456,12 @@ def _without_idle_networks(solution: Solution, scorer: Scorer) -> Solution:
         for p in solution.placed
     )
     return replace(solution, placed=placed)
+
+
+def _saved(placed: Placed, solution: Solution, scorer: Scorer) -> float:
+    """Bits that taking a pattern out costs: what the edit that drops it says."""
+    rest = scorer.solve(without(solution.patterns, placed.pattern), base=solution, keep_unused=True)
+    return _without_idle_networks(rest, scorer).total - solution.total
 
 
 def _empty(solution: Solution, scorer: Scorer, columns: tuple[Column, ...]) -> LearntPattern:

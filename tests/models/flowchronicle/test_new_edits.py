@@ -340,7 +340,7 @@ def test_a_pattern_that_got_no_window_learns_its_network_when_it_gets_some(model
 
 def test_a_pattern_joined_to_itself_is_dropped_once(model: FlowChronicle) -> None:
     name = name_of(model, 2)
-    after = model.apply(MergePatterns(first=name, second=name, how="in_sequence", within="1h"))
+    after = model.apply(MergePatterns(first=name, second=name, how="in_sequence", within="1h", keep=False))
     assert [p.id for p in after.dropped] == [name]
     assert len(after.patterns[-1].pattern) == 4
     check_whole(after)
