@@ -1,5 +1,7 @@
 """What did TADAM learn: the automaton of a protocol, where its noise is, and what it should be instead?"""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -55,6 +57,7 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
                 jobs.start(workspace, Recipe(step=Step.WORDS, inputs=(source.id,), name=f"words of {source.name}"))
             return
         groups = {group_name(e["service"], e["state"]): int(e["words"]) for e in held[-1].facts["files"]}
+        grouping_part(held[-1].facts.get("grouping", []))
         with st.form("learn_automata", border=False):
             chosen = st.multiselect(
                 "Groups (service/state); none = all",
@@ -80,6 +83,33 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
             name = ", ".join(chosen[:3]) + ("…" if len(chosen) > 3 else "")
             recipe = Recipe(step=Step.FIT, inputs=(held[-1].id,), parameters=parameters, seed=seed, name=name)
             jobs.start(workspace, recipe)
+
+
+def grouping_part(grouping: list[dict[str, Any]]) -> None:
+    """Which conversations one automaton will learn from, and the bits that decided it."""
+    joined = [entry for entry in grouping if len(entry["parts"]) > 1]
+    if not joined:
+        return
+    saved = sum(float(entry["saved_bits"]) for entry in joined)
+    parts = sum(len(entry["parts"]) for entry in joined)
+    with st.popover(f"{count(parts, 'group')} joined to {number(len(joined))}", icon=":material/call_merge:"):
+        st.caption(
+            f"Conversations of a service and state are learnt together with others where that makes their description "
+            f"shorter: by {format_bits(saved)} in all."
+        )
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "group": [plain(entry["group"], limit=60) for entry in joined],
+                    "joined of": [plain(", ".join(entry["parts"]), limit=300) for entry in joined],
+                    "conversations": [int(entry["words"]) for entry in joined],
+                    "bits saved": [float(entry["saved_bits"]) for entry in joined],
+                }
+            ),
+            hide_index=True,
+            column_config={"bits saved": st.column_config.NumberColumn(format="%.0f")},
+            alt="Groups that were joined, and the bits that saved",
+        )
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------

@@ -1,15 +1,17 @@
 """Noise operations of learnt automata against what TCP's own numbers say of the same packets. Run by hand:
 
-    python tests/benchmarks/capture_marks.py [CAPTURE...] [--service NAME]
+    python tests/benchmarks/capture_marks.py [CAPTURE...] [--service NAME] [--set max_transitions=0]
 
 Without captures: `sample_data/office.pcap.gz`. The meter marks packets by their sequence numbers and identifications,
 which the automata never see: they see flags, direction, payload class, delay and size. So the marks are evidence from
 elsewhere:
 
-    re-emission    a retransmission, a duplicate frame, a duplicate ACK, or a keep-alive
-    transposition  an out-of-order packet, at either place of the swapped pair
-    deletion       bytes before the packet were not captured
-    any            a packet with any of these marks, against an operation of any kind
+    re-emission    re-emissions, and retransmissions, duplicate frames, duplicate ACKs or keep-alives
+    repeated       re-emissions and additions, and the same marks: what is sent again later is no copy of the one before
+    transposition  transpositions, and out-of-order packets
+    late           operations of any kind, and out-of-order packets
+    deletion       deletions, and packets before which bytes were not captured
+    any            operations of any kind, and any of these marks
 
 An operation agrees with a mark at most one packet away, each with one. Beside precision and recall stand those of as
 many operations at random places of the same conversations (mean of `DRAWS`), and for whole conversations whether one
@@ -33,6 +35,7 @@ from netsynth_core.flows.metering import Mark, Metered
 from netsynth_core.flows.source import read_flows
 from netsynth_core.flows.words import Words
 from netsynth_core.models.tadam import Tadam, TadamParams
+from netsynth_core.models.tadam.noise import KINDS as OPERATIONS
 from netsynth_core.workspace.contents import group_name
 from netsynth_core.workspace.groups import decide_groups
 
@@ -41,12 +44,16 @@ DRAWS: Final = 20
 TOLERANCE: Final = 1
 
 _TWICE = Mark.RETRANSMISSION | Mark.DUPLICATE_FRAME | Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE
-KINDS: Final[dict[str, Mark]] = {
-    "re-emission": _TWICE,
-    "transposition": Mark.OUT_OF_ORDER,
-    "deletion": Mark.GAP_BEFORE,
-    "any": _TWICE | Mark.OUT_OF_ORDER | Mark.GAP_BEFORE,
+_ALL: Final = frozenset(OPERATIONS)
+KINDS: Final[dict[str, tuple[frozenset[str], Mark]]] = {
+    "re-emission": (frozenset({"re-emission"}), _TWICE),
+    "repeated": (frozenset({"re-emission", "addition"}), _TWICE),
+    "transposition": (frozenset({"transposition"}), Mark.OUT_OF_ORDER),
+    "late": (_ALL, Mark.OUT_OF_ORDER),
+    "deletion": (frozenset({"deletion"}), Mark.GAP_BEFORE),
+    "any": (_ALL, _TWICE | Mark.OUT_OF_ORDER | Mark.GAP_BEFORE),
 }
+ANY: Final = int(KINDS["any"][1])
 
 
 class Agreement(NamedTuple):
@@ -88,12 +95,10 @@ def compare(
     kind: str, found: list[list[tuple[str, int]]], marks: list[NDArray[np.uint8]]
 ) -> tuple[Agreement, Agreement]:
     """How operations of a kind agree with its marks, and how as many at random places would, on average."""
-    bits = int(KINDS[kind])
-    marked = [np.flatnonzero(m & bits).tolist() for m in marks]
-    places = [[at for name, at in ops if kind in (name, "any")] for ops in found]
-    if kind == "transposition":
-        # the mark is on the packet that comes late: the second of the two
-        places = [[at + 1 for at in one] for one in places]
+    names, mark = KINDS[kind]
+    marked = [np.flatnonzero(m & int(mark)).tolist() for m in marks]
+    # of two that are swapped the late one is marked: the second
+    places = [[at + (name == "transposition") for name, at in ops if name in names] for ops in found]
     total = sum(map(len, places))
     known = sum(map(len, marked))
     hits = sum(matched(p, m) for p, m in zip(places, marked, strict=True))
@@ -116,7 +121,9 @@ def line(name: str, kind: str, real: Agreement, chance: Agreement) -> str:
     )
 
 
-def report(path: Path, service: str | None, totals: dict[str, list[tuple[Agreement, Agreement]]]) -> None:
+def report(
+    path: Path, service: str | None, params: TadamParams, totals: dict[str, list[tuple[Agreement, Agreement]]]
+) -> None:
     """The rows of one capture."""
     source = read_flows([path])
     if source.packets is None or source.metered is None:
@@ -125,20 +132,24 @@ def report(path: Path, service: str | None, totals: dict[str, list[tuple[Agreeme
     for words in grouping.groups:
         if service not in (None, words.service):
             continue
-        measure(words, source.packets, source.metered, totals)
+        measure(words, source.packets, source.metered, params, totals)
 
 
 def measure(
-    words: Words, packets: PacketTable, metered: Metered, totals: dict[str, list[tuple[Agreement, Agreement]]]
+    words: Words,
+    packets: PacketTable,
+    metered: Metered,
+    params: TadamParams,
+    totals: dict[str, list[tuple[Agreement, Agreement]]],
 ) -> None:
     """Learn from one group, align it and print its rows, if TCP says anything of it."""
     assert words.flow_rows is not None
     marks = [marks_of(packets, metered, int(flow)) for flow in words.flow_rows]
     if any(len(m) != len(words[i].symbols) for i, m in enumerate(marks)):
         raise NetsynthError("Packets and symbols of a conversation differ in number.", hint="Read the capture again.")
-    if not any((m & int(KINDS["any"])).any() for m in marks):
+    if not any((m & ANY).any() for m in marks):
         return
-    model = Tadam.fit(words, TadamParams(), rng=np.random.default_rng(0))
+    model = Tadam.fit(words, params, rng=np.random.default_rng(0))
     aligned = model.align(words)
     found = [[(op.kind, op.position) for op in one.ops] for one in aligned]
     name = group_name(words.service, words.state)
@@ -148,7 +159,7 @@ def measure(
         if real.operations or real.marks:
             print(line(name, kind, real, chance), flush=True)
     noisy = np.array([bool(ops) for ops in found])
-    marked = np.array([bool((m & int(KINDS["any"])).any()) for m in marks])
+    marked = np.array([bool((m & ANY).any()) for m in marks])
     both = Agreement(int(noisy.sum()), int(marked.sum()), int((noisy & marked).sum()))
     share = len(words) * noisy.mean() * marked.mean()
     totals["conversations"].append((both, Agreement(both.operations * 1000, both.marks * 1000, round(share * 1000))))
@@ -160,12 +171,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("captures", nargs="*", type=Path, default=[SAMPLE])
     parser.add_argument("--service", help="only automata of this service")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="a parameter of the learner")
     options = parser.parse_args()
+    params = TadamParams.from_settings(options.settings)
     print("group            kind           operat  marks   hits precision  recall  by_chance_p by_chance_r")
     totals: dict[str, list[tuple[Agreement, Agreement]]] = collections.defaultdict(list)
     for path in options.captures:
         try:
-            report(path, options.service, totals)
+            report(path, options.service, params, totals)
         except NetsynthError as error:
             print(f"# {path.name}: {error}")
     for kind, pairs in totals.items():

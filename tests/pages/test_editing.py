@@ -346,3 +346,14 @@ def test_baselines_can_be_learnt_beside_patterns(filled: Workspace, open_page: O
     assert not app.exception
     assert "SequenceBN" in words(app)
     assert any(field.label.startswith("Flows of a block") for field in app.number_input)
+
+
+def test_the_page_says_which_conversations_are_learnt_together_and_why(filled: Workspace, open_page: Opener) -> None:
+    (words_artefact,) = filled.artefacts("words")
+    app = open_page(filled, "automata", flows=words_artefact.inputs[0].id)
+    assert not app.exception
+    (table,) = [d.value for d in app.dataframe if "bits saved" in d.value.columns]
+    known = {entry["group"]: entry for entry in words_artefact.facts["grouping"]}
+    assert len(table) and (table["bits saved"] > 0).all()
+    for group, parts, number in zip(table["group"], table["joined of"], table["conversations"], strict=True):
+        assert parts == ", ".join(known[group]["parts"]) and number == known[group]["words"]
