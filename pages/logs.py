@@ -238,7 +238,9 @@ def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranke
         )
     with right:
         st.markdown("**Its way through the automaton**")
-        if row.leaves_at is not None:
+        if not row.explained:
+            st.caption("No path of the automaton explains it: spelling it out is shorter.")
+        elif row.leaves_at is not None:
             place = "at its end" if row.leaves_at >= row.events else f"at event {row.leaves_at}"
             st.caption(f"It first leaves the automaton {place}, from location {row.leaves_from}; marked below.")
         else:

@@ -117,7 +117,7 @@ def _sequences(text: str, name: str) -> EventLog:
     words = parse_words(text, name=name)
     if not len(words.symbols):
         raise NotEnoughData(f"{name} holds no event.", hint=_FORM)
-    lines = [i for i, line in enumerate(text.rstrip("\n").split("\n"), 1) if not line.startswith("#")]
+    lines = [i for i, line in enumerate(text.split("\n"), 1) if not line.startswith("#")]
     return EventLog(words, tuple(f"line {i}" for i in lines[: len(words)]), {})
 
 

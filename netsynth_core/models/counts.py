@@ -181,10 +181,10 @@ class CountCode:
             odds = float(self.moving[column] if best[column] > 0 else self.appearing[column])
             move = float(_move_bits(counts[column : column + 1], best[column : column + 1])[0])
             bits = float(np.log2(1.0 - odds) - np.log2(odds)) + move
-            # a symbol that moves more often than it stays tells nothing
-            if bits > 0:
-                found.append(Difference(column, int(counts[column]), int(best[column]), bits))
-        return tuple(sorted(found, key=lambda difference: (-difference.bits, difference.symbol)))
+            found.append(Difference(column, int(counts[column]), int(best[column]), bits))
+        # a symbol that moves more often than it stays tells little
+        told = [difference for difference in found if difference.bits > 0] or found
+        return tuple(sorted(told, key=lambda difference: (-difference.bits, difference.symbol)))
 
 
 def _unlike(counts: Counts) -> Floats:

@@ -50,6 +50,8 @@ class Ranked:
     """Event where it first leaves the automaton; its length = at the end; None when it does not."""
     leaves_from: str = ""
     """Location it leaves."""
+    explained: bool = True
+    """Whether a path of the automaton explains it, with whatever noise."""
     reasons: "tuple[Reason, ...]" = ()
     anomaly: bool | None = None
     """Whether it reaches the threshold; None without one."""
@@ -73,6 +75,7 @@ class Ranked:
             "sides": {name: _rounded(bits) for name, bits in self.rarity.items()},
             "leaves_at": self.leaves_at,
             "leaves_from": self.leaves_from,
+            "explained": self.explained,
             "reasons": [
                 {"side": r.side, "event": r.symbol, "position": r.position, "bits": _rounded(r.bits), "why": r.sentence}
                 for r in self.reasons
@@ -205,6 +208,7 @@ def _rows(
             rarity={} if scores is None else {side: float(scores.rarity[side][word]) for side in scores.rarity},
             leaves_at=at,
             leaves_from="" if away is None else away.before,
+            explained=aligned is None or aligned[word].accepted,
             reasons=detector.reasons(words, word, scores) if told else (),  # type: ignore[union-attr,arg-type]
         )
 

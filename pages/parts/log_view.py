@@ -72,10 +72,16 @@ def ranking_rows(rows: list[Ranked]) -> pd.DataFrame:
             "bits": [row.bits for row in rows],
             "per event": [row.bits_per_event for row in rows],
             "odd by": [SIDE_WORDS[row.side] for row in rows],
-            "leaves at": ["" if row.leaves_at is None else str(row.leaves_at) for row in rows],
+            "leaves at": [_leaves(row) for row in rows],
             "why": [plain(row.reasons[0].sentence) if row.reasons else "" for row in rows],
         }
     )
+
+
+def _leaves(row: Ranked) -> str:
+    if not row.explained:
+        return "no path"
+    return "" if row.leaves_at is None else str(row.leaves_at)
 
 
 def event_rows(facts: list[EventFacts], row: Ranked, *, unit: str) -> pd.DataFrame:

@@ -2,13 +2,14 @@
 
 A word is looked at from three sides, each a proper code:
 
-    events   which events occur, and how often: a mixture around the counts of the training words (`models.counts`)
+    events   which events occur, and how often: like the counts of the training words (`models.counts`)
     order    the order of just these events: the automaton's filter, only events still to come allowed
     times    the delays, given the order
 
 Bits of order and times are taken above what the automaton expected at that point, so that long words and places where
-anything may follow are no anomalies; of the times, those of the oddest delay. The sides are made comparable by rarity: x bits mean that one training word in
-2**x is so far out (beyond the training words by their exponential tail). The surprise of a word is its rarest side.
+anything may follow are no anomalies; of the times, those of the oddest delay. The sides are made comparable by rarity:
+x bits mean that one training word in 2**x is so far out (beyond the training words by their exponential tail). The
+surprise of a word is its rarest side.
 """
 
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Side = Literal["events", "order", "times"]
 SIDES: Final[tuple[Side, ...]] = ("events", "order", "times")
+_HAIR: Final = 1e-6
 NOTABLE: Final = 4.0
 """Bits above expectation from which a step is worth naming."""
 
@@ -211,15 +213,18 @@ class Detector:
         rarity = {side: self.tails[side].rarity(sides[side]) if side in self.tails else nothing for side in SIDES}
         return Scores(events + steps.word_bits(), sides, rarity, steps, own)
 
-    def threshold(self, false_alarms: float = 0.005) -> float:
-        """Surprise that so large a share of the training words goes beyond, bits.
+    def threshold(self, false_alarms: float = 0.01) -> float:
+        """The least surprise that at most so large a share of the training words reaches, bits.
 
         Parameters
         ----------
         false_alarms
             Share of usual words that may be taken for anomalies, 0-1.
         """
-        return float(np.quantile(self.training, 1.0 - false_alarms, method="higher"))
+        allowed = int(false_alarms * len(self.training) + 1e-9)
+        if allowed >= len(self.training):
+            return 0.0
+        return float(self.training[len(self.training) - 1 - allowed]) + _HAIR
 
     def reasons(self, words: Words, word: int, scores: Scores, *, most: int = 12) -> tuple[Reason, ...]:
         """Why a word is surprising, the weightiest first; positions count its events from 0."""

@@ -61,7 +61,15 @@ def test_the_threshold_lets_so_many_training_words_pass() -> None:
     scores = detector.score(train)
     assert scores.own
     for share in (0.01, 0.05, 0.2):
-        assert np.mean(scores.surprise > detector.threshold(share) + 1e-9) <= share
+        assert np.mean(scores.surprise >= detector.threshold(share)) <= share
+
+
+def test_words_that_are_all_alike_hold_no_anomaly() -> None:
+    train = Words.from_lists([[("a", 0), ("b", 3)]] * 50)
+    detector = Detector.of(Tadam.fit(train, TadamParams(), rng=np.random.default_rng(0)))
+    words = Words.from_lists([[("a", 0), ("b", 3)], [("a", 0)], [], [("x", 0), ("b", 3)]])
+    found = detector.score(words).surprise >= detector.threshold()
+    assert found.tolist() == [False, True, True, True]
 
 
 def test_reasons_name_what_is_there() -> None:
