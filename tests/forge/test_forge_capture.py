@@ -302,6 +302,22 @@ def test_flows_of_services_without_a_model_are_drawn_from_that_of_their_protocol
         assert dpkt.dns.DNS(bytes(datagram.data)).qr == int(datagram.sport == 53)
 
 
+def test_flows_that_the_models_of_their_service_cannot_make_are_drawn_from_that_of_their_protocol(
+    tmp_path: Path,
+) -> None:
+    refused = Words.from_lists(
+        [[("S_>_Empty", 0, 0), ("RA_<_Empty", 77_000, 0)]] * 9, unit="us", service="tcp", state="REJ"
+    )
+    row = {"service": "http", "state": "REJ", "dst_port": 80, "fwd_packets": 1, "bwd_packets": 1}
+    flows = table([row | {"fwd_bytes": 60, "bwd_bytes": 40, "flags": ".A.RS."}])
+    served = model_of(http_words())
+    alone = forge(flows, tmp_path / "a.pcap", models=[served])
+    assert alone.fallbacks == {"counts not reachable: http/REJ": 1}
+    report = forge(flows, tmp_path / "b.pcap", models=[served, model_of(refused)])
+    assert (report.drawn, report.fallbacks) == (1, {})
+    assert list(read_back(tmp_path / "b.pcap")["state"]) == ["REJ"]
+
+
 def test_what_a_strict_port_carries_goes_before_the_name_of_the_service(tmp_path: Path) -> None:
     mail = {"service": "smtp", "dst_port": 143, "fwd_packets": 8, "bwd_packets": 6, "fwd_bytes": 3000}
     forge(table([mail] * 4), tmp_path / "x.pcap")

@@ -1,10 +1,11 @@
 """Drafts from models: each flow's packets from the automaton chosen for it, the others by default.
 
 The order in which models are tried for a flow: those of its service and state; those of its service over all states;
-those of its service and another state; where its service has none, those of its protocol (`tcp`, `udp`, `icmp`) in the
-same order. Runs are conditioned on the flow's counts, on its state, and on being coherent TCP
-(`netsynth_core.forge.drafting.coherence`); where no model has one, the run is made with fewer packets, of which some
-are emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
+those of its service and another state; then those of its protocol (`tcp`, `udp`, `icmp`) and state, and those of its
+protocol, since what few conversations do is learnt with its like in other services; where its service has none, also
+those of its protocol and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent
+TCP (`netsynth_core.forge.drafting.coherence`); where no model has one, the run is made with fewer packets, of which
+some are emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
 """
 
 from collections import Counter, defaultdict
@@ -120,10 +121,13 @@ class Drafter:
         for (service, state, is_tcp), members in sorted(groups.items()):
             rest = np.array(members, np.int64)
             family = _FAMILIES[int(plan.columns.proto[flows[rest[0]]])]
-            chain = self._chain(service, state) or self._chain(family, state)
-            for again in (False, True):
-                for number in chain:
-                    rest = self._draw(draft, edges, flows, rest, _How(number, service, is_tcp, state), again=again)
+            chain = self._chain(service, state)
+            pooled = [n for key in ((family, state), (family, "")) for n in self._keys.get(key, []) if n not in chain]
+            for tried in (chain, pooled if chain else self._chain(family, state)):
+                for again in (False, True):
+                    for number in tried:
+                        rest = self._draw(draft, edges, flows, rest, _How(number, service, is_tcp, state), again=again)
+            chain = chain or pooled or self._chain(family, state)
             if len(rest):
                 label = f"{service}/{state}"
                 self.fallbacks[f"counts not reachable: {label}" if chain else f"no automaton: {label}"] += len(rest)
