@@ -15,7 +15,7 @@ from netsynth_core.models.automata.prefix_tree import PrefixTree
 from netsynth_core.models.automata.running import LONGEST_SAMPLE
 from netsynth_core.models.baselines.encoding import Encoded
 from netsynth_core.models.codelength import universal_integer
-from netsynth_core.models.delays import DelayLaw, SizeLaw, fit_delay_laws
+from netsynth_core.models.delays import DelayLaw, DelayScale, SizeLaw, fit_delay_laws
 
 if TYPE_CHECKING:
     from netsynth_core.models.baselines.symbols import Symbols
@@ -47,7 +47,7 @@ def automaton_of_runs(
     own = np.zeros(len(source), bool) if by_symbol else counts >= LEAST_OF_ITS_OWN
     group, groups = np.where(own, words.end + 1 + np.arange(len(source)), symbol), words.end + 1 + len(source)
     rows = group[taken[spoken]]
-    delays = delay_laws(rows, words.delays[spoken], groups, words.scale.codes)
+    delays = delay_laws(rows, words.delays[spoken], groups, words.scale)
     sizes = size_laws(rows, words.sizes[spoken], groups, 0 if words.size_scale is None else words.size_scale.codes)
     order, place = _walk(source, target, symbol, counts, initial, final)
     names = {q: f"q{i}" for q, i in place.items()}
@@ -95,7 +95,7 @@ def _walk(
     return order, place
 
 
-def delay_laws(rows: Ints, delays: Ints, groups: int, codes: int) -> dict[int, DelayLaw]:
+def delay_laws(rows: Ints, delays: Ints, groups: int, scale: DelayScale) -> dict[int, DelayLaw]:
     """The delay law of each group that occurs; `rows` says the group of each delay code."""
     present = np.unique(rows)
     number = np.zeros(groups, np.int64)
@@ -106,9 +106,9 @@ def delay_laws(rows: Ints, delays: Ints, groups: int, codes: int) -> dict[int, D
     for i, (low, high) in enumerate(pairwise(bounds)):
         some = order[low:high]
         mine = present[i * _AT_ONCE : (i + 1) * _AT_ONCE]
-        histograms = np.zeros((len(mine), codes))
+        histograms = np.zeros((len(mine), scale.codes))
         np.add.at(histograms, (number[rows[some]] - i * _AT_ONCE, delays[some]), 1.0)
-        found |= dict(zip(mine.tolist(), fit_delay_laws(histograms)[0], strict=True))
+        found |= dict(zip(mine.tolist(), fit_delay_laws(histograms, linear=scale.linear)[0], strict=True))
     return found
 
 

@@ -65,7 +65,7 @@ class Symbols:
         """Count symbols and fit their laws."""
         spoken = words.symbols != words.end
         rows, letters = words.symbols[spoken], words.end
-        delays = delay_laws(rows, words.delays[spoken], letters, words.scale.codes)
+        delays = delay_laws(rows, words.delays[spoken], letters, words.scale)
         size_codes = 0 if words.size_scale is None else words.size_scale.codes
         sizes = size_laws(rows, words.sizes[spoken], letters, size_codes)
         return cls(
