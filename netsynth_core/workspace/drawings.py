@@ -46,7 +46,7 @@ def drawing(model: Any, form: str) -> str:
         When the model has neither an automaton nor patterns.
     """
     if hasattr(model, "automaton"):
-        facts: Any = automaton_facts(model.automaton)
+        facts: Any = automaton_facts(model.automaton, getattr(model, "payloads", None))
     elif hasattr(model, "patterns"):
         facts = {"patterns": pattern_facts(model)}
     else:
@@ -72,26 +72,25 @@ def drawing(model: Any, form: str) -> str:
 # -- automata ---------------------------------------------------------------------------------------------------------
 
 
-def automaton_facts(automaton: "TimedAutomaton") -> dict[str, Any]:
-    """Locations and transitions as JSON values, with the probability of each transition."""
-    return {
-        "alphabet": list(automaton.alphabet),
-        "initial": automaton.initial,
-        "final": automaton.final,
-        "unit": automaton.scale.unit,
-        "locations": [{"id": location.id, "name": location.name} for location in automaton.locations],
-        "transitions": [
-            {
-                "id": t.id,
-                "source": t.source,
-                "target": t.target,
-                "symbol": t.symbol,
-                "count": t.count,
-                "probability": automaton.probability(t),
+def automaton_facts(automaton: "TimedAutomaton", payloads: "PayloadModels | None" = None) -> dict[str, Any]:
+    """All of an automaton as JSON values: locations, transitions with probabilities, laws, and what they carry.
+
+    Of payloads lengths and templates are told, never stored ones.
+    """
+    from netsynth_core.models.automata import to_json
+
+    facts = {**to_json(automaton), "unit": automaton.scale.unit}
+    for entry in facts["transitions"]:
+        held = None if payloads is None else payloads.get(entry["id"])
+        if held is not None:
+            entry["payload"] = {
+                "kind": held.kind,
+                "seen": held.seen,
+                "lengths": [list(pair) for pair in held.lengths],
+                "templates": [template.shown() for template in held.templates],
+                "stored": len(held.samples),
             }
-            for t in automaton.transitions
-        ],
-    }
+    return facts
 
 
 def _automaton_sentences(automaton: "TimedAutomaton", payloads: "PayloadModels | None") -> list[str]:

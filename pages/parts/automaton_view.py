@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from netsynth_core.errors import SchemaError
+from netsynth_core.flows.symbols import parse_symbol
 from netsynth_core.models.automata import Drawn, draw_svg, to_dot
 from netsynth_core.models.automata.automaton import Transition
 from netsynth_core.models.automata.export import LABELS_UP_TO
@@ -335,6 +337,15 @@ def remarks(alignment: Alignment) -> dict[int, str]:
     return found
 
 
+def is_packet_symbol(name: str) -> bool:
+    """Whether a symbol is one of packets, so that other tools know it."""
+    try:
+        parse_symbol(name)
+    except SchemaError:
+        return False
+    return True
+
+
 def exports(held: ModelState, model: Tadam, drawing: Drawing) -> list[tuple[str, str | Callable[[], str], str]]:
     """Label, content and suffix of every file an automaton can be saved as."""
 
@@ -342,7 +353,15 @@ def exports(held: ModelState, model: Tadam, drawing: Drawing) -> list[tuple[str,
         made: Document = model.to_document()
         return json.dumps({"format": f"netsynth/{made.kind}", "version": made.version, "body": made.body}, indent=1)
 
+    def fosr() -> str:
+        from netsynth_core.models.automata.fosr import to_fosr
+
+        noise, named = model.noise.counts, {"service": model.service, "state": model.state}
+        return json.dumps(to_fosr(model.automaton, **named, noise=noise, payloads=model.payloads), indent=1)
+
     files: list[tuple[str, str | Callable[[], str], str]] = [("DOT", drawing.dot, "dot"), ("JSON", document, "json")]
+    if all(is_packet_symbol(name) for name in model.automaton.alphabet):
+        files.append(("JSON for Fos-R", fosr, "fosr.json"))
     if drawing.drawn is not None:
         files.insert(1, ("SVG", drawing.drawn.svg, "svg"))
     return files

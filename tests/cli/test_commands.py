@@ -271,6 +271,21 @@ def test_baselines_are_learnt_shown_and_sampled(made: Path, tmp_path: Path, kind
     assert len(read_flow_table(tmp_path / "s.csv")) == 40
 
 
+@pytest.mark.parametrize("form", ["fosr", "fosr-gamma"])
+def test_automata_go_to_fosr_and_come_back(made: Path, tmp_path: Path, form: str) -> None:
+    answer = ask("export", made / "http.json", "--format", form, "-o", tmp_path / "out.json")
+    shown = ask("show", made / "http.json")
+    assert answer["edges"] == shown["size"]["transitions"]
+    back = ask("import", tmp_path / "out.json", "-o", tmp_path / "model.json")
+    assert back["transitions"] == shown["size"]["transitions"] and back["locations"] == shown["size"]["locations"]
+    assert ask("show", tmp_path / "model.json")["warnings"]
+    assert ask("sample", tmp_path / "model.json", "-n", 20, "-o", tmp_path / "words.txt")["rows"] == 20
+    aligned = ask("align", tmp_path / "model.json", tmp_path / "words.txt", "-o", tmp_path / "a.jsonl")
+    assert aligned["rejected"] == 0
+    refused = run("import", made / "http.json", "-o", tmp_path / "no.json")
+    assert refused.exit_code == 2 and "Hint:" in refused.stderr and not (tmp_path / "no.json").exists()
+
+
 def _exported(model: Path, folder: Path, form: str) -> str:
     answer = ask("export", model, "--format", form, "-o", folder / f"drawing.{form}")
     text = Path(answer["file"]).read_text()
