@@ -22,6 +22,8 @@ MOST_SHOWN_WINDOWS = 10
 
 def sentences(model: Any) -> list[str]:
     """The parts of a model, one sentence each: its patterns and machines, or its transitions; else none."""
+    if hasattr(type(model), "sentences"):
+        return list(model.sentences())
     if hasattr(model, "automaton"):
         return _automaton_sentences(model.automaton, getattr(model, "payloads", None))
     if hasattr(model, "patterns"):

@@ -10,7 +10,7 @@ impossible, 1 / (N + 1) of that of symbols drawn each by its share. All probabil
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -206,6 +206,14 @@ class Hmm:
         }
         return card_of(self.kind, self.facts, size, ("Delays and payload sizes depend on the symbol alone.",))
 
+    def sentences(self) -> list[str]:
+        """Where words start, and what each state says and where it goes, one sentence each; rare parts left out."""
+        names = [*(f"state {q + 1}" for q in range(len(self.emissions))), "the end"]
+        goes = [_shares(row, names) for row in self.moves]
+        says = [_shares(row, self.symbols.alphabet) for row in self.emissions]
+        inner = zip(names, says, goes, strict=False)
+        return [f"start: goes to {goes[-1]}", *(f"{name}: says {said}; goes to {to}" for name, said, to in inner)]
+
     def apply(self, edit: Edit) -> Self:
         """Nothing of it can be edited.
 
@@ -251,6 +259,12 @@ class Hmm:
             np.array(body.emissions).reshape(states - 1, len(symbols.alphabet)),
             facts_from_body(body.facts, HmmParams, kind=cls.kind),
         )
+
+
+def _shares(row: Floats, names: Sequence[str]) -> str:
+    """The entries of at least one per cent, the largest first."""
+    order = np.argsort(-row, kind="stable")
+    return ", ".join(f"{names[i]} {100 * row[i]:.0f} %" for i in order.tolist() if row[i] >= 0.01) or "nothing often"
 
 
 def _is_law(row: list[float]) -> bool:

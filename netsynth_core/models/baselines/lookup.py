@@ -8,7 +8,7 @@ by its share of all symbols. Delays and sizes are drawn by symbol. All probabili
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ from netsynth_core.monitor import SILENT, Monitor
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+MOST_SHOWN: Final = 50
+MOST_SYMBOLS: Final = 40
+"""Sequences that are shown as sentences, and symbols of each."""
 MOST_LOCATIONS = 50_000
 """A table whose prefix tree is larger is not shown, exported or forged from as an automaton."""
 
@@ -184,6 +187,17 @@ class Lookup:
         """Sequences, codelength."""
         size = {"sequences": len(self.counts), "symbols": len(self.sequences)}
         return card_of(self.kind, self.facts, size, ("Delays and payload sizes depend on the symbol alone.",))
+
+    def sentences(self) -> list[str]:
+        """The most frequent sequences, one sentence each."""
+        whole, shown = int(self.counts.sum()), []
+        for i, count in enumerate(self.counts[:MOST_SHOWN].tolist()):
+            codes = self.sequences[self.offsets[i] : self.offsets[i + 1]].tolist()
+            text = " ".join(self.symbols.alphabet[a] for a in codes[:MOST_SYMBOLS]) or "nothing"
+            more = f" and {len(codes) - MOST_SYMBOLS} symbols more" if len(codes) > MOST_SYMBOLS else ""
+            shown.append(f"{count} times, {100 * count / whole:.1f} %: {text}{more}")
+        rest = len(self.counts) - MOST_SHOWN
+        return [*shown, f"and {rest} sequences more"] if rest > 0 else shown
 
     def apply(self, edit: Edit) -> Self:
         """Nothing of it can be edited.

@@ -260,6 +260,15 @@ def test_a_table_knows_shares_of_sequences_and_is_its_own_tree() -> None:
     assert isinstance(model, Lookup) and LookupParams() == model.facts.params
 
 
+def test_tables_and_hidden_models_are_said_in_words() -> None:
+    table = fit("lookup", spoken(["ab"] * 3 + [""]))
+    assert table.sentences() == ["3 times, 75.0 %: a b", "1 times, 25.0 %: nothing"]
+    hidden = fit("hmm", spoken(["ab"] * 30), states=2, iterations=50)
+    start, *states = hidden.sentences()
+    assert len(states) == 2 and start in ("start: goes to state 1 100 %", "start: goes to state 2 100 %")
+    assert any("says a 100 %" in text for text in states) and any("goes to the end 100 %" in text for text in states)
+
+
 def test_a_hidden_model_as_an_automaton_has_nearly_its_probabilities() -> None:
     words = spoken(["ab", "aab", "b", "abab"] * 500)
     model = fit("hmm", words, states=4)
