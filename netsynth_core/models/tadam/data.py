@@ -20,6 +20,7 @@ class Observations:
     """Encoded words. Word u is the slice ``offsets[u]:offsets[u + 1]``; all its values are codes."""
 
     symbols: NDArray[np.int32]
+    """-1 for symbols too rare to be learnt."""
     delays: NDArray[np.int32]
     sizes: NDArray[np.int32]
     """All 0 when the words hold no sizes."""
@@ -50,6 +51,14 @@ class Observations:
             offsets,
             self.weights[rows],
             np.arange(len(rows), dtype=np.int64),
+        )
+
+    def known(self) -> "Observations":
+        """The same words without their unknown symbols (code -1)."""
+        known = self.symbols >= 0
+        offsets = np.concatenate([[0], np.cumsum(known)])[self.offsets].astype(np.int64)
+        return Observations(
+            self.symbols[known], self.delays[known], self.sizes[known], offsets, self.weights, self.origin
         )
 
     def to_arrays(self) -> Arrays:
@@ -100,7 +109,7 @@ class Observations:
             and found.offsets[-1] == n == len(found.delays) == len(found.sizes)
             and (np.diff(found.offsets) >= 0).all()
             and len(found.weights) == len(found)
-            and _within(found.symbols, symbols)
+            and _within(found.symbols, symbols, least=-1)
             and _within(found.delays, delays)
             and _within(found.sizes, sizes)
             and _within(found.origin, len(found))
@@ -112,8 +121,8 @@ class Observations:
         return found
 
 
-def _within(codes: NDArray[np.int32] | NDArray[np.int64], size: int) -> bool:
-    return len(codes) == 0 or (int(codes.min()) >= 0 and int(codes.max()) < size)
+def _within(codes: NDArray[np.int32] | NDArray[np.int64], size: int, *, least: int = 0) -> bool:
+    return len(codes) == 0 or (int(codes.min()) >= least and int(codes.max()) < size)
 
 
 def encode_words(

@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from netsynth_core.errors import InvalidEdit, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
-from netsynth_core.models.tadam.alignment import Aligned, align, sum_table, use
+from netsynth_core.models.tadam.alignment import Aligned, align, entry_words, sum_table, use
 from netsynth_core.models.tadam.data import Observations, encode_words
 from netsynth_core.models.tadam.learner import stored_prices
 from netsynth_core.models.tadam.length import NoiseSwitches
-from netsynth_core.models.tadam.noise import Alignment, NoiseModel, NoiseOp
+from netsynth_core.models.tadam.noise import KINDS, Alignment, NoiseModel, NoiseOp
 from netsynth_core.models.tadam.params import TadamParams
 
 _COPY = -2
@@ -83,53 +83,46 @@ def describe_alignments(aligned: Aligned, ids: tuple[str, ...], observations: Ob
         Ids of the transitions in the order of the structure.
     """
     edges = len(ids)
-    steps, where = aligned.steps.tolist(), aligned.where.tolist()
-    ends, offsets = aligned.ends.tolist(), observations.offsets.tolist()
+    steps, ends = aligned.steps.tolist(), aligned.ends.tolist()
     bits, explained = aligned.bits.tolist(), aligned.explained.tolist()
-    noisy = _has_noise(aligned, edges)
+    ops, bounds = _operations(aligned, edges, observations)
     names = (*ids, *ids)
     found = []
     begin = 0
     for word, end in enumerate(ends):
         if not explained[word]:
             found.append(Alignment(word, bits[word], (), (), False))
-        elif not noisy[word]:
-            found.append(Alignment(word, bits[word], tuple([ids[e] for e in steps[begin:end]]), (), True))
+        elif bounds[word] == bounds[word + 1]:
+            found.append(Alignment(word, bits[word], tuple([names[e] for e in steps[begin:end]]), (), True))
         else:
             path = tuple([names[e] for e in steps[begin:end] if e >= 0])
-            ops = _operations(steps[begin:end], where[begin:end], edges, offsets[word], offsets[word + 1])
-            found.append(Alignment(word, bits[word], path, ops, True))
+            found.append(Alignment(word, bits[word], path, tuple(ops[bounds[word] : bounds[word + 1]]), True))
         begin = end
     return found
 
 
-def _has_noise(aligned: Aligned, edges: int) -> list[bool]:
-    special = (aligned.steps < 0) | (aligned.steps >= edges) | (aligned.where < 0)
-    counts = np.concatenate([[0], np.cumsum(special)])
-    starts = np.concatenate([[0], aligned.ends[:-1]]).astype(np.int64)
-    # The last entry of a word is the transition of the end marker: it has no position and is no noise.
-    noisy: list[bool] = (counts[aligned.ends] - counts[starts] > 1).tolist()
-    return noisy
-
-
-def _operations(steps: list[int], where: list[int], edges: int, low: int, high: int) -> tuple[NoiseOp, ...]:
-    ops = []
-    reached = 0
-    for entry, (code, at) in enumerate(zip(steps, where, strict=True)):
-        if entry == len(steps) - 1:
-            break
-        position = (-2 - at if at < -1 else at) - low
-        if at == -1:
-            ops.append(NoiseOp("deletion", reached))
-        elif code < 0:
-            ops.append(NoiseOp("re-emission" if code == _COPY else "addition", position))
-            reached = position + 1
-        elif code >= edges:
-            ops.append(NoiseOp("transposition", position))
-            reached = position + 2
-        elif entry + 1 < len(steps) and steps[entry + 1] >= edges:
-            # The first transition of a swap reads the later symbol; the pair is reported with the second.
-            continue
-        else:
-            reached = position + 1
-    return tuple(sorted(ops, key=lambda op: op.position))
+def _operations(aligned: Aligned, edges: int, observations: Observations) -> tuple[list[NoiseOp], list[int]]:
+    """All operations by word and position, and where those of each word begin."""
+    word = entry_words(aligned)
+    steps, where = aligned.steps.astype(np.int64), aligned.where.astype(np.int64)
+    entries = np.arange(len(steps))
+    first, last = np.ones(len(steps), bool), np.ones(len(steps), bool)
+    first[1:] = last[:-1] = word[1:] != word[:-1]
+    position = np.where(where < -1, -2 - where, where) - observations.offsets[word]
+    extra, swap = steps < 0, steps >= edges
+    missing = (where == -1) & ~last
+    # The first transition of a swap reads the later symbol; the pair is reported with the second.
+    partner = np.zeros(len(steps), bool)
+    partner[:-1] = swap[1:]
+    reached = np.where(swap, position + 2, position + 1)
+    known = ~(missing | partner | last)
+    # How far the word is read before each entry: what the last entry before it that reads has reached.
+    before = np.full(len(steps), -1, np.int64)
+    before[1:] = np.maximum.accumulate(np.where(known, entries, -1))[:-1]
+    begun = np.maximum.accumulate(np.where(first, entries, 0))
+    position = np.where(missing, np.where(before >= begun, reached[before], 0), position)
+    chosen = np.flatnonzero((extra | swap | missing) & aligned.explained[word] & ~last)
+    chosen = chosen[np.lexsort((position[chosen], word[chosen]))]
+    kind = np.where(missing, 0, np.where(swap, 2, np.where(steps == _COPY, 1, 3)))[chosen]
+    ops = list(map(NoiseOp, [KINDS[k] for k in kind.tolist()], position[chosen].tolist()))
+    return ops, np.searchsorted(word[chosen], np.arange(len(aligned.ends) + 1)).tolist()

@@ -38,6 +38,10 @@ from netsynth_core.monitor import Monitor
 
 MOST_SYMBOLS = 512
 """The search starts with a location for each symbol and looks at paths between all of them: cubic in this."""
+KEPT_SYMBOLS = 128
+"""Of larger alphabets so many symbols are learnt, the most frequent ones; others are noise (additions)."""
+LEAST_COVERED = 0.8
+"""Share of all symbols that those learnt must make up."""
 SCALE_SYMBOLS = 10_000
 """Where delays may be on several scales, words of so many symbols tell which one is taken for all."""
 
@@ -61,47 +65,73 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     NotEnoughData
         When there is no word.
     SchemaError
-        When the words have more than `MOST_SYMBOLS` different symbols.
+        When the words have more than `MOST_SYMBOLS` different symbols and the frequent ones are too few of all.
     """
     if len(data) == 0:
         raise NotEnoughData(
             "There is no word to learn an automaton from; at least one is needed.",
             hint="Choose a service with conversations, or widen the filter.",
         )
-    symbols = len(np.unique(data.symbols))
-    if symbols > MOST_SYMBOLS:
-        raise SchemaError(
-            f"The words have {symbols} different symbols; an automaton is learnt over at most {MOST_SYMBOLS}.",
-            hint="Symbols are classes of packets or event templates: leave out what is different each time.",
-        )
+    alphabet, rare = learnt_alphabet(data)
     clock = Clock(monitor, params.budget)
     scales = DelayScale.candidates(data.unit, int(data.delays.max(initial=0)))
     if len(scales) > 1 and len(data.symbols) > SCALE_SYMBOLS:
-        scales = (_likelier(scales, data, params, clock),)
+        scales = (_likelier(scales, data, alphabet, params, clock),)
     found: list[Learnt] = []
     for place, scale in enumerate(scales):
         if not found or not clock.over():
-            found.append(_learn_on(scale, data, params, clock.share(place, len(scales))))
+            found.append(_learn_on(scale, data, alphabet, params, clock.share(place, len(scales))))
     best = min(found, key=lambda learnt: learnt.codelength.total)
+    if rare:
+        best = replace(best, warnings=(*best.warnings, rare))
     if best.codelength.total > best.codelength.empty:
         warning = "The model is longer than the words sent without one: they are too few, or follow no protocol."
         best = replace(best, warnings=(*best.warnings, warning))
     return best
 
 
-def _likelier(scales: tuple[DelayScale, ...], data: Words, params: TadamParams, clock: Clock) -> DelayScale:
+def learnt_alphabet(data: Words) -> tuple[tuple[str, ...], str]:
+    """The symbols that are learnt, sorted, and a warning when they are not all.
+
+    Raises
+    ------
+    SchemaError
+        When there are more than `MOST_SYMBOLS` and the `KEPT_SYMBOLS` most frequent ones cover too little.
+    """
+    counts = np.bincount(data.symbols, minlength=len(data.alphabet))
+    seen = np.flatnonzero(counts)
+    if len(seen) <= MOST_SYMBOLS:
+        return tuple(sorted(data.alphabet[i] for i in seen)), ""
+    kept = seen[np.lexsort((seen, -counts[seen]))][:KEPT_SYMBOLS]
+    kept = kept[counts[kept] > 1]
+    covered = counts[kept].sum() / counts.sum()
+    if covered < LEAST_COVERED:
+        raise SchemaError(
+            f"The words have {len(seen)} different symbols, and the {len(kept)} most frequent make up {covered:.0%} of "
+            f"all; an automaton needs at most {MOST_SYMBOLS}, or {KEPT_SYMBOLS} that make up {LEAST_COVERED:.0%}.",
+            hint="Symbols are classes of packets or event templates: leave out what is different each time.",
+        )
+    warning = (
+        f"Of {len(seen)} symbols the {len(kept)} most frequent are learnt; the others ({1.0 - covered:.1%} of all) "
+        "count as additions, and none of them is drawn."
+    )
+    return tuple(sorted(data.alphabet[i] for i in kept)), warning
+
+
+def _likelier(
+    scales: tuple[DelayScale, ...], data: Words, alphabet: tuple[str, ...], params: TadamParams, clock: Clock
+) -> DelayScale:
     """The scale on which evenly spread words of `SCALE_SYMBOLS` symbols have the shortest description."""
     part = data.take(spread_rows(len(data), len(data.symbols), SCALE_SYMBOLS))
     bits = [
-        _learn_on(scale, part, params, clock.share(place, 4 * len(scales))).codelength.total
+        _learn_on(scale, part, alphabet, params, clock.share(place, 4 * len(scales))).codelength.total
         for place, scale in enumerate(scales)
     ]
     return scales[int(np.argmin(bits))]
 
 
-def _learn_on(scale: DelayScale, data: Words, params: TadamParams, clock: Clock) -> Learnt:
+def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params: TadamParams, clock: Clock) -> Learnt:
     """Learn an automaton with delays on one scale."""
-    alphabet = tuple(sorted(data.alphabet[i] for i in np.unique(data.symbols)))
     size_scale = None if data.sizes is None else SizeScale.of(data.sizes)
     observations = deduplicate(encode_words(data, alphabet, scale, size_scale))
     everything = make_task(observations, params, scale, size_scale)

@@ -99,7 +99,7 @@ def _gathered(
     size = structure.locations
     keys = (origin * (structure.symbols + 1) + read) * size + goal
     there = (structure.source * (structure.symbols + 1) + structure.symbol) * size + structure.target
-    new = ~np.isin(keys, there) & ((read == structure.symbols) == (goal == FINAL)) & (origin != FINAL)
+    new = ~np.isin(keys, there) & (read >= 0) & ((read == structure.symbols) == (goal == FINAL)) & (origin != FINAL)
     rows, spared = rows[new], spared[new]
     kinds, first, index = np.unique(keys[new], return_index=True, return_inverse=True)
     weight = observed.weights[words[rows]]

@@ -113,8 +113,10 @@ def markov_chain(
 ) -> tuple[Structure, Usage]:
     """One location per symbol (the last one seen), one transition per pair of neighbouring symbols that occurs.
 
-    Every word has exactly one path here, and no noise.
+    Every word has exactly one path here, and no noise but for unknown symbols (code -1), which are passed over.
     """
+    if (observations.symbols < 0).any():
+        observations = observations.known()
     symbols = len(alphabet)
     lengths = np.diff(observations.offsets)
     weights = np.repeat(observations.weights, lengths)

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netsynth_core.flows.words import Words
 from netsynth_core.models.delays import DelayScale, fit_delay_laws
+from netsynth_core.models.tadam import Tadam, TadamParams
 from netsynth_core.models.tadam.alignment import align, sum_law_bits, sum_table
 from netsynth_core.models.tadam.data import Observations
-from netsynth_core.models.tadam.explain import describe_alignments
+from netsynth_core.models.tadam.explain import describe_alignments, encode_like
+from netsynth_core.models.tadam.learner import stored_prices
 from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_of_counts
 from netsynth_core.models.tadam.structure import FINAL, INITIAL, Structure
 
@@ -213,3 +216,59 @@ def test_long_words_are_aligned_in_stretches(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("netsynth_core.models.tadam.alignment.BLOCK_CELLS", 1)
     cut = align(observations, structure, fitted, NoiseSwitches(), table=TABLE)
     assert whole.bits[0] <= cut.bits[0] <= 1.02 * whole.bits[0]
+
+
+def operations_one_by_one(steps: list[int], where: list[int], edges: int, low: int) -> list[tuple[str, int]]:
+    """Readable twin of the operations of one word, read off its entries."""
+    ops = []
+    reached = 0
+    for entry, (code, at) in enumerate(zip(steps[:-1], where[:-1], strict=True)):
+        position = (-2 - at if at < -1 else at) - low
+        if at == -1:
+            ops.append(("deletion", reached))
+        elif code < 0:
+            ops.append(("re-emission" if code == -2 else "addition", position))
+            reached = position + 1
+        elif code >= edges:
+            ops.append(("transposition", position))
+            reached = position + 2
+        elif steps[entry + 1] < edges:
+            reached = position + 1
+    return sorted(ops, key=lambda op: op[1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_operations_are_those_read_one_by_one(seed: int) -> None:
+    """Over words with every kind of noise, several of a word and side by side."""
+    rng = np.random.default_rng(seed)
+    words = []
+    for _ in range(300):
+        word = [(s, 30) for s in "abcdefgh"]
+        for _ in range(int(rng.integers(0, 4))):
+            at = int(rng.integers(0, len(word) - 1))
+            kind = rng.integers(4)
+            if kind == 0:
+                word.pop(at)
+            elif kind == 1:
+                word.insert(at, word[at])
+            elif kind == 2:
+                word[at : at + 2] = word[at : at + 2][::-1]
+            else:
+                word.insert(at, ("z", 3))
+        words.append(word)
+    model = Tadam.fit(Words.from_lists(words, unit="dbus"), TadamParams(), rng=rng)
+    observations = encode_like(model.automaton, Words.from_lists(words, unit="dbus"))
+    structure, fitted = stored_prices(model.automaton, model.noise, model.params)
+    switches = NoiseSwitches.of(model.params)
+    aligned = align(observations, structure, fitted, switches, table=sum_table(model.automaton.scale))
+    ids = tuple(t.id for t in model.automaton.transitions)
+    kinds = set()
+    begins = [0, *aligned.ends.tolist()]
+    for word, found in enumerate(describe_alignments(aligned, ids, observations)):
+        part = slice(begins[word], begins[word + 1])
+        twin = operations_one_by_one(
+            aligned.steps[part].tolist(), aligned.where[part].tolist(), len(ids), int(observations.offsets[word])
+        )
+        assert [tuple(op) for op in found.ops] == (twin if found.accepted else [])
+        kinds |= {op.kind for op in found.ops}
+    assert len(kinds) == 4

@@ -515,3 +515,33 @@ def test_an_alphabet_that_is_none_is_refused() -> None:
     words = Words.from_lists([[(f"event{i}", 0), ("end", 0)] for i in range(600)])
     with pytest.raises(SchemaError, match="601 different symbols"):
         Tadam.fit(words, TadamParams(), rng=np.random.default_rng(0))
+
+
+def test_of_a_large_alphabet_the_frequent_symbols_are_learnt() -> None:
+    """A protocol of three symbols with a serial number now and then: 700 names seen once each."""
+    words = [[("a", 0), ("b", 20), ("c", 30), *([(f"serial{i}", 9)] if i % 2 else [])] for i in range(1400)]
+    data = Words.from_lists(words, unit="dbus")
+    model = Tadam.fit(data, TadamParams(), rng=np.random.default_rng(0))
+    assert model.automaton.alphabet == ("a", "b", "c")
+    assert "Of 703 symbols the 3 most frequent are learnt" in model.warnings[0]
+    assert [tuple(op) for op in model.align(data)[1].ops] == [("addition", 3)]
+    assert model.noise.additions == 700
+    assert model.apply(RenameLocation(location="q2", name="x")).automaton.alphabet == ("a", "b", "c")
+    again = Tadam.from_document(model.to_document())
+    assert again.align(data) == model.align(data)
+
+
+def test_one_word_of_a_hundred_thousand_symbols_is_learnt_from() -> None:
+    delays = np.random.default_rng(0).integers(20, 40, 100_000)
+    words = [[("abc"[i % 3], int(delays[i])) for i in range(100_000)], *([[("a", 3), ("b", 20), ("c", 20)]] * 50)]
+    model = learn(Words.from_lists(words, unit="dbus"))
+    assert model.noise.accepted == 51
+    assert [
+        model.automaton.transition(id).symbol for id in model.align(Words.from_lists(words, unit="dbus"))[0].path[:6]
+    ] == list("abcabc")
+    assert len(model.automaton.transitions) <= 6
+
+
+def test_negative_delays_are_refused() -> None:
+    with pytest.raises(SchemaError, match="negative"):
+        learn(Words.from_lists([[("a", 0), ("b", -5)]], unit="us"))
