@@ -194,7 +194,9 @@ class _Search:
             for n, label in [*near, *((n, label) for _, n, label in strange[:NEAREST])]:
                 # two groups cannot have one name: what has the name of both together already joins them
                 held = {by_label[label]} if label in by_label else set[int]()
-                found.add(tuple(sorted({number, n} | held)))
+                movers = tuple(sorted({number, n} | held))
+                if _label(*(self.nodes[mover] for mover in movers)) == label:
+                    found.add(movers)
         return sorted(found)
 
     def _in_common(self, one: int, other: int) -> int:

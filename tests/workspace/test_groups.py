@@ -186,3 +186,16 @@ def test_quoted_text_stays_one_dot_string(text: str) -> None:
     inner = quote(text, "end")[1:-1]
     assert "\n" not in inner and '"' not in inner.replace("\\\\", "").replace('\\"', "")
     assert inner.endswith("\\nend")
+
+
+def test_a_conversation_of_a_hundred_thousand_packets_is_learnt_from() -> None:
+    long = [*ASKED[:4], *["A_<_Random", "A_<_Random", "A_>_Empty"] * 33_332, "FA_<_Empty", "FA_>_Empty"]
+    groups = [spoken("http", "SF", long, TCP_ROWS[:1]), spoken("http", "S1", ASKED, TCP_ROWS[1:30])]
+    found = decide_groups(groups, FLOWS)
+    assert sum(len(words.symbols) for words in found.groups) == len(long) + 29 * len(ASKED)
+    largest = max(found.groups, key=lambda words: len(words.symbols))
+    (fitted,) = fit_automata([largest], seed=0)
+    size = fitted.model.describe().size
+    assert size["rejected_words"] == 0 and size["transitions"] <= 60
+    aligned = fitted.model.align(largest)
+    assert all(one.accepted for one in aligned) and max(len(one.path) for one in aligned) > 99_000
