@@ -34,7 +34,7 @@ from netsynth_core.models.flowchronicle.edits import (
     SplitPattern,
 )
 from netsynth_core.models.flowchronicle.generation import drawing
-from netsynth_core.models.flowchronicle.generation.chains import Link, learn_links
+from netsynth_core.models.flowchronicle.generation.chains import Link
 from netsynth_core.models.flowchronicle.generation.machines import learn_machines
 from netsynth_core.models.flowchronicle.generation.values import learn_together
 from netsynth_core.models.flowchronicle.index import FlowIndex
@@ -55,6 +55,7 @@ from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.models.flowchronicle.stored import hosts_of, index_flows, stored_parts, to_document
 from netsynth_core.models.flowchronicle.support import Support, learn_support
+from netsynth_core.models.flowchronicle.timing import in_time, links_between
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
 
@@ -219,15 +220,17 @@ class FlowChronicle:
                 one = learn_pattern(
                     placed, scorer, id_=id_, name=name, saved_bits=saved, span=span, columns=self.columns, shapes=shapes
                 )
+                one = in_time(one, placed, scorer, self.columns, self.trained_on)
             learnt.append(replace(one, id=id_, name=name, weight=weight, saved_bits=saved))
         ranked = sorted(zip(learnt, solution.placed, strict=True), key=lambda pair: int(pair[0].id[1:]))
-        windows = [*(placed.windows for _, placed in ranked), solution.left[:, None]]
-        index = scorer.index
+        empty = _empty(solution, scorer, self.columns)
+        empty = in_time(empty, empty_placed(solution), scorer, self.columns, self.trained_on)
+        placed_windows = [*(placed.windows for _, placed in ranked), solution.left[:, None]]
         return replace(
             self,
             patterns=tuple(p for p, _ in ranked),
-            empty=replace(_empty(solution, scorer, self.columns), weight=self.empty.weight),
-            links=learn_links(windows, index.codes, index.ts, (index.hosts[0], index.hosts[1]), self.machines),
+            empty=replace(empty, weight=self.empty.weight),
+            links=links_between((*(p for p, _ in ranked), empty), placed_windows, scorer.index, self.machines),
             bits=Codelength(solution.model_bits, solution.data_bits, self.bits.empty),
         )
 

@@ -16,6 +16,7 @@ from netsynth_core.models.flowchronicle.columns import NUMBERS, Column
 from netsynth_core.models.flowchronicle.generation.chains import Link
 from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS, DelayLaw
 from netsynth_core.models.flowchronicle.generation.intensity import COURSE, HOURS, StartCounts
+from netsynth_core.models.flowchronicle.generation.rhythms import GAP_KNOTS, Rhythm
 from netsynth_core.models.flowchronicle.generation.starts import StartLaw
 from netsynth_core.models.flowchronicle.generation.values import SHAPES, NumberLaw, Tail
 
@@ -44,6 +45,18 @@ class StartLawBody(_Strict):
     codes: list[int]
     parts: list[StartsBody]
     usage: list[int]
+    rhythms: list["RhythmBody"] = []
+    """None in documents that were written before there were any."""
+
+
+class RhythmBody(_Strict):
+    """See `Rhythm`; the columns by name."""
+
+    cells: dict[str, int] = Field(min_length=1)
+    counts: StartsBody
+    usage: int = Field(ge=1, le=LIMIT)
+    runs: list[list[int]] = Field(min_length=1)
+    knots: list[int]
 
 
 class CellBody(_Strict):
@@ -119,14 +132,38 @@ def starts_to_body(law: StartLaw, columns: tuple[Column, ...]) -> dict[str, Any]
         "codes": law.codes.tolist(),
         "parts": [_counts_to_body(part) for part in law.parts],
         "usage": list(law.usage),
+        "rhythms": [_rhythm_to_body(rhythm, columns) for rhythm in law.rhythms],
     }
+
+
+def _rhythm_to_body(rhythm: Rhythm, columns: tuple[Column, ...]) -> dict[str, Any]:
+    return {
+        "cells": {columns[column].name: code for column, code in rhythm.cells},
+        "counts": _counts_to_body(rhythm.counts),
+        "usage": rhythm.usage,
+        "runs": rhythm.runs.tolist(),
+        "knots": rhythm.knots.tolist(),
+    }
+
+
+def _rhythm_from_body(body: RhythmBody, columns: tuple[Column, ...], where: str) -> Rhythm:
+    """A rhythm, its group among the values and its runs in order."""
+    numbers = {c.name: i for i, c in enumerate(columns)}
+    known = all(name in numbers and 0 <= code < columns[numbers[name]].size for name, code in body.cells.items())
+    sound = all(len(run) == 3 and 0 <= run[0] <= run[1] <= LIMIT and 1 <= run[2] <= LIMIT for run in body.runs)
+    if not known or not sound:
+        raise broken(where, "runs of a group of windows are needed")
+    cells = tuple(sorted((numbers[name], code) for name, code in body.cells.items()))
+    knots = _ascending(body.knots, GAP_KNOTS, where)
+    return Rhythm(cells, _counts_from_body(body.counts, where), body.usage, np.array(body.runs, np.int64), knots)
 
 
 def starts_from_body(body: StartLawBody, columns: tuple[Column, ...], where: str) -> StartLaw:
     """The starts of a pattern, checked."""
     everything = _counts_from_body(body.all, where)
+    rhythms = tuple(_rhythm_from_body(rhythm, columns, where) for rhythm in body.rhythms)
     if body.cell is None:
-        return StartLaw(everything)
+        return StartLaw(everything, rhythms=rhythms)
     column = {c.name: i for i, c in enumerate(columns)}.get(body.cell)
     sound = (
         column is not None
@@ -138,7 +175,7 @@ def starts_from_body(body: StartLawBody, columns: tuple[Column, ...], where: str
     if not sound:
         raise broken(where, "starts of every value of a column are needed")
     parts = tuple(_counts_from_body(part, where) for part in body.parts)
-    return StartLaw(everything, column, np.array(body.codes, np.int32), parts, tuple(body.usage))
+    return StartLaw(everything, column, np.array(body.codes, np.int32), parts, tuple(body.usage), rhythms)
 
 
 def _counts_to_body(starts: StartCounts) -> dict[str, Any]:

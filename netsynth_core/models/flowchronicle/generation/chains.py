@@ -225,12 +225,19 @@ class Drawn:
 
 
 def follow_windows(
-    drawn: Sequence[Drawn], links: Sequence[Link], ends: tuple[int, int], machines: Ints, *, rng: np.random.Generator
+    drawn: Sequence[Drawn],
+    links: Sequence[Link],
+    ends: tuple[int, int],
+    machines: Ints,
+    bound: Sequence[NDArray[np.bool_]] | None = None,
+    *,
+    rng: np.random.Generator,
 ) -> list[Ints]:
     """Starts (ns) of the windows of each pattern once links have chosen which follow which.
 
-    Windows are gone through in random order. For each link of its pattern a window is followed, with the link's
-    probability, by the next one of the right pattern and first source that follows none yet.
+    Windows whose start is `bound` (to a rhythm) neither follow nor are followed. Others are gone through in random
+    order. For each link of its pattern a window is followed, with the link's probability, by the next one of the right
+    pattern and first source that follows none yet.
     """
     from netsynth_core.models.flowchronicle.generation._kernels import follow, start_after
 
@@ -259,6 +266,12 @@ def follow_windows(
             own = np.minimum(np.searchsorted(link.hosts, near[at]), len(link.hosts) - 1)
             share[at] = np.where(link.hosts[own] == near[at], link.shares[own], link.share)
     key = pattern * hosts + source
+    pair = key * hosts + target
+    if bound is not None:
+        fast = np.concatenate(bound)
+        # in no bucket that is asked for, and followed with probability 0
+        key, pair = np.where(fast, -1, key), np.where(fast, -1, pair)
+        share[np.repeat(fast, per[pattern])] = 0.0
     parent, by = np.full(len(order), -1, np.int64), np.full(len(order), -1, np.int64)
     follow(
         pattern[order],
@@ -273,7 +286,7 @@ def follow_windows(
         rng.random(base[-1]),
         rng.random(base[-1]),
         *_buckets(key[order]),
-        *_buckets((key * hosts + target)[order]),
+        *_buckets(pair[order]),
         parent,
         by,
     )

@@ -19,6 +19,8 @@ from netsynth_core.models.flowchronicle.columns import NUMBERS
 from netsynth_core.models.flowchronicle.generation.chains import Drawn, follow_windows
 from netsynth_core.models.flowchronicle.generation.intensity import HOUR, Intensities, draw_starts
 from netsynth_core.models.flowchronicle.generation.limits import FAR, Limits
+from netsynth_core.models.flowchronicle.generation.rhythms import Beats, Rhythm, with_runs
+from netsynth_core.models.flowchronicle.generation.starting import Starts, place_of
 from netsynth_core.models.flowchronicle.generation.values import draw_uniforms
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
 from netsynth_core.models.flowchronicle.repair import NO_FLAGS, draw_source_ports, separate
@@ -37,6 +39,8 @@ SLICE = 200_000
 MOST_ROUNDS = 24
 """How often windows are drawn until each part of a pattern has its number."""
 LEAST_DRAWN = 4096
+MOST_POOL = 3
+"""How many times the windows that are wanted are drawn for the sake of rhythms."""
 MOST_TABLE = 50_000_000
 """Flows of one table in memory."""
 MOST_STREAMED = 10_000_000_000
@@ -101,10 +105,16 @@ class Drawer:
         self.ends = (place["src_ip"], place["dst_ip"])
         self.limits = Limits.of(model.rules, model.columns)
         self.numbered = [c for c, column in enumerate(model.columns) if column.kind == "number"]
-        self.parts = [p.starts.parts or (p.starts.all,) for p in self.sources]
-        """The starts of each pattern: one, or one for each value of the cell they depend on."""
+        self.parts = [
+            (*(p.starts.parts or (p.starts.all,)), *(rhythm.counts for rhythm in p.starts.rhythms))
+            for p in self.sources
+        ]
+        """The starts of each pattern: one, or one for each value of the cell they depend on; then its rhythms."""
         self.pattern = np.repeat(np.arange(len(self.sources)), [len(parts) for parts in self.parts])
-        self.usage = np.array([n for p in self.sources for n in (p.starts.usage or (p.usage,))], np.int64)
+        self.usage = np.array([n for p in self.sources for n in _usage(p)], np.int64)
+        self.rhythms: list[Rhythm | None] = [
+            rhythm for p in self.sources for rhythm in (*(None for _ in p.starts.parts or (0,)), *p.starts.rhythms)
+        ]
         self.sizes = np.array([len(self.sources[p].pattern) for p in self.pattern], np.int64)
         self.weight = np.array([[self.sources[p].weight] for p in self.pattern])
         self._spare: dict[int, NDArray[np.int32]] = {}
@@ -121,8 +131,10 @@ class Drawer:
     ) -> Iterator[Flows]:
         """Exactly `n` flows; over the training span when neither time is given."""
         first, last = self.model.trained_on["first"], self.model.trained_on["last"]
-        if begin is None and length is None:
-            edges, expected = self.intensities.as_trained()
+        beats = self._beats()
+        as_trained = begin is None and length is None
+        if as_trained:
+            edges, expected = with_runs(*self.intensities.as_trained(), self.rhythms)
         else:
             edges, expected = self.intensities.over(
                 first if begin is None else begin, last - first + 1 if length is None else length
@@ -136,10 +148,15 @@ class Drawer:
         waiting: list[Flows] = []
         for s in range(len(bounds) - 1):
             share = np.divide(masses[:, s], rest, out=np.zeros(len(rest)), where=rest > 0)
-            counts = left if s == len(bounds) - 2 else rng.binomial(left, np.clip(share, 0.0, 1.0))
+            counts = left
+            if s < len(bounds) - 2:
+                counts = rng.binomial(left, np.clip(share, 0.0, 1.0))
+                for row in beats:
+                    counts[row] = min(int(left[row]), int(left[row] * share[row] + rng.random()))
             left, rest = left - counts, rest - masses[:, s]
-            end = None if s == len(bounds) - 2 else int(_place(edges, bounds[s + 1]))
-            flows = self._slice(counts, edges, cumulative, bounds[s : s + 2], waiting, end, rng).take(slice(missing))
+            end = None if s == len(bounds) - 2 else int(place_of(edges, bounds[s + 1]))
+            starts = Starts(edges, cumulative, bounds[s : s + 2], beats, as_trained)
+            flows = self._slice(counts, starts, waiting, end, rng).take(slice(missing))
             missing -= len(flows)
             yield flows
 
@@ -148,19 +165,39 @@ class Drawer:
         edges, expected = self.intensities.over(begin, length)
         expected = expected * self.weight
         bounds, masses, cumulative = self._cut(edges, expected, float(self.sizes @ expected.sum(axis=1)))
+        beats = self._beats()
         waiting: list[Flows] = []
         for s in range(len(bounds) - 1):
-            end = begin + length if s == len(bounds) - 2 else int(_place(edges, bounds[s + 1]))
+            end = begin + length if s == len(bounds) - 2 else int(place_of(edges, bounds[s + 1]))
             counts = rng.poisson(masses[:, s])
-            yield self._slice(counts, edges, cumulative, bounds[s : s + 2], waiting, end, rng)
+            for row, beat in beats.items():
+                if beat.lasting:
+                    counts[row] = int(masses[row, s] + rng.random())
+            starts = Starts(edges, cumulative, bounds[s : s + 2], beats, False)
+            yield self._slice(counts, starts, waiting, end, rng)
+
+    def _beats(self) -> dict[int, Beats]:
+        """What draws the starts of each rhythm, by part."""
+        span = self.model.trained_on["last"] - self.model.trained_on["first"] + 1
+        return {row: Beats(rhythm, span) for row, rhythm in enumerate(self.rhythms) if rhythm is not None}
 
     def _by_part(self, windows: Ints, rng: np.random.Generator) -> Ints:
-        """Windows of each pattern as windows of its parts."""
+        """Windows of each pattern as windows of its parts; a rhythm has its share to the window."""
         counts = np.zeros(len(self.pattern), np.int64)
+        beating = np.array([rhythm is not None for rhythm in self.rhythms], np.bool_)
         for p, n in enumerate(windows):
             mine = self.pattern == p
+            if not n:
+                continue
             share = self.usage[mine] / max(int(self.usage[mine].sum()), 1)
-            counts[mine] = rng.multinomial(n, share) if n else 0
+            own = np.where(beating[mine], (n * share + rng.random(int(mine.sum()))).astype(np.int64), 0)
+            own = np.minimum(own, np.maximum(n - (np.cumsum(own) - own), 0))
+            rest = np.where(beating[mine], 0.0, share)
+            left = n - int(own.sum())
+            if left:
+                rest = rest if rest.any() else share
+                own = own + rng.multinomial(left, rest / rest.sum())
+            counts[mine] = own
         return counts
 
     def flows_for(self, begin: int, length: int) -> float:
@@ -184,15 +221,13 @@ class Drawer:
     def _slice(
         self,
         counts: Ints,
-        edges: Ints,
-        cumulative: Floats,
-        bounds: Floats,
+        times: Starts,
         waiting: list[Flows],
         end: int | None,
         rng: np.random.Generator,
     ) -> Flows:
         """The flows of one slice in order of their start; later ones are left in `waiting`."""
-        drawn, numbers = [], []
+        drawn, numbers, beating = [], [], []
         uniforms_of = self.model.together
         for place, learnt in enumerate(self.sources):
             mine = np.flatnonzero(self.pattern == place)
@@ -200,10 +235,11 @@ class Drawer:
             offsets = np.zeros(codes.shape[:2], np.int64)
             for gap, law in enumerate(learnt.delays):
                 offsets[:, gap + 1] = offsets[:, gap] + law.draw(codes, rng=rng)
-            first = [draw_starts(edges, cumulative[part], bounds, int(counts[part]), rng=rng) for part in mine]
-            drawn.append(Drawn(codes, offsets, np.concatenate(first)))
+            first, bound = self._starts(place, mine, counts[mine], codes, times, rng)
+            drawn.append(Drawn(codes, offsets, first))
+            beating.append(bound)
             numbers.append(self._numbers(learnt, codes, uniforms_of, rng))
-        starts = follow_windows(drawn, self.model.links, self.ends, self.model.machines, rng=rng)
+        starts = follow_windows(drawn, self.model.links, self.ends, self.model.machines, beating, rng=rng)
         width = len(self.model.columns)
         step = self.model.trained_on["resolution"]
         made = [
@@ -222,6 +258,38 @@ class Drawer:
             flows = flows.take(~later)
         return flows.take(np.argsort(flows.ts, kind="stable"))
 
+    def _starts(
+        self,
+        place: int,
+        parts: Ints,
+        counts: Ints,
+        codes: NDArray[np.int32],
+        times: Starts,
+        rng: np.random.Generator,
+    ) -> tuple[Ints, NDArray[np.bool_]]:
+        """Starts of the windows of one pattern, and which of them keep to a rhythm.
+
+        A window that stands in for one of a rhythm the network did not draw has its start by the intensity.
+        """
+        starts = np.concatenate([
+            draw_starts(times.edges, times.cumulative[part], times.bounds, int(n), rng=rng)
+            for part, n in zip(parts, counts, strict=True)
+        ])  # fmt: skip
+        bound = np.zeros(len(starts), np.bool_)
+        if not self.sources[place].starts.rhythms:
+            return starts, bound
+        base = int(parts[0])
+        real = self.sources[place].starts.part_of(codes) + base
+        for part in parts:
+            if part in times.beats:
+                rows = np.flatnonzero(real == part)
+                starts[rows] = times.of_rhythm(int(part), len(rows), rng=rng)
+                bound[rows] = True
+        first = times.cumulative[base]
+        stray = ~bound & (np.repeat(parts, counts) != real)
+        starts[stray] = draw_starts(times.edges, first, times.bounds, int(stray.sum()), rng=rng)
+        return starts, bound
+
     def _codes(self, place: int, counts: Ints, rng: np.random.Generator) -> NDArray[np.int32]:
         """Codes of windows of one pattern (windows x flows x columns): so many of each part, part by part.
 
@@ -236,10 +304,12 @@ class Drawer:
             )
 
         wanted = int(counts.sum())
-        if learnt.starts.cell is None:
+        if learnt.starts.cell is None and not learnt.starts.rhythms:
             return draw(wanted)
         pool = self._spare.get(place, draw(0))
         for _ in range(MOST_ROUNDS):
+            if learnt.starts.rhythms and len(pool) > MOST_POOL * max(wanted, LEAST_DRAWN):
+                break
             have = np.bincount(learnt.starts.part_of(pool), minlength=len(counts))
             missing = counts - have
             if not (missing > 0).any():
@@ -302,10 +372,10 @@ def draw_codes(learnt: LearntPattern, n: int, columns: int, *, rng: np.random.Ge
     return codes
 
 
-def _place(edges: Ints, part: float) -> int:
-    """The instant (ns) of a place among the parts."""
-    at = min(int(part), len(edges) - 2)
-    return int(edges[at]) + int((part - at) * float(edges[at + 1] - edges[at]))
+def _usage(learnt: LearntPattern) -> tuple[int, ...]:
+    """Windows of each part of a pattern, and of each of its rhythms."""
+    beating = tuple(rhythm.usage for rhythm in learnt.starts.rhythms)
+    return (*(learnt.starts.usage or (max(learnt.usage - sum(beating), 0),)), *beating)
 
 
 class Decoder:

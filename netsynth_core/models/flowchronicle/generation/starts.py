@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from netsynth_core.models.flowchronicle.generation.intensity import Ints, Known, StartCounts, daytype_hour
+from netsynth_core.models.flowchronicle.generation.rhythms import Rhythm
 
 LEAST_WINDOWS = 24
 """Windows a value needs for starts of its own."""
@@ -27,7 +28,7 @@ class StartLaw:
     """How often the windows of a pattern start."""
 
     all: StartCounts
-    """All windows."""
+    """All windows that are of no rhythm."""
     cell: int | None = None
     """Column of the first flow's cell that starts depend on; None = they depend on none."""
     codes: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -36,12 +37,17 @@ class StartLaw:
     """Starts of each of them, and of all other values."""
     usage: tuple[int, ...] = ()
     """Windows of each part."""
+    rhythms: tuple[Rhythm, ...] = ()
+    """Groups of windows that come at a beat or in bursts."""
 
     def part_of(self, codes: NDArray[np.int32]) -> Ints:
-        """The part of each window (windows x flows x columns)."""
-        if self.cell is None:
-            return np.zeros(len(codes), np.int64)
-        return _part(codes[:, 0, self.cell], self.codes)
+        """The part of each window (windows x flows x columns); the rhythms follow the parts."""
+        part = np.zeros(len(codes), np.int64)
+        if self.cell is not None:
+            part = _part(codes[:, 0, self.cell], self.codes)
+        for place, rhythm in enumerate(self.rhythms):
+            part[rhythm.matches(codes[:, 0])] = max(len(self.parts), 1) + place
+        return part
 
 
 def _part(values: NDArray[np.int32], kept: NDArray[np.int32]) -> Ints:
