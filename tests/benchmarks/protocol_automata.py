@@ -1,6 +1,6 @@
 """The automata of every group of conversations in some captures, as a table and as pictures. Run by hand:
 
-    python tests/benchmarks/protocol_automata.py [CAPTURE...] [--service NAME] [--joined] [--out DIR]
+    python tests/benchmarks/protocol_automata.py [CAPTURE...] [--service NAME] [--joined] [--set NAME=VALUE] [--out DIR]
 
 Without captures: `sample_data/office.pcap.gz`. Several captures are taken as one collection. Conversations are grouped
 as the app does (`netsynth_core.workspace.groups`); `--joined` learns one automaton per service instead, whatever the
@@ -80,10 +80,10 @@ def main_path(words: Words) -> str:
     return f"{n / len(words):.0%} {text}"
 
 
-def report(words: Words, out: Path | None) -> None:
+def report(words: Words, params: TadamParams, out: Path | None) -> None:
     """Learn from one group, print its line, draw it."""
     begun = time.process_time()
-    model = Tadam.fit(words, TadamParams(), rng=np.random.default_rng(0))
+    model = Tadam.fit(words, params, rng=np.random.default_rng(0))
     spent = time.process_time() - begun
     name = group_name(words.service, words.state)
     automaton, noise, n = model.automaton, model.noise, max(len(words), 1)
@@ -106,14 +106,16 @@ def main() -> None:
     parser.add_argument("captures", nargs="*", type=Path, default=[SAMPLE])
     parser.add_argument("--service", help="only conversations of this service")
     parser.add_argument("--joined", action="store_true", help="one automaton per service, whatever the states")
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="a parameter of the learner")
     parser.add_argument("--out", type=Path, help="folder for pictures and documents")
     options = parser.parse_args()
+    params = TadamParams.from_settings(options.settings)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
     groups, frame = collect(options.captures)
     print("group             words  packets symb   loc trans   noisy  reject       bits      empty   CPU_s  main path")
     for words in grouped(groups, frame, service=options.service, joined=options.joined):
-        report(words, options.out)
+        report(words, params, options.out)
 
 
 if __name__ == "__main__":
