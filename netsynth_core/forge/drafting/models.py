@@ -304,7 +304,7 @@ def _nearest_below(sampler: ConditionedSampler, fwd: NDArray[np.int64], bwd: NDA
     known: dict[tuple[int, int], tuple[int, int] | None] = {}
     for i, key in enumerate(zip(fwd.tolist(), bwd.tolist(), strict=True)):
         if key not in known:
-            known[key] = sampler.nearest(*key, at_most=True) if sum(key) <= sampler.most else None
+            known[key] = sampler.nearest(*key, at_most=True)
         found = known[key]
         if found is not None and sum(key) - sum(found) <= max(2, MOST_AGAIN * sum(key)):
             near[i] = found

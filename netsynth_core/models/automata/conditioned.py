@@ -120,8 +120,11 @@ class ConditionedSampler:
         Returns
         -------
         tuple or None
-            None when the table holds none.
+            None when the table holds none; for counts beyond the table, when no run has any that differ by at most
+            `MARGIN` packets together.
         """
+        if not self.covers(np.array([fwd]), np.array([bwd]))[0]:
+            return self._nearest_far(fwd, bwd, at_most=at_most)
         rows, columns, _ = self.beta.shape
         here = self.beta[:, :, 0]
         if at_most:
@@ -132,6 +135,19 @@ class ConditionedSampler:
             return None
         best = np.lexsort((-here[f, b], np.abs(f - fwd) + np.abs(b - bwd)))[0]
         return int(f[best]), int(b[best])
+
+    def _nearest_far(self, fwd: int, bwd: int, *, at_most: bool) -> tuple[int, int] | None:
+        """The nearest counts beyond the table for which a walk with a receding horizon ends as wanted."""
+        low = 0 if at_most else MARGIN
+        around = [(f, b) for f in range(-MARGIN, low + 1) for b in range(-MARGIN, low + 1)]
+        for f, b in sorted(around, key=lambda step: (abs(step[0]) + abs(step[1]), abs(step[0]))):
+            near = fwd + f, bwd + b
+            if abs(f) + abs(b) > MARGIN or min(near) < 0 or sum(near) == 0:
+                continue
+            one = [np.array([count], np.int64) for count in near]
+            if self.reachable(*one)[0] and self.draw(*one, seeds=np.zeros(1, np.uint64), budget=0).whole[0]:
+                return near
+        return None
 
     def draw(
         self, fwd: NDArray[np.int64], bwd: NDArray[np.int64], *, seeds: NDArray[np.uint64], budget: int | None = None
@@ -198,25 +214,19 @@ class ConditionedSampler:
             )  # fmt: skip
 
     def _tilt(self, fwd: int, bwd: int) -> Tilt | None:
-        """The tilt for some counts: that of the middle of the cell they lie in, so that near ones share it."""
+        """The tilt for some counts; those asked for last are kept."""
         # cells that a walk may arrive at must lie in the table
         if min(self.most, fwd) >= self.beta.shape[0] or min(self.most, bwd) >= self.beta.shape[1]:
             return None
-        size = round(2.0 * np.log2(fwd + bwd))
-        total = 2.0 ** (0.5 * size)
-        # a walk of n packets keeps its direction to about the square root of n
-        steps = max(2, round(np.sqrt(total)))
-        place = -1 if fwd == 0 else steps + 1 if bwd == 0 else min(max(round(fwd / (fwd + bwd) * steps), 1), steps - 1)
-        if (size, place) not in self._tilts:
+        if (fwd, bwd) not in self._tilts:
             product = self.product
             while self._tilts and sum(t.odds.nbytes for t in self._tilts.values() if t is not None) > TILT_BYTES:
                 del self._tilts[next(iter(self._tilts))]
-            share = min(max(place / steps, 0.0), 1.0)
-            self._tilts[size, place] = tilt_towards(
+            self._tilts[fwd, bwd] = tilt_towards(
                 product.first, product.target, self.way, self.log_p, product.final, self.beta,
-                fwd=share * total, bwd=(1.0 - share) * total, left=self.most,
+                fwd=fwd, bwd=bwd, left=self.most,
             )  # fmt: skip
-        return self._tilts[size, place]
+        return self._tilts[fwd, bwd]
 
 
 def conditioned_sampler(
