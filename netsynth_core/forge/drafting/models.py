@@ -6,6 +6,12 @@ protocol, since what few conversations do is learnt with its like in other servi
 those of its protocol and another state. Runs are conditioned on the flow's counts, on its state, and on being coherent
 TCP (`netsynth_core.forge.drafting.coherence`); where no model has one, the run is made with fewer packets, of which
 some are emitted again (pure acknowledgements rather than data), as the noise model of TADAM has it.
+
+Byte totals are a soft target. Given the path, every payload size is first drawn from the law of its transition; then,
+in each direction, sizes are drawn again one at a time (at most four times as often as there are packets) and a new one
+is kept where it brings the sum nearer to the flow's bytes; what is still amiss is shifted within the range of sizes of
+the transitions. So no packet has a size its transition cannot have, and a flow whose bytes its path cannot make gets
+the nearest sum. The law of sizes is that of the transitions under no target, and leans towards it as far as needed.
 """
 
 from collections import Counter, defaultdict
