@@ -4,10 +4,13 @@ Every conversation is in exactly one group: that of its service and state, or of
 state, or of its protocol (``tcp``, ``udp``, ``icmp`` ...). Which, the description length decides: groups are joined
 as long as describing their words together takes fewer bits than describing them apart, the greatest saving first. What
 few conversations do alike is joined, what many or unlike ones do stays apart; there is no least number of them.
+Connections without any payload (refused, unanswered) are joined across services among themselves only, so that a pool
+of them never takes in a service that speaks.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -80,6 +83,11 @@ class _Node:
     @property
     def label(self) -> tuple[str, str]:
         return self.service, self.state
+
+    @cached_property
+    def loaded(self) -> bool:
+        """Whether any of its packets carries a payload."""
+        return bool(self.chain.owners.any())
 
 
 def group_words(groups: Sequence[Words], flows: FlowTable) -> list[Words]:
@@ -213,12 +221,17 @@ def _protocols(words: Words, flows: FlowTable) -> frozenset[str]:
 
 
 def _label(*nodes: _Node) -> tuple[str, str] | None:
-    """The name of what all these would be together; None when they have nothing in common."""
+    """The name of what all these would be together; None when they have nothing in common.
+
+    Of several services only what carries payloads in all of them, or in none, is alike.
+    """
     states = {node.state for node in nodes}
     state = states.pop() if len(states) == 1 else ""
     services = {node.service for node in nodes}
     if len(services) == 1:
         return services.pop(), state
+    if len({node.loaded for node in nodes}) > 1:
+        return None
     protocols = {node.protocols for node in nodes}
     common = protocols.pop()
     return (next(iter(common)), state) if not protocols and len(common) == 1 else None
@@ -264,7 +277,7 @@ def _joining(number: int, node: _Node, search: _Search, words: Sequence[Words]) 
         words=_size(node, words),
         saved=node.apart - node.chain.bits,
         refused=" and ".join(group_name(*other.label) for other in others),
-        cost=max(-saving, 0.0),
+        cost=max(0.0, -saving),
     )
 
 

@@ -79,6 +79,13 @@ def test_refused_connections_of_many_services_are_one_group_of_their_protocol_an
     assert set(found.joinings[1].parts) == {*(f"{name}/REJ" for name in services), "tcp/REJ"}
 
 
+def test_a_service_that_speaks_is_not_drawn_into_a_pool_of_connections_that_carry_nothing() -> None:
+    dropped = ["S_>_Empty", "SA_<_Empty", "R_>_Empty"]
+    groups = [spoken("smtp", "SF", ASKED, TCP_ROWS[:160])]
+    groups += [spoken(name, "RSTO", dropped, TCP_ROWS[160 + 5 * i :][:5]) for i, name in enumerate(("http", "tls"))]
+    assert names_of(decide_groups(groups, FLOWS).groups) == {("smtp", "SF"): 160, ("tcp", "RSTO"): 10}
+
+
 def test_services_that_carry_payloads_are_joined_only_while_they_are_few() -> None:
     def of(n: int) -> dict[tuple[str, str], int]:
         web = spoken("http", "SF", [s.replace("Text-GET", "Text") for s in ASKED], TCP_ROWS[:n])
