@@ -42,6 +42,8 @@ KEPT_SYMBOLS = 128
 """Of larger alphabets so many symbols are learnt, the most frequent ones; others are noise (additions)."""
 LEAST_COVERED = 0.8
 """Share of all symbols that those learnt must make up."""
+FIRST_SYMBOLS = 100_000
+"""Of more symbols a part as large as this is searched first."""
 SCALE_SYMBOLS = 10_000
 """Where delays may be on several scales, words of so many symbols tell which one is taken for all."""
 
@@ -137,7 +139,12 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
     everything = make_task(observations, params, scale, size_scale)
     searched = search_part(observations, params.search_symbols)
     task = everything if searched is observations else replace(everything, observations=searched)
-    structure, usage = markov_chain(searched, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
+    part = search_part(searched, FIRST_SYMBOLS)
+    structure, usage = markov_chain(part, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
+    if part is not searched:
+        # What a part of the words shows is found there; all words then mend it and add what is rare.
+        begun, _ = search(replace(everything, observations=part), structure, usage, params, clock)
+        structure, usage = begun.structure, begun.usage
     state, finished = search(task, structure, usage, params, clock)
     shortest = state
     state = resettled(task, simplify(task, state, params, clock), clock)

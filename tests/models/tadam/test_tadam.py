@@ -13,7 +13,7 @@ from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.running import accepts, sample_words
 from netsynth_core.models.document import read_document, write_document
-from netsynth_core.models.tadam import MergeLocations, PruneTransition, RenameLocation, Tadam, TadamParams
+from netsynth_core.models.tadam import MergeLocations, PruneTransition, RenameLocation, Tadam, TadamParams, learner
 from netsynth_core.monitor import CallbackMonitor
 
 BENCH = Path(__file__).parents[3] / ".." / "shared" / "bench"
@@ -545,3 +545,14 @@ def test_one_word_of_a_hundred_thousand_symbols_is_learnt_from() -> None:
 def test_negative_delays_are_refused() -> None:
     with pytest.raises(SchemaError, match="negative"):
         learn(Words.from_lists([[("a", 0), ("b", -5)]], unit="us"))
+
+
+def test_searching_a_part_first_finds_the_same_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    words, _ = spoilt_words(n=600)
+    whole = learn(words)
+    monkeypatch.setattr(learner, "FIRST_SYMBOLS", 1500)
+    begun = learn(words)
+    assert begun.noise.accepted + begun.noise.rejected == 600
+    assert begun.codelength.total <= 1.01 * whole.codelength.total
+    clean = Words.from_lists(clean_words(200, np.random.default_rng(9)), unit="dbus")
+    assert accepts(begun.automaton, clean).mean() >= 0.99
