@@ -194,9 +194,7 @@ def _rows(
         away = None
         if aligned is not None:
             away = leaving(trace(model.automaton, aligned[word], names))
-        at = None if away is None else names if away.position is None else away.position
-        if away is not None and away.position is None:
-            at = next(op.position for op in aligned[word].ops if op.kind == "deletion")  # type: ignore[index]
+        at = None if aligned is None or away is None else aligned[word].ops[0].position
         told = scores is not None and detector is not None and (explained is None or place < explained)
         yield Ranked(
             word=word,

@@ -49,6 +49,8 @@ def test_the_faults_of_the_sample_log_come_first(orders: Path) -> None:
     assert len(wrong) == 12
     assert wrong <= {row["case"] for row in rows[:25]}
     assert all(row["why"] for row in rows if row["case"] in wrong)
+    checked_out_at_once = next(row for row in rows if row["case"] == "order-0998")
+    assert checked_out_at_once["leaves_at"] == "1"
 
 
 def test_json_lines_and_other_orders(orders: Path) -> None:
