@@ -27,6 +27,9 @@ INTERNAL = tuple(
 ROUTER_ADVERTISEMENT = 134
 MOST_FILE_BYTES = 16 << 20
 SELDOM = "seldom seen"
+SERVING = 5
+"""A server answers at least one flow for so many that it opens."""
+REFUSED_FLAGS = "..R.S."
 _SERVERS = {"dns": "resolver", "dhcp": "DHCP server", "ntp": "time server"}
 
 
@@ -46,11 +49,17 @@ def keeps_its_name(address: Address) -> bool:
     )
 
 
+def is_shared(host: str) -> bool:
+    """Whether an address is no single host's, such as a multicast group's."""
+    address = parsed(host)
+    return address is not None and keeps_its_name(address) and not address.is_link_local
+
+
 def roles_of(flows: FlowTable, hosts: Iterable[str] = ()) -> dict[str, list[str]]:
     """Hosts by role, roles and hosts by how many flows they have.
 
-    A host that was answered asks; one that answers at least as many flows as half of those it opens serves what most of
-    them were; router advertisements make a gateway. Outside is what is not private, where anything is.
+    One that answers at least a fifth as many flows as it opens serves what most of them were: a service, or a port
+    where no service is known. Router advertisements make a gateway. Outside is what is not private, where anything is.
 
     Parameters
     ----------
@@ -58,7 +67,10 @@ def roles_of(flows: FlowTable, hosts: Iterable[str] = ()) -> dict[str, list[str]
         Further hosts to list; those without a flow are `SELDOM` seen.
     """
     frame = flows.frame
-    answered = frame[(frame["bwd_packets"] > 0) & (frame["service"] != "")]
+    carried = frame["proto"].isin(("TCP", "UDP"))
+    refused = frame["state"].isin(("REJ", "RSTOS0")) | frame["flags"].isin((REFUSED_FLAGS,))
+    answered = frame[(frame["bwd_packets"] > 0) & ((frame["service"] != "") | carried) & ~refused]
+    answered = answered.assign(service=_services(answered))
     opened = frame["src_ip"].value_counts()
     served = answered["dst_ip"].value_counts()
     counted = answered.groupby(["dst_ip", "service"]).size().reset_index(name="flows")
@@ -75,7 +87,7 @@ def roles_of(flows: FlowTable, hosts: Iterable[str] = ()) -> dict[str, list[str]
         if address is not None and keeps_its_name(address):
             continue
         inside = address is None or not local or _internal(address)
-        serves = served.get(name, 0) > 0 and 2 * int(served.get(name, 0)) >= int(opened.get(name, 0))
+        serves = served.get(name, 0) > 0 and SERVING * int(served.get(name, 0)) >= int(opened.get(name, 0))
         if name in routers:
             role = "gateway"
         elif serves:
@@ -85,6 +97,18 @@ def roles_of(flows: FlowTable, hosts: Iterable[str] = ()) -> dict[str, list[str]
         found.setdefault(role if inside else f"external {role}", []).append(name)
     rest = sorted({h for h in hosts if h not in addresses and not ((a := parsed(h)) and keeps_its_name(a))})
     return found | ({SELDOM: rest} if rest else {})
+
+
+def _services(flows: "pd.DataFrame") -> "pd.Series[str]":
+    """The service of each flow; that of its port where it has none, else protocol and port."""
+    from netsynth_core.flows.services import services_by_port
+
+    port, proto = flows["dst_port"].to_numpy(), flows["proto"].astype(object).to_numpy()
+    known = services_by_port(port, proto)
+    spot = np.array([f"{a} {b}" for a, b in zip(proto, port, strict=True)], dtype=object)
+    named = flows["service"].astype(object).to_numpy()
+    chosen = np.where(named != "", named, np.where(known != "", known, spot))
+    return pd.Series(chosen, index=flows.index, dtype="str")
 
 
 def _internal(address: Address) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netsynth_core.errors import InvalidParameter, MissingExtra
 from netsynth_core.files import dump_json
-from netsynth_core.units import NS_PER_US, format_duration
+from netsynth_core.units import NS_PER_US, count, format_bits, format_duration
 
 if TYPE_CHECKING:
     from netsynth_core.models.automata.automaton import TimedAutomaton
@@ -18,6 +18,8 @@ MAX_TEXT = 60
 MOST_TABLE_ROWS = 6
 MOST_TABLE_VALUES = 5
 MOST_SHOWN_WINDOWS = 10
+DELAY_SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Quantiles of a delay that are told."""
 
 
 def sentences(model: Any) -> list[str]:
@@ -27,10 +29,13 @@ def sentences(model: Any) -> list[str]:
     if hasattr(model, "automaton"):
         return _automaton_sentences(model.automaton, getattr(model, "payloads", None))
     if hasattr(model, "patterns"):
+        from netsynth_core.models.flowchronicle.describe import WORTH_NOTE
         from netsynth_core.models.flowchronicle.generation.words import machine_words
 
         ranked = sorted(model.patterns, key=lambda p: (-p.saved_bits, p.id))
-        return [*(_pattern_sentence(learnt, model) for learnt in (*ranked, model.empty)), *machine_words(model)]
+        shown = [*ranked, *([model.empty] if model.empty.usage else [])]
+        notes = [WORTH_NOTE] if len(ranked) > 1 else []
+        return [*(_pattern_sentence(learnt, model) for learnt in shown), *machine_words(model), *notes]
     return []
 
 
@@ -181,11 +186,17 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
     learnt = model.pattern(id)
     lines = [_pattern_sentence(learnt, model)]
     grid = model.describe_pattern(learnt)
+    gaps = gap_facts(learnt) if learnt.usage else []
+    if not learnt.usage and not learnt.pattern.covered:
+        return lines, {"id": id, "name": "", "sentence": model.whole_sentence(learnt), "windows": []}
     for place, cells in enumerate(grid):
+        if place:
+            lines.append(_gap_line(place, learnt, gaps))
         lines.append(f"flow {place + 1}: {', '.join(f'{c.column} {c.text}' for c in cells)}")
+    lines.append(f"generated {learnt.weight:g} times as often as it occurs")
     tables = [node_table(learnt, model.columns, v) for v in range(len(cell_names(learnt, model.columns)))]
     for table in tables:
-        lines += ["", f"{table.cell} ({table.all_values} values)" + _given(table.parents, table.all_rows)]
+        lines += ["", f"{table.cell} ({count(table.all_values, 'value')})" + _given(table.parents, table.all_rows)]
         for row in table.rows[:MOST_TABLE_ROWS]:
             shares = [f"{v} {100 * p:.3g} %" for v, p in zip(table.values, row.probabilities, strict=True)]
             head = f"  {', '.join(row.given)}: " if row.given else "  "
@@ -204,6 +215,7 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
         "name": learnt.name,
         "sentence": model.whole_sentence(learnt),
         "weight": learnt.weight,
+        "gaps": gaps,
         "grid": [[asdict(cell) for cell in row] for row in grid],
         "network": [asdict(table) for table in tables],
         "generating": list(drawn),
@@ -212,8 +224,27 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
     return lines, facts
 
 
+def gap_facts(learnt: Any) -> list[dict[str, Any]]:
+    """The limit of each gap, and quantiles of the delays that occurred, ns."""
+    return [
+        {
+            "within_ns": NS_PER_US << within,
+            "delay_ns": {f"{100 * share:g} %": law.quantile(share) for share in DELAY_SHARES},
+        }
+        for within, law in zip(learnt.pattern.within, learnt.delays, strict=True)
+    ]
+
+
+def _gap_line(place: int, learnt: Any, gaps: list[dict[str, Any]]) -> str:
+    limit = f"  gap {place}: within {format_duration(NS_PER_US << learnt.pattern.within[place - 1])}"
+    if not gaps:
+        return limit
+    seen = (f"{share} {format_duration(delay)}" for share, delay in gaps[place - 1]["delay_ns"].items())
+    return f"{limit}; delays: {', '.join(seen)}"
+
+
 def _given(parents: tuple[str, ...], rows: int) -> str:
-    return f", given {' and '.join(parents)} ({rows} configurations)" if parents else ""
+    return f", given {' and '.join(parents)} ({count(rows, 'configuration')})" if parents else ""
 
 
 def patterns_dot(patterns: list[dict[str, Any]]) -> str:
@@ -228,7 +259,7 @@ def patterns_dot(patterns: list[dict[str, Any]]) -> str:
     for number, facts in reversed(list(enumerate(patterns))):
         title = (
             f"{facts['id']} {facts['name']}".strip()
-            + f": {facts['usage']} windows, saves {facts['saved_bits']:.0f} bits"
+            + f": {count(facts['usage'], 'window')}, saves {format_bits(facts['saved_bits'])}"
         )
         lines.append(f"  subgraph cluster_{number} {{ label={quote(title)}; color=gray;")
         for place, cells in enumerate(facts["flows"]):

@@ -40,6 +40,23 @@ def test_roles_are_what_hosts_do() -> None:
     }
 
 
+def test_who_serves_on_a_port_without_a_service_is_a_server() -> None:
+    """An interface that asks three others for each question it answers, and hosts whose protocol is not known."""
+    rows = []
+    for i in range(30):
+        rows += [(f"10.0.0.{11 + i % 5}", "10.0.0.20", 8443, 9), ("10.0.0.20", "10.0.0.31", 9200, 4)]
+        rows += [("10.0.0.20", "10.0.0.32", 9200, 4), ("10.0.0.20", "10.0.0.40", 6379, 4)]
+        rows.append(("10.0.0.11", "10.0.0.50", 100 + i, 0))
+    columns = ["src_ip", "dst_ip", "dst_port", "bwd_packets"]
+    frame = pd.DataFrame(rows, columns=columns).assign(ts=range(len(rows)), proto="TCP", src_port=50000, fwd_packets=3)
+    roles = roles_of(FlowTable.from_columns(frame))
+    by_host = {host: role for role, hosts in roles.items() for host in hosts}
+    assert by_host["10.0.0.20"].endswith("server")
+    assert by_host["10.0.0.31"] == by_host["10.0.0.32"] and by_host["10.0.0.31"].endswith("server")
+    assert by_host["10.0.0.40"] == "redis server"
+    assert by_host["10.0.0.11"] == "client" and by_host["10.0.0.50"] == "silent host"
+
+
 def test_the_file_to_start_from_leaves_all_hosts_as_they_are(tmp_path: Path) -> None:
     roles = roles_of(flows(), ['a "name"\\'])
     write_hosts(tmp_path / "h.toml", roles, source="m.json\n[roles.x]")

@@ -4,40 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from netsynth_core.flows.hosts import is_shared
 from netsynth_core.models.flowchronicle.columns import Column
+from netsynth_core.models.flowchronicle.contacts import REFUSED, UNANSWERED, contact_words, service_name
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
 from netsynth_core.models.flowchronicle.pattern import Fixed, Pattern, Reused
 from netsynth_core.units import count, format_bits, format_duration
 
-PORT_NAMES = {
-    ("TCP", "20"): "ftp data",
-    ("TCP", "21"): "ftp",
-    ("TCP", "22"): "ssh",
-    ("TCP", "23"): "telnet",
-    ("TCP", "25"): "smtp",
-    ("UDP", "53"): "dns",
-    ("TCP", "53"): "dns over TCP",
-    ("UDP", "67"): "dhcp",
-    ("TCP", "80"): "http",
-    ("TCP", "88"): "kerberos",
-    ("UDP", "88"): "kerberos",
-    ("TCP", "110"): "pop3",
-    ("UDP", "123"): "ntp",
-    ("UDP", "137"): "netbios name",
-    ("UDP", "138"): "netbios datagram",
-    ("TCP", "143"): "imap",
-    ("TCP", "389"): "ldap",
-    ("TCP", "443"): "https",
-    ("UDP", "443"): "quic",
-    ("TCP", "445"): "smb",
-    ("TCP", "587"): "smtp submission",
-    ("TCP", "993"): "imaps",
-    ("UDP", "1900"): "ssdp",
-    ("TCP", "3306"): "mysql",
-    ("TCP", "3389"): "rdp",
-    ("UDP", "5353"): "mdns",
-    ("TCP", "8080"): "http proxy",
-}
 END_NAMES = {"src_ip": "source", "dst_ip": "destination"}
 
 
@@ -99,53 +72,28 @@ def constants(learnt: LearntPattern, columns: Sequence[Column]) -> list[dict[str
     return values
 
 
-VERBS = {
-    "dns": "looks up a name at",
-    "mdns": "asks by mDNS at",
-    "ssdp": "asks by SSDP at",
-    "ntp": "asks the time of",
-    "dhcp": "asks for an address at",
-    "kerberos": "gets a ticket from",
-    "smtp": "sends mail to",
-    "smtp submission": "sends mail to",
-}
-OPENED = {"https": "HTTPS", "http": "HTTP", "tls": "TLS", "ssh": "SSH", "smb": "SMB", "rdp": "RDP", "ldap": "LDAP"}
 NAMED = 0.1
-"""Least share of a service that a sentence names."""
-
-
-def contact_words(fixed: Mapping[str, str]) -> str:
-    """What the source of a flow does to its destination, such as ``opens HTTPS to``.
-
-    Parameters
-    ----------
-    fixed
-        Values in words of the columns that have but one.
-    """
-    proto, port, service = fixed.get("proto"), fixed.get("dst_port"), fixed.get("service")
-    name = service if service and service != "none" else PORT_NAMES.get((proto or "", port or ""), "")
-    if name in VERBS:
-        return VERBS[name]
-    if name:
-        return f"opens {OPENED.get(name, name)} to" if proto != "UDP" else f"sends {name} to"
-    words = "opens TCP" if proto == "TCP" else f"sends {proto}" if proto else "contacts"
-    if port and proto in ("TCP", "UDP", None):
-        return f"{words} {'to ' if proto else ''}port {port} of"
-    return f"{words} to" if proto else words
+"""Least share of a service, port or host that a sentence names."""
+MOSTLY = 0.9
+"""Share from which the outcome of a connection is told for all of them."""
 
 
 def pattern_sentence(learnt: LearntPattern, columns: Sequence[Column]) -> str:
     """The pattern in one sentence: who contacts whom, after which delay (its median and quartiles)."""
-    known = constants(learnt, columns)
     if not learnt.pattern.covered:
-        most = [f"{name} ({100 * share:.0f} %)" for name, share in _services(learnt, columns, 0)[:3]]
-        return "Single flows that no pattern explains" + (f", most of them {', '.join(most)}" if most else "")
+        return _left_words(learnt, columns)
+    known = constants(learnt, columns)
     parts = []
     before = ""
     for j in range(len(learnt.pattern)):
         source, target = (_end_words(learnt, columns, j, name, known[j]) for name in END_NAMES)
-        words = f"{contact_words(known[j])} {target}"
-        several = [f"{name} {100 * share:.0f} %" for name, share in _services(learnt, columns, j) if share >= NAMED]
+        outcome = {name: value for name in ("state", "flags") if (value := _mostly(learnt, columns, j, name))}
+        shares = _shares(learnt, columns, j, "service")
+        several = [f"{service_name(name)} {_percent(share)}" for name, share in shares if name and share >= NAMED]
+        ports = _shares(learnt, columns, j, "dst_port")
+        open_port = len(ports) > 1 and not several and known[j].get("proto") in ("TCP", "UDP")
+        which = f"one of {count(len(ports), 'port')}" if open_port else ""
+        words = f"{contact_words({**outcome, **known[j]}, which)} {target}"
         if len(several) > 1 or (several and "service" not in known[j]):
             words += f" ({', '.join(several[:2])})"
         if j == 0:
@@ -178,7 +126,52 @@ def worth_words(learnt: LearntPattern, rows: int) -> str:
     share = 100 * learnt.usage * len(learnt.pattern) / max(rows, 1)
     shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
     words = f"{count(learnt.usage, 'time')}, {shown} % of all flows"
-    return f"{words}, saves {format_bits(learnt.saved_bits)}" if learnt.pattern.covered else words
+    if not learnt.pattern.covered:
+        return words
+    if learnt.saved_bits < 0:
+        return f"{words}, costs {format_bits(-learnt.saved_bits)}"
+    return f"{words}, saves {format_bits(learnt.saved_bits)}"
+
+
+WORTH_NOTE = (
+    "What a pattern saves is what the description would be longer by if it alone were taken out. Patterns share what "
+    "they explain, so these figures do not add up to the whole."
+)
+"""What the bits of a pattern stand against."""
+
+
+def _left_words(learnt: LearntPattern, columns: Sequence[Column]) -> str:
+    """The flows in no pattern: their services, and where those say little their ports and hosts."""
+    if not learnt.usage:
+        return "Every flow is in a pattern"
+    told = [(service_name(name), p) for name, p in _shares(learnt, columns, 0, "service") if name][:3]
+    proto = (_shares(learnt, columns, 0, "proto") or [("", 0.0)])[0]
+    if sum(p for _, p in told) < 0.5:
+        told = [(name, p) for name, p in told if p >= NAMED]
+        if proto[1] >= 0.5:
+            told.append(proto)
+        if proto[0] in ("TCP", "UDP"):
+            told += [(f"to port {name}", p) for name, p in _shares(learnt, columns, 0, "dst_port")[:2] if p >= NAMED]
+    state = _shares(learnt, columns, 0, "state")
+    for codes, word in ((UNANSWERED, "without an answer"), (REFUSED, "refused")):
+        share = sum(p for name, p in state if name in codes)
+        told += [(word, share)] if share >= 0.5 else []
+    for end, word in (("src_ip", "from"), ("dst_ip", "to")):
+        told += [(f"{word} {name}", p) for name, p in _shares(learnt, columns, 0, end)[:1] if p >= 0.5]
+    told = sorted(((name, p) for name, p in told if _tells(p)), key=lambda item: -item[1])
+    if not told:
+        return "Single flows that no pattern explains"
+    lead = "most of them" if told[0][1] >= 0.5 else "among them"
+    return f"Single flows that no pattern explains, {lead} " + ", ".join(f"{n} ({_percent(p)})" for n, p in told)
+
+
+def _tells(share: float) -> bool:
+    """Whether a share is more than 0 % when it is shown."""
+    return share >= 0.005
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _end_words(learnt: LearntPattern, columns: Sequence[Column], flow: int, end: str, fixed: Mapping[str, str]) -> str:
@@ -201,17 +194,28 @@ def _end_words(learnt: LearntPattern, columns: Sequence[Column], flow: int, end:
         at = cells.index(other)
         if at in variables[own].parents or own in variables[at].parents:
             return f"a host that depends on {letter}"
-    return f"one of {count(len(variables[own].alphabet), 'host')}"
+    named = [columns[place].text(int(code)) for code in variables[own].alphabet]
+    groups = sum(map(is_shared, named))
+    if not groups:
+        return f"one of {count(len(named), 'host')}"
+    if groups == len(named):
+        return f"one of {count(groups, 'group')}"
+    return f"one of {count(len(named) - groups, 'host')} or {count(groups, 'group')}"
 
 
-def _services(learnt: LearntPattern, columns: Sequence[Column], flow: int) -> list[tuple[str, float]]:
-    """Services of a flow with their shares, the largest first; empty where the cell is not free."""
-    place = next((c for c, column in enumerate(columns) if column.name == "service"), None)
+def _shares(learnt: LearntPattern, columns: Sequence[Column], flow: int, name: str) -> list[tuple[str, float]]:
+    """Values of a free cell with their shares, the largest first; empty where the cell is not free."""
+    place = next((c for c, column in enumerate(columns) if column.name == name), None)
     cells = learnt.pattern.free_cells(len(columns))
     if place is None or (flow, place) not in cells or not learnt.network.variables:
         return []
     variable = learnt.network.variables[cells.index((flow, place))]
-    found = [
-        (columns[place].values[code], float(p)) for code, p in zip(variable.alphabet, variable.share(), strict=True)
-    ]
-    return sorted(((name, p) for name, p in found if name), key=lambda item: (-item[1], item[0]))
+    values = columns[place].values
+    found = [(values[code], float(p)) for code, p in zip(variable.alphabet, variable.share(), strict=True)]
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+def _mostly(learnt: LearntPattern, columns: Sequence[Column], flow: int, name: str) -> str:
+    """The value that nearly all flows have in a free cell; empty where there is none."""
+    shares = _shares(learnt, columns, flow, name)
+    return shares[0][0] if shares and shares[0][1] >= MOSTLY else ""

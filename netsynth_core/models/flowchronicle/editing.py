@@ -36,7 +36,7 @@ from netsynth_core.models.flowchronicle.pattern import (
     in_common,
     rebind,
 )
-from netsynth_core.units import NS_PER_US, count, format_duration, parse_duration
+from netsynth_core.units import NS_PER_US, count, format_bits, format_duration, format_number, parse_duration
 
 if TYPE_CHECKING:
     from netsynth_core.models.flowchronicle.model import FlowChronicle
@@ -358,7 +358,7 @@ def effect_sentences(before: "FlowChronicle", after: "FlowChronicle", edit: Edit
     if abs(change) < 0.5:
         first = "The description keeps its length."
     else:
-        first = f"The description becomes {abs(change):,.0f} bits {'longer' if change > 0 else 'shorter'}."
+        first = f"The description becomes {format_bits(abs(change))} {'longer' if change > 0 else 'shorter'}."
     sentences = [edit.sentence(), first]
     if isinstance(edit, SetGap):
         limit = after.pattern(edit.pattern).pattern.within[edit.gap - 1]
@@ -368,11 +368,13 @@ def effect_sentences(before: "FlowChronicle", after: "FlowChronicle", edit: Edit
     for id_ in sorted(old.keys() | new.keys(), key=lambda p: int(p[1:])):
         then, now = (p[id_].usage if id_ in p else 0 for p in (old, new))
         if then != now:
-            sentences.append(f"Windows of {id_}: {then} before, {now} after.")
+            sentences.append(f"Windows of {id_}: {format_number(then)} before, {format_number(now)} after.")
         elif id_ not in old:
             sentences.append(f"{id_} gets no window: patterns with more cells take its flows.")
     if before.empty.usage != after.empty.usage:
-        sentences.append(f"Flows in no window: {before.empty.usage} before, {after.empty.usage} after.")
+        sentences.append(
+            f"Flows in no window: {format_number(before.empty.usage)} before, {format_number(after.empty.usage)} after."
+        )
     return tuple(sentences)
 
 
@@ -395,7 +397,7 @@ def _weight_sentences(before: "FlowChronicle", after: "FlowChronicle", edit: Set
         sentences.append("The data themselves could not be generated any more: a pattern in them has the weight 0.")
     else:
         bits = float(usage @ (np.log2(usage / usage.sum()) - np.log2(weights / weights.sum())))
-        sentences.append(f"To name the patterns of the data at these weights takes {bits:,.0f} bits more.")
+        sentences.append(f"To name the patterns of the data at these weights takes {format_bits(bits)} more.")
     return tuple(sentences)
 
 

@@ -58,6 +58,7 @@ from netsynth_core.models.flowchronicle.support import Support, learn_support
 from netsynth_core.models.flowchronicle.timing import in_time, links_between
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import count
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +142,13 @@ class FlowChronicle:
         warnings = []
         if outcome.stopped:
             by = f"by the budget of {params.budget}" if outcome.stopped == "budget" else "by hand"
-            warnings.append(f"The search was ended {by}: this is the best so far; more time may find more patterns.")
+            so_far = "this is the best so far" if outcome.solution.placed else "before any pattern was found"
+            joint = ": " if outcome.solution.placed else " "
+            warnings.append(f"The search was ended {by}{joint}{so_far}; more time may find more patterns.")
+        if len(data) > 1 and int(index.ts[0]) == int(index.ts[-1]):
+            warnings.append(
+                "All flows start at the same time: the order of the flows of a pattern, and its delays, say nothing."
+            )
         solution = outcome.solution
         if params.generalise:
             solution = generalised(solution, search.scorer, params.privacy_k)
@@ -270,6 +277,10 @@ class FlowChronicle:
 
     def whole_sentence(self, learnt: LearntPattern) -> str:
         """The same with how often it occurs and what it saves."""
+        if any(learnt is gone for gone in self.dropped):
+            return f"{self.sentence(learnt)}; dropped, it had {count(learnt.usage, 'window')}"
+        if learnt.id == EMPTY_ID and not learnt.usage:
+            return self.sentence(learnt)
         return f"{self.sentence(learnt)}; {worth_words(learnt, self.trained_on['rows'])}"
 
     @cached_property

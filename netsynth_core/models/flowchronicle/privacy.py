@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netsynth_core.errors import InvalidEdit
-from netsynth_core.flows.hosts import keeps_its_name, parsed
+from netsynth_core.flows.hosts import is_shared
 from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.learnt import LearntPattern
 from netsynth_core.models.flowchronicle.pattern import Fixed, Pattern, check_pattern
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from netsynth_core.models.flowchronicle.model import FlowChronicle
 
 LISTED = 8
+KEPT = (
+    "The document and the flows drawn from it hold raw addresses in any case. Draw with --anonymise or --hosts to give "
+    "out flows without them, and keep the model itself."
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Exposure:
     pattern: str
     """Its id."""
     addresses: tuple[str, ...]
-    """Raw addresses in its fixed cells."""
+    """Raw addresses that it shows: in fixed cells, and in free ones that only ever have the one value."""
     hosts: int
     """Hosts its windows start from."""
     windows: int
@@ -42,24 +46,18 @@ class Exposure:
 
 def exposure_of(learnt: LearntPattern, columns: Sequence[Column]) -> Exposure:
     """What a pattern tells; told from its cells and its network, so that it needs no training flows."""
-    fixed = {
-        columns[cell.column].values[cell.code]
-        for flow in learnt.pattern.flows
-        for cell in flow.fixed
-        if columns[cell.column].kind == "host" and not _shared(columns[cell.column].values[cell.code])
-    }
+    shown = [(cell.column, cell.code) for flow in learnt.pattern.flows for cell in flow.fixed]
+    cells = learnt.pattern.free_cells(len(columns))
+    for (_, column), variable in zip(cells, learnt.network.variables, strict=False):
+        if len(variable.alphabet) == 1:
+            shown.append((column, int(variable.alphabet[0])))
+    hosts_shown = {columns[column].values[code] for column, code in shown if columns[column].kind == "host"}
+    fixed = {host for host in hosts_shown if not is_shared(host)}
     source = next(c for c, column in enumerate(columns) if column.name == "src_ip")
     hosts = 1 if learnt.usage else 0
     if not isinstance(learnt.pattern.flows[0].cell(source), Fixed) and learnt.network.variables:
-        cells = learnt.pattern.free_cells(len(columns))
         hosts = len(learnt.network.variables[cells.index((0, source))].alphabet)
     return Exposure(learnt.id, tuple(sorted(fixed)), hosts, learnt.usage)
-
-
-def _shared(host: str) -> bool:
-    """Whether an address is no single host's, such as a multicast group's."""
-    address = parsed(host)
-    return address is not None and keeps_its_name(address) and not address.is_link_local
 
 
 def exposures(model: "FlowChronicle") -> tuple[Exposure, ...]:
@@ -75,16 +73,18 @@ def privacy_notes(model: "FlowChronicle", k: int) -> tuple[str, ...]:
     if raw:
         addresses = sorted({address for e in raw for address in e.addresses})
         notes.append(
-            f"{count(len(raw), 'pattern')} {'holds' if len(raw) == 1 else 'hold'} raw addresses "
+            f"{count(len(raw), 'pattern')} {'shows' if len(raw) == 1 else 'show'} raw addresses "
             f"({_listed([e.pattern for e in raw])}): {_listed(addresses)}."
         )
     few = [e for e in told if e.hosts < k]
     if few:
+        rest, they = ("rests", "it tells") if len(few) == 1 else ("rest", "they tell")
         notes.append(
-            f"{count(len(few), 'pattern')} {'rests' if len(few) == 1 else 'rest'} on fewer than {k} hosts "
-            f"({_listed([e.pattern for e in few])}): they tell what single hosts do. "
-            "Learn with generalise=true to leave them out."
+            f"{count(len(few), 'pattern')} {rest} on fewer than {k} hosts ({_listed([e.pattern for e in few])}): "
+            f"{they} what single hosts do. Learn with generalise=true to leave them out."
         )
+    if model.parameters.get("generalise"):
+        notes.append(KEPT)
     return tuple(notes)
 
 
@@ -94,7 +94,7 @@ def pattern_privacy(learnt: LearntPattern, columns: Sequence[Column], k: int) ->
     parts = []
     if told.addresses:
         parts.append(
-            f"holds {'the address' if len(told.addresses) == 1 else 'the addresses'} {_listed(told.addresses)}"
+            f"shows {'the address' if len(told.addresses) == 1 else 'the addresses'} {_listed(told.addresses)}"
         )
     if told.windows and told.hosts < k:
         parts.append(f"rests on {count(told.hosts, 'host')}, fewer than {k}")

@@ -220,7 +220,7 @@ def test_a_pattern_is_shown_as_cells_and_as_a_sentence(model: FlowChronicle) -> 
         r"A looks up a name at 10\.0\.9\.1, and 6\d\.?\d* ms later \(IQR \S+ ms\) opens HTTPS to one of \d+ hosts"
     )
     assert any(planted.fullmatch(s) for s in sentences), sentences
-    assert model.sentence(model.empty).startswith("Single flows that no pattern explains")
+    assert model.whole_sentence(model.empty) == "Every flow is in a pattern"
     for learnt in model.patterns:
         share = 100 * learnt.usage * len(learnt.pattern) / model.trained_on["rows"]
         shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"

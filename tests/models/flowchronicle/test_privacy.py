@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from netsynth_core.models.flowchronicle import FlowChronicle
+from netsynth_core.models.flowchronicle.pattern import Reused
 from netsynth_core.models.flowchronicle.privacy import exposures, pattern_privacy, privacy_notes
+
+
+def model_column(model: FlowChronicle, name: str) -> int:
+    """Number of a column."""
+    return [c.name for c in model.columns].index(name)
 
 
 def test_raw_addresses_and_few_hosts_are_named(planted: Any, model: FlowChronicle) -> None:
@@ -14,8 +20,17 @@ def test_raw_addresses_and_few_hosts_are_named(planted: Any, model: FlowChronicl
     frame = planted.flows.frame
     for learnt in model.patterns:
         held = told[learnt.id].addresses
-        fixed = [c for f in learnt.pattern.flows for c in f.fixed if model.columns[c.column].kind == "host"]
-        assert len(held) == len({c.code for c in fixed})
+        rows = model.cover.windows[learnt.id]
+        fixed = {
+            value
+            for place, flow in enumerate(learnt.pattern.flows)
+            for end in ("src_ip", "dst_ip")
+            if not isinstance(flow.cell(model_column(model, end)), Reused)
+            for values in [frame[end].iloc[rows[:, place]].unique()]
+            if len(values) == 1
+            for value in values
+        }
+        assert set(held) == fixed
         sources = frame["src_ip"].iloc[model.cover.windows[learnt.id][:, 0]].nunique()
         assert told[learnt.id].hosts == sources
     assert any(e.addresses for e in told.values())
@@ -23,7 +38,7 @@ def test_raw_addresses_and_few_hosts_are_named(planted: Any, model: FlowChronicl
     assert "10.0.9.1" in notes[0] and f"fewer than {10**6} hosts" in notes[1]
     assert set(privacy_notes(model, 5)) <= set(model.describe().warnings)
     holding = next(p for p in model.patterns if told[p.id].addresses)
-    assert "holds the address" in pattern_privacy(holding, model.columns, 1)
+    assert "shows the address" in pattern_privacy(holding, model.columns, 1)
     assert "rests on" in pattern_privacy(holding, model.columns, 10**6)
 
 
@@ -40,7 +55,11 @@ def general(planted: Any) -> FlowChronicle:
 def test_a_generalised_model_names_no_address_and_nobody(
     general: FlowChronicle, model: FlowChronicle, planted: Any, found_rows: Callable[..., Any]
 ) -> None:
-    assert privacy_notes(general, 5) == ()
+    told = [e for e in exposures(general) if e.addresses]
+    notes = privacy_notes(general, 5)
+    # a cell that has but one value in the data shows it, fixed or not, and that is said
+    assert [note for note in notes if "raw addresses (" in note] == [n for n in notes[:-1] if told]
+    assert "--anonymise" in notes[-1] and set(notes) <= set(general.describe().warnings)
     assert general.multi_flow_patterns
     assert general.bits.total >= model.bits.total
     assert general.bits.total < 0.98 * general.bits.empty
