@@ -20,6 +20,9 @@ MOST_NOISE = 0.25
 """Most operations that may be noise (the same bound as in the published learner)."""
 MOST_SPELT = 0.01
 """Most words that cleaning may leave without a path."""
+FINE_RATIO, COARSE_RATIO = 0.88, 0.5
+"""How much smaller each next number of transitions is that is tried; coarse where words are many, begun from a part."""
+LARGE = 200_000
 _WORST_LOSS = 7.0
 """Bits a use that leaving out a transition may seem to cost, to be tried at all."""
 
@@ -110,7 +113,8 @@ def clean(task: Task, state: State, params: TadamParams, clock: Clock) -> State:
         order = np.argsort(per_use, kind="stable")
         order = order[(per_use[order] < _WORST_LOSS) & np.isfinite(losses[order])]
         best = state
-        for size in prefixes(len(order), 0.88):
+        ratio = FINE_RATIO if len(task.observations.symbols) <= LARGE else COARSE_RATIO
+        for size in prefixes(len(order), ratio):
             if clock.over():
                 break
             made = without_transitions(state.structure, state.usage, order[:size])
