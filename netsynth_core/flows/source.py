@@ -172,13 +172,16 @@ def _from_tables(
     import pandas as pd
 
     from netsynth_core.flows.logs import read_log, read_mapped
-    from netsynth_core.flows.table_io import read_flow_table
+    from netsynth_core.flows.table_io import read_flow_table_noted
 
-    tables, logs = [], list["LogReport"]()
+    several = len(names) > 1
+    tables, logs, blanks = [], list["LogReport"](), list[str]()
     for done, name in enumerate(names):
         monitor.step("reading flow tables", done, len(names))
         if mapping is None and kinds[str(name)] == "table":
-            tables.append(read_flow_table(name))
+            table, said = read_flow_table_noted(name)
+            tables.append(table)
+            blanks += [f"{name}: {note}" if several else note for note in said]
             continue
         flows, report = read_log(name) if mapping is None else read_mapped(name, mapping)
         tables.append(flows)
@@ -186,8 +189,7 @@ def _from_tables(
     flows = tables[0]
     if len(tables) > 1:
         flows = FlowTable.from_columns(pd.concat([table.frame for table in tables], ignore_index=True))
-    several = len(names) > 1
-    notes = [f"{report.path}: {note}" if several else note for report in logs for note in report.notes]
+    notes = blanks + [f"{report.path}: {note}" if several else note for report in logs for note in report.notes]
     notes += [f"{name} holds no rows." for name, table in zip(names, tables, strict=True) if not len(table)]
     repeated = int(flows.frame.duplicated().sum()) if several else 0
     if repeated:

@@ -22,7 +22,7 @@ from netsynth_core.files import atomic_path, require_file
 from netsynth_core.flows.parquet import read_parquet, write_parquet
 from netsynth_core.flows.services import services_by_port
 from netsynth_core.flows.table import COLUMNS, UNSET_PORT, FlowTable
-from netsynth_core.units import NS_PER_S
+from netsynth_core.units import NS_PER_S, count, format_number
 
 REQUIRED: Final = tuple(name for name, (_, default) in COLUMNS.items() if default is None)
 UNPACKED_LIMIT: Final = 4 << 30
@@ -60,7 +60,7 @@ def read_flow_table(path: str | Path) -> FlowTable:
     StorageError
         When it cannot be read.
     """
-    return read_flow_rows(path)[0]
+    return _read(path)[0]
 
 
 def read_flow_rows(path: str | Path) -> tuple[FlowTable, NDArray[np.int64]]:
@@ -71,20 +71,52 @@ def read_flow_rows(path: str | Path) -> tuple[FlowTable, NDArray[np.int64]]:
     tuple[FlowTable, NDArray[np.int64]]
         The table in order of start, and per row of it the 0-based row of the file (header not counted).
     """
+    return _read(path)[:2]
+
+
+def read_flow_table_noted(path: str | Path) -> tuple[FlowTable, tuple[str, ...]]:
+    """Read a flow table, and say for which columns it has empty cells that are taken for 0."""
+    table, _, notes = _read(path)
+    return table, notes
+
+
+def _read(path: str | Path) -> tuple[FlowTable, NDArray[np.int64], tuple[str, ...]]:
     target = require_file(path)
     raw, first_line = _load(target)
     raw.columns = [str(name).strip().lstrip("\ufeff").lower() for name in raw.columns]
     _require_columns(target, [str(name) for name in raw.columns])
     frame = pd.DataFrame(index=raw.index)
+    blanks: dict[str, NDArray[np.bool_]] = {}
     for name in COLUMNS:
         if name in raw.columns:
-            frame[name] = _Column(target, name, raw[name], first_line).parse()
+            column = _Column(target, name, raw[name], first_line)
+            frame[name] = column.parse()
+            blanks[name] = column.blank
     if "service" not in frame and len(frame):
         frame["service"] = services_by_port(
             frame["dst_port"].to_numpy(dtype=np.int32), frame["proto"].to_numpy(dtype=object)
         )
     order = np.argsort(frame["ts"].to_numpy(), kind="stable").astype(np.int64)
-    return FlowTable.from_columns(frame), order
+    return FlowTable.from_columns(frame), order, _blank_notes(frame, blanks)
+
+
+def _blank_notes(frame: pd.DataFrame, blanks: dict[str, NDArray[np.bool_]]) -> tuple[str, ...]:
+    """Which numbers are missing, and what stands in for them; ports only where the protocol has some."""
+    ported = frame["proto"].isin(("TCP", "UDP", "SCTP", "DCCP")).to_numpy(dtype=bool)
+    notes = []
+    for name, blank in blanks.items():
+        missing = blank & ported if name == "dst_port" else blank
+        number, of = int(missing.sum()), int(ported.sum()) if name == "dst_port" else len(frame)
+        if name == "src_port" or not number:
+            continue
+        taken = "port 0" if name == "dst_port" else f"{name} 0"
+        flows = "flow of TCP or UDP" if name == "dst_port" else "flow"
+        if number == of:
+            said = f"Column {name!r} is empty: every {flows} is taken to have {taken}"
+        else:
+            said = f"Column {name!r} is empty in {count(number, 'row')} of {format_number(of)}: {taken} is taken there"
+        notes.append(f"{said}, and patterns and models are learnt from that.")
+    return tuple(notes)
 
 
 def write_flow_table(path: str | Path, table: FlowTable) -> None:
@@ -212,6 +244,8 @@ class _Column:
     def __init__(self, path: Path, name: str, cells: "pd.Series[str]", first_line: int) -> None:
         self.path, self.name, self.first_line = path, name, first_line
         self.cells = cells.reset_index(drop=True)
+        self.blank = np.zeros(len(cells), np.bool_)
+        """Which cells of a column of numbers are empty, once they are parsed."""
 
     def parse(self) -> NDArray[np.generic]:
         """The values, in the dtype of the flow table."""
@@ -247,7 +281,7 @@ class _Column:
             values = self.cells.to_numpy(dtype=np.int64)
         else:
             texts = self._texts().str.replace(r"\.0*$", "", regex=True)
-            blank = (texts == "").to_numpy(dtype=bool)
+            self.blank = blank = (texts == "").to_numpy(dtype=bool)
             shaped = texts.str.fullmatch(r"\d{1,18}").to_numpy(dtype=bool)
             self.refuse(~(shaped | blank), needed, hint)
             values = np.full(len(texts), empty, np.int64)
@@ -271,7 +305,7 @@ class _Column:
             self.refuse(instants < 0, needed, hint)
             return instants
         texts = self._texts()
-        blank = (texts == "").to_numpy(dtype=bool)
+        self.blank = blank = (texts == "").to_numpy(dtype=bool)
         parts = texts.str.extract(_DECIMAL)
         whole, fraction = parts[1].fillna(""), parts[2].fillna("")
         sound = (~parts[1].isna() & ((whole != "") | (fraction != "")) & (whole.str.len() <= 10)).to_numpy(dtype=bool)

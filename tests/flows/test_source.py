@@ -147,3 +147,20 @@ def test_what_goes_wrong_while_reading_ahead_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(pcap(mixed())[:20])
     with pytest.raises(TruncatedCapture):
         read_flows(tmp_path / "a.pcap", keep_packets=False)
+
+
+def test_empty_cells_of_numbers_are_told_of(tmp_path: Path) -> None:
+    """A table without ports is one of port 0 otherwise, and nobody would know."""
+    header = "ts,proto,src_ip,dst_ip,dst_port,fwd_packets,duration"
+    rows = [f"{i},TCP,10.0.0.1,10.0.0.2,{'' if i < 3 else 80},1," for i in range(5)]
+    rows.append("9,ICMP,10.0.0.1,10.0.0.2,,1,")
+    table = tmp_path / "a.csv"
+    table.write_text("\n".join([header, *rows]))
+    duration, port = read_flows([table]).notes
+    assert "'dst_port' is empty in 3 rows of 5" in port and "port 0" in port
+    assert "'duration' is empty: every flow" in duration
+    again = tmp_path / "b.csv"
+    write_flow_table(again, read_flows([table]).flows)
+    assert read_flows([again]).notes == ()
+    both = read_flows([table, again]).notes
+    assert any(note.startswith(str(table)) for note in both)
