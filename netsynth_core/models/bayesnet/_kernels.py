@@ -160,6 +160,41 @@ def node_bits(
 
 
 @njit(cache=True, nogil=True)
+def counted_nats(
+    config: NDArray[np.int32],
+    entry: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    configs: int,
+    strength: float,
+    rows: NDArray[np.int64],
+) -> float:
+    """Nats of the values of `rows`: the Dirichlet code of each configuration, ``weight[e]`` the prior of an entry."""
+    totals = np.zeros(configs, np.int64)
+    counts = np.zeros(weight.shape[0], np.int64)
+    for row in rows:
+        totals[config[row]] += 1
+        counts[entry[row]] += 1
+    nats = 0.0
+    start = math.lgamma(strength)
+    for total in totals:
+        if total > 0:
+            nats += math.lgamma(total + strength) - start
+    for e in range(counts.shape[0]):
+        count = counts[e]
+        if count == 0:
+            continue
+        w = weight[e]
+        if count <= 4:
+            product = w
+            for k in range(1, count):
+                product *= w + k
+            nats -= math.log(product)
+        else:
+            nats -= math.lgamma(count + w) - math.lgamma(w)
+    return nats
+
+
+@njit(cache=True, nogil=True)
 def score_parents(
     data: NDArray[np.int32],
     cards: NDArray[np.int64],
@@ -193,9 +228,12 @@ def choose_parents(
     weights: NDArray[np.float64],
     rising: NDArray[np.float64],
     totals_table: NDArray[np.float64],
+    least: NDArray[np.float64],
     parents: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Add to each variable, greedily, the earlier variables that shorten it most; fills `parents`, returns bits.
+
+    Variables with ``least[v] == 0`` cannot be made shorter than they are known to be: they are left without.
 
     ``structure[v, k]`` are the bits to name k of the v earlier variables. Second and later parents are taken from the
     `SHORTLIST` earlier variables that help most alone.
@@ -207,7 +245,7 @@ def choose_parents(
         config = np.zeros(n, np.int64)
         size = 1
         bits[v] = node_bits(data[v], cards[v], names[v], config, size, weights, rising, totals_table)
-        if cards[v] <= 1 or n == 0:
+        if cards[v] <= 1 or n == 0 or least[v] == 0.0:
             continue
         alone = np.full(v, np.inf, np.float64)
         for u in range(v):

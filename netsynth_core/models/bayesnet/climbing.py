@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.scores import MAX_PARENTS
-from netsynth_core.models.bayesnet.structure import Structure
+from netsynth_core.models.bayesnet.structure import SharedCells, Structure
 from netsynth_core.models.codelength import LN2, log2_binomial
 
 LEAST_NATS = 1e-4
@@ -28,7 +28,9 @@ class ClimbingLearner:
     def __init__(self, domains: NDArray[np.int64]) -> None:
         self._domains = domains
 
-    def learn(self, codes: NDArray[np.int32], columns: NDArray[np.int64]) -> Structure:
+    def learn(
+        self, codes: NDArray[np.int32], columns: NDArray[np.int64], shared: SharedCells | None = None
+    ) -> Structure:
         """Parents for the samples `codes` (variables x samples) by hill climbing; ``columns[v]`` is v's column."""
         from netsynth_core.models.bayesnet._kernels import climb, kt_bits
 
@@ -36,14 +38,22 @@ class ClimbingLearner:
         parents = np.full((len(codes), MAX_PARENTS), -1, np.int64)
         if codes.shape[1]:
             climb(data, cards, parents, LEAST_NATS)
-        return Structure(parents, published_network_bits(parents), float(kt_bits(data, cards, parents).sum()))
+        bits = float(kt_bits(data, cards, parents).sum())
+        return Structure(parents, published_network_bits(parents), bits, np.zeros(len(parents), np.bool_))
 
-    def score(self, codes: NDArray[np.int32], columns: NDArray[np.int64], parents: NDArray[np.int64]) -> Structure:
+    def score(
+        self,
+        codes: NDArray[np.int32],
+        columns: NDArray[np.int64],
+        parents: NDArray[np.int64],
+        shared: SharedCells | None = None,
+    ) -> Structure:
         """Given parents on the samples `codes`."""
         from netsynth_core.models.bayesnet._kernels import kt_bits
 
         data, cards = self._compact(codes, columns)
-        return Structure(parents, published_network_bits(parents), float(kt_bits(data, cards, parents).sum()))
+        bits = float(kt_bits(data, cards, parents).sum())
+        return Structure(parents, published_network_bits(parents), bits, np.zeros(len(parents), np.bool_))
 
     def _compact(
         self, codes: NDArray[np.int32], columns: NDArray[np.int64]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from netsynth_core.models.codelength import LN2, log2_binomial
 
 MAX_PARENTS = 3
-STRENGTHS = (1.0, 4.0, 16.0, 64.0)
-"""Strengths a variable may choose from; naming one costs 2 bits."""
+STRENGTHS = (1.0, 4.0, 16.0, 64.0, 2.0**16)
+"""Strengths a variable may choose from, each as likely. With the largest nothing is learnt: values cost what their base
+shares say, which is the best for names that occur once. Without it a pattern could pay by beginning to count anew."""
 
 TABLED = 8
 """Counts up to this have the logarithm of their rising factorial in a table."""

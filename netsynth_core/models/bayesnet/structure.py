@@ -4,12 +4,25 @@ Called by the pattern search for every candidate, so it counts in kernels on com
 """
 
 from dataclasses import dataclass
+from math import log2
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.prior import Prior
-from netsynth_core.models.bayesnet.scores import MAX_PARENTS, network_bits, structure_table
+from netsynth_core.models.bayesnet.scores import MAX_PARENTS, STRENGTHS, structure_table
+
+STRENGTH_BITS = log2(len(STRENGTHS))
+
+
+@dataclass(frozen=True, eq=False)
+class SharedCells:
+    """What the shared tables say about the variables of a pattern, on its windows."""
+
+    bits: NDArray[np.float64]
+    """About what each variable costs there."""
+    parents: NDArray[np.int64]
+    """Its parents among the variables of the pattern: variables x 3, padded with -1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +34,11 @@ class Structure:
     model_bits: float
     """Parents and strengths, bits."""
     data_bits: float
-    """The values, bits."""
+    """The values, bits; of variables that are sent by the shared tables, about what they cost there."""
+    falls_back: NDArray[np.bool_]
+    """Which variables are sent by the shared tables."""
+    shared_bits: float = 0.0
+    """What of `data_bits` is sent by the shared tables."""
 
     @property
     def total(self) -> float:
@@ -44,25 +61,56 @@ class StructureLearner:
         self._prior = prior
         self._domains = domains
 
-    def learn(self, codes: NDArray[np.int32], columns: NDArray[np.int64]) -> Structure:
-        """Parents chosen greedily for the samples `codes` (variables x samples); ``columns[v]`` is v's column."""
+    def learn(
+        self, codes: NDArray[np.int32], columns: NDArray[np.int64], shared: SharedCells | None = None
+    ) -> Structure:
+        """Parents chosen greedily for the samples `codes` (variables x samples); ``columns[v]`` is v's column.
+
+        A variable that the shared network describes in fewer bits has the parents it has there.
+        """
         from netsynth_core.models.bayesnet._kernels import choose_parents
 
         data, cards, names = self._compact(codes, columns)
         parents = np.full((len(codes), MAX_PARENTS), -1, np.int64)
         table = structure_table(len(codes))
         prior = self._prior
-        bits = choose_parents(data, cards, names, table, prior.weights, prior.rising, prior.totals, parents)
-        return Structure(parents, network_bits(parents), float(bits.sum()))
+        known = np.full(len(codes), np.inf) if shared is None else shared.bits
+        least = np.where(known <= table[:, 0] + STRENGTH_BITS, 0.0, known)
+        bits = choose_parents(data, cards, names, table, prior.weights, prior.rising, prior.totals, least, parents)
+        if shared is not None:
+            own = bits + _own_bits(parents)
+            parents = np.where((shared.bits <= own)[:, None], shared.parents, parents)
+        return self._scored(data, cards, names, parents, shared)
 
-    def score(self, codes: NDArray[np.int32], columns: NDArray[np.int64], parents: NDArray[np.int64]) -> Structure:
-        """Given parents on the samples `codes`."""
+    def score(
+        self,
+        codes: NDArray[np.int32],
+        columns: NDArray[np.int64],
+        parents: NDArray[np.int64],
+        shared: SharedCells | None = None,
+    ) -> Structure:
+        """Given parents on the samples `codes`; each variable as the shared network has it where that is shorter."""
+        return self._scored(*self._compact(codes, columns), parents, shared)
+
+    def _scored(
+        self,
+        data: NDArray[np.int32],
+        cards: NDArray[np.int64],
+        names: NDArray[np.int64],
+        parents: NDArray[np.int64],
+        shared: SharedCells | None,
+    ) -> Structure:
         from netsynth_core.models.bayesnet._kernels import score_parents
 
-        data, cards, names = self._compact(codes, columns)
         prior = self._prior
         bits = score_parents(data, cards, names, parents, prior.weights, prior.rising, prior.totals)
-        return Structure(parents, network_bits(parents), float(bits.sum()))
+        own = _own_bits(parents)
+        if shared is None:
+            return Structure(parents, float(own.sum()), float(bits.sum()), np.zeros(len(own), np.bool_))
+        falls_back = shared.bits <= bits + own
+        model = len(own) + float(own[~falls_back].sum())
+        elsewhere = float(shared.bits[falls_back].sum())
+        return Structure(parents, model, float(bits[~falls_back].sum()) + elsewhere, falls_back, elsewhere)
 
     def _compact(
         self, codes: NDArray[np.int32], columns: NDArray[np.int64]
@@ -76,3 +124,10 @@ class StructureLearner:
         names = np.zeros((len(codes), int(domains.max(initial=1))), np.int64)
         compact_columns(codes, domains, self._prior.first[columns], data, cards, names)
         return data, cards, names
+
+
+def _own_bits(parents: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Bits of the parents and the strength of every variable with tables of its own."""
+    table = structure_table(len(parents))
+    count = (parents >= 0).sum(axis=1)
+    return np.asarray(table[np.arange(len(parents)), count] + STRENGTH_BITS, np.float64)

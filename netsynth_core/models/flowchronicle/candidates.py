@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.network import Network
+from netsynth_core.models.bayesnet.shared import SharedTables
 from netsynth_core.models.flowchronicle._kernels import pair_counts
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.pattern import (
@@ -36,6 +37,12 @@ TIGHT = 0.85
 """Share of the largest estimated gain that a gap limit must reach."""
 
 
+Way = tuple[tuple[int, int], ...]
+"""Which address columns of a flow (first) equal which of a later one (second)."""
+Bonds = tuple[tuple[tuple[int, int], int], ...]
+"""Which free address cells (flow, column) of a pattern a new flow's columns equal."""
+
+
 class Candidate(NamedTuple):
     """A pattern to test."""
 
@@ -51,7 +58,7 @@ class RowType:
     fixed: tuple[Fixed, ...]
     rows: NDArray[np.int64]
     saved: NDArray[np.float64]
-    """Bits of the fixed cells under the empty pattern, by row of the table (0 outside `rows`)."""
+    """What fixing the cells saves, bits, by row of the table (0 outside `rows`)."""
 
     @cached_property
     def has(self) -> NDArray[np.bool_]:
@@ -61,8 +68,10 @@ class RowType:
         return found
 
 
-def cell_costs(index: FlowIndex, empty: Solution) -> NDArray[np.float64]:
-    """Bits of every cell (flows x columns) under the empty pattern's network, counted on all rows."""
+def cell_costs(index: FlowIndex, empty: Solution, shared: SharedTables | None) -> NDArray[np.float64]:
+    """Bits of every cell (flows x columns) by the shared tables, or else by the empty pattern's network on all rows."""
+    if shared is not None:
+        return np.minimum(shared.row_bits, MOST_BITS).astype(np.float64)
     codes = np.ascontiguousarray(index.codes.T)
     network = Network.fit(codes, empty.empty.parents)
     return np.minimum(-network.log2_probability(codes).T, MOST_BITS)
@@ -114,22 +123,15 @@ class Estimator:
         within = int(np.argmax(gains >= TIGHT * most))
         return float(gains[within]), within
 
-    def pair(
-        self, first: RowType, second: RowType, columns: tuple[int, int] | None, free: NDArray[np.bool_]
-    ) -> Candidate | None:
-        """`first` then `second`, the second's address in ``columns[1]`` equal to the first's in ``columns[0]``."""
+    def pair(self, first: RowType, second: RowType, way: Way, free: NDArray[np.bool_]) -> Candidate | None:
+        """`first` then `second`, whose addresses equal those of the first that `way` names."""
         index = self.index
         rows = first.rows[free[first.rows]]
         if len(rows) < LEAST_HITS:
             return None
-        if columns is None:
-            reused: tuple[Reused, ...] = ()
-            group = np.zeros(len(rows), np.int64)
-            other = second.saved
-        else:
-            reused = (Reused(columns[1], 0, columns[0]),)
-            group = index.codes[rows, columns[0]].astype(np.int64)
-            other = second.saved + self.costs[:, columns[1]]
+        reused = tuple(sorted(Reused(column, 0, source) for source, column in way))
+        group = self._group([index.codes[rows, cell.source] for cell in reused], len(rows))
+        other = second.saved + self.costs[:, [cell.column for cell in reused]].sum(axis=1)
         flow = PartialFlow(second.fixed, reused)
         sums = np.zeros((WITHIN_STEPS, 3))
         bound = np.full(len(rows), len(index), np.int64)
@@ -139,24 +141,32 @@ class Estimator:
             return None
         return Candidate(gain, Pattern((PartialFlow(first.fixed), flow), (within,)))
 
+    def _group(self, codes: list[NDArray[np.int32]], rows: int) -> NDArray[np.int64]:
+        """Addresses folded into one number, as `FlowIndex.keys_of` does."""
+        group = np.zeros(rows, np.int64)
+        for column in codes:
+            group = group * self.index.host_count + column
+        return group
+
     def pairs(
         self, first: RowType, types: list[RowType], free: NDArray[np.bool_]
     ) -> Iterator[tuple[Candidate, tuple[int, int]]]:
         """Two-flow candidates that begin with `first` and look worth testing, with (number of the second type, way)."""
         for b, second in enumerate(types):
-            for way, columns in enumerate(self.ways(first, second)):
-                candidate = self.pair(first, second, columns, free)
+            for number, way in enumerate(self.ways(first, second)):
+                candidate = self.pair(first, second, way, free)
                 if candidate is not None:
-                    yield candidate, (b, way)
+                    yield candidate, (b, number)
 
-    def ways(self, first: RowType, second: RowType) -> list[tuple[int, int] | None]:
-        """How two types may share an address: every pair of columns neither fixes; none when both fix one."""
+    def ways(self, first: RowType, second: RowType) -> list[Way]:
+        """How two types may share addresses: every pair of columns neither fixes, and two such pairs at once; none when
+        both fix one."""
         fixed = [{c.column for c in t.fixed} for t in (first, second)]
-        ways: list[tuple[int, int] | None] = [
-            (a, b) for a in self.index.hosts for b in self.index.hosts if a not in fixed[0] and b not in fixed[1]
-        ]
+        one = [(a, b) for a in self.index.hosts for b in self.index.hosts if a not in fixed[0] and b not in fixed[1]]
+        ways: list[Way] = [(bond,) for bond in one]
+        ways += [(x, y) for x in one for y in one if x[0] < y[0] and x[1] != y[1]]
         if all(any(c in f for c in self.index.hosts) for f in fixed):
-            ways.append(None)
+            ways.append(())
         return ways
 
     def single(self, kind: RowType, free: NDArray[np.bool_]) -> Candidate | None:
@@ -198,29 +208,26 @@ class Estimator:
                     yield Candidate(gain, Pattern((PartialFlow(fixed, (Reused(column, 0, source),)),)))
 
     def extensions(self, placed: Placed, types: list[RowType], free: NDArray[np.bool_]) -> Iterator[Candidate]:
-        """A flow of each type before, between and after the flows of a pattern, sharing one of its addresses."""
+        """A flow of each type before, between and after the flows of a pattern, sharing one of its addresses, or both
+        addresses of one of its flows."""
         roots = [(j, c) for j, f in enumerate(placed.pattern.flows) for c in self.index.hosts if c not in f.bound]
+        bonds: list[Bonds] = [((root, column),) for root in roots for column in self.index.hosts]
+        bonds += [(x[0], y[0]) for x in bonds for y in bonds if _same_flow(x[0], y[0])]
         for place in range(len(placed.pattern) + 1):
             for kind in types:
                 fixed = {c.column for c in kind.fixed}
-                for column in self.index.hosts:
-                    if column not in fixed:
-                        for root in roots:
-                            candidate = self._extension(placed, place, kind, (root, column), free)
-                            if candidate is not None:
-                                yield candidate
+                for bond in bonds:
+                    if not any(column in fixed for _, column in bond):
+                        candidate = self._extension(placed, place, kind, bond, free)
+                        if candidate is not None:
+                            yield candidate
                 if any(c in fixed for c in self.index.hosts):
-                    candidate = self._extension(placed, place, kind, None, free)
+                    candidate = self._extension(placed, place, kind, (), free)
                     if candidate is not None:
                         yield candidate
 
     def _extension(
-        self,
-        placed: Placed,
-        place: int,
-        kind: RowType,
-        bond: tuple[tuple[int, int], int] | None,
-        free: NDArray[np.bool_],
+        self, placed: Placed, place: int, kind: RowType, bonds: Bonds, free: NDArray[np.bool_]
     ) -> Candidate | None:
         index, windows = self.index, placed.windows
         if not len(windows):
@@ -229,42 +236,35 @@ class Estimator:
         anchor = np.ascontiguousarray(windows[:, place - 1 if forward else 0])
         inside = 0 < place < windows.shape[1]
         bound = np.ascontiguousarray(windows[:, place]) if inside else np.full(len(windows), len(index), np.int64)
-        if bond is None:
-            flow = PartialFlow(kind.fixed)
-            group = np.zeros(len(windows), np.int64)
-            other = kind.saved
-        else:
-            (root, root_column), column = bond
-            flow = PartialFlow(kind.fixed, (Reused(column, root, root_column),))
-            group = index.codes[windows[:, root], root_column].astype(np.int64)
-            other = kind.saved + self.costs[:, column]
+        reused = tuple(sorted(Reused(column, root, source) for (root, source), column in bonds))
+        flow = PartialFlow(kind.fixed, reused)
+        group = self._group([index.codes[windows[:, cell.flow], cell.source] for cell in reused], len(windows))
+        other = kind.saved + self.costs[:, [cell.column for cell in reused]].sum(axis=1)
         sums = np.zeros((WITHIN_STEPS, 3))
         nothing = np.zeros(len(windows))
         pair_counts(anchor, nothing, index.keys_of(flow), group, index.ts, free, other, bound, forward, sums)
         gain, within = self.best_limit(sums, np.array([len(windows), int(free.sum())]), np.array([1, 1]))
         if not gain > 0:
             return None
-        return Candidate(gain, extended(placed.pattern, place, kind.fixed, bond, within))
+        return Candidate(gain, extended(placed.pattern, place, kind.fixed, bonds, within))
 
 
-def extended(
-    pattern: Pattern,
-    place: int,
-    fixed: tuple[Fixed, ...],
-    bond: tuple[tuple[int, int], int] | None,
-    within: int,
-) -> Pattern:
-    """The pattern with a flow at `place`, bound to a free address cell (flow, column) by its own column."""
+def _same_flow(one: tuple[tuple[int, int], int], other: tuple[tuple[int, int], int]) -> bool:
+    """Whether two bonds are to the two addresses of one flow, by two columns; each pair once."""
+    return one[0][0] == other[0][0] and one[0][1] < other[0][1] and one[1] != other[1]
+
+
+def extended(pattern: Pattern, place: int, fixed: tuple[Fixed, ...], bonds: Bonds, within: int) -> Pattern:
+    """The pattern with a flow at `place`, bound to free address cells (flow, column) by its own columns."""
     limits = list(pattern.within)
     if 0 < place < len(pattern):
         limits[place - 1 : place] = [within, limits[place - 1]]
     else:
         limits.insert(max(place - 1, 0), within)
-    if bond is None:
-        return insert_flow(pattern, place, PartialFlow(fixed), tuple(limits))
-    (root, root_column), column = bond
-    if root < place:
-        flow = PartialFlow(fixed, (Reused(column, root, root_column),))
-        return insert_flow(pattern, place, flow, tuple(limits))
     longer = insert_flow(pattern, place, PartialFlow(fixed), tuple(limits))
-    return rebind(longer, (root + 1, root_column), (place, column))
+    for (root, source), column in bonds:
+        if root < place:
+            longer = longer.with_cell(place, Reused(column, root, source))
+        else:
+            longer = rebind(longer, (root + 1, source), (place, column))
+    return longer

@@ -13,11 +13,10 @@ from netsynth_core.models.flowchronicle.columns import Column
 from netsynth_core.models.flowchronicle.generation.delays import DelayLaw, fit_delays
 from netsynth_core.models.flowchronicle.generation.starts import StartLaw, fit_starts
 from netsynth_core.models.flowchronicle.generation.values import NumberLaw, tail_shape
-from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
-from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
+from netsynth_core.models.flowchronicle.pattern import Pattern
+from netsynth_core.models.flowchronicle.solution import EMPTY_PATTERN, Placed, Scorer, Solution, without
 
 EMPTY_ID = "empty"
-EMPTY_PATTERN = Pattern((PartialFlow(),))
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,14 +25,18 @@ Sender and receiver share the dictionaries of the columns and the number of rows
    KT code of yes and no for each pattern, gap and doubling bin of the delay so far, hence a learnt hazard of the delay.
    A window is cheap when its next row comes at a usual delay with few others between.
 
-5. **Values.** The free cells of a pattern's windows, and all cells of the rows left, by a Bayesian network over them.
-   Its v-th variable (from 0) costs log2(min(3, v) + 1) + log2 C(v, parents) for its parents, and 2 bits for the
-   strength s of its prior. Its values are sent by (n_x + s q_x) / (n + s) for each configuration of the parents, q
-   being the column's shares of term 1 (`netsynth_core.models.bayesnet.scores`).
+5. **Values.** The free cells of a pattern's windows, window after window, and all cells of the rows left. A network
+   over the columns is learnt on all rows and sent once; its tables are shared: they count on over every row and pattern
+   that uses them (`netsynth_core.models.bayesnet.shared`). The rows left use nothing else. Each free cell of a pattern
+   says with one bit whether it uses them too, or has tables of its own in the pattern's Bayesian network: the v-th
+   variable (from 0) then costs log2(min(3, v) + 1) + log2 C(v, parents) for its parents, and log2 5 for the strength s
+   of its prior. Values are sent by (n_x + s q_x) / (n + s) for each configuration of the parents, q being the column's
+   shares of term 1 (`netsynth_core.models.bayesnet.scores`). So a rare pattern need not learn again how many bytes a
+   name lookup has; it pays for what it changes.
 
 Differences from the paper: labels and continuations replace the uniform code of the start of every window and the
-universal code of delays, which reward any chaining of near rows; the alphabets of columns are paid for, once; addresses
-may be fixed.
+universal code of delays, which reward any chaining of near rows; the alphabets of columns are paid for, once; patterns
+share tables; addresses may be fixed.
 """
 
 from math import log2

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.models.bayesnet.climbing import ClimbingLearner
+from netsynth_core.models.bayesnet.shared import SharedTables
 from netsynth_core.models.codelength import log2_binomial, universal_integer, universal_integers
 from netsynth_core.models.flowchronicle.columns import NUMBERS, Column, column_of_edges, learn_columns
 from netsynth_core.models.flowchronicle.index import FlowIndex
@@ -50,6 +51,7 @@ class PublishedScore:
     """The published score on one flow table."""
 
     common = 0.0
+    shared: SharedTables | None = None
     reuses_within = False
 
     def __init__(self, index: FlowIndex) -> None:

@@ -6,6 +6,7 @@ earlier column. Patterns are values: equal ones are equal, hashable, and ordered
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from netsynth_core.errors import InvalidEdit
 
@@ -64,7 +65,10 @@ class PartialFlow:
     @property
     def bound(self) -> frozenset[int]:
         """Columns that are fixed or reused."""
-        return frozenset(c.column for c in self.cells)
+        known = self.__dict__.get("_bound")
+        if known is None:
+            known = self.__dict__["_bound"] = frozenset(c.column for c in self.cells)
+        return frozenset(known)
 
     def with_cell(self, cell: Cell) -> "PartialFlow":
         """The flow with one cell replaced."""
@@ -102,7 +106,7 @@ class Pattern:
 
     def free_cells(self, columns: int) -> list[tuple[int, int]]:
         """(flow, column) of every free cell, in the order of the pattern's network."""
-        return [(j, c) for j, flow in enumerate(self.flows) for c in range(columns) if c not in flow.bound]
+        return list(_free_cells(self, columns))
 
     def own(self, flow: int) -> tuple[Reused, ...]:
         """The cells of a flow that reuse a cell of the same flow."""
@@ -121,6 +125,11 @@ class Pattern:
         flows = list(self.flows)
         flows[flow] = flows[flow].with_cell(cell)
         return replace(self, flows=tuple(flows))
+
+
+@lru_cache(maxsize=4096)
+def _free_cells(pattern: Pattern, columns: int) -> tuple[tuple[int, int], ...]:
+    return tuple((j, c) for j, flow in enumerate(pattern.flows) for c in range(columns) if c not in flow.bound)
 
 
 def check_pattern(pattern: Pattern, sizes: tuple[int, ...], hosts: tuple[int, ...]) -> None:
@@ -208,6 +217,19 @@ def concatenate(first: Pattern, second: Pattern, within: int) -> Pattern:
     shift = len(first)
     moved = [replace(f, reused=tuple(sorted(replace(r, flow=r.flow + shift) for r in f.reused))) for f in second.flows]
     return Pattern((*first.flows, *moved), (*first.within, within, *second.within))
+
+
+def interleave(first: Pattern, second: Pattern, order: tuple[int, ...], within: tuple[int, ...]) -> Pattern:
+    """The flows of both in a given order, that of each kept: ``order[i]`` is the flow at place i, those of `second`
+    numbered on after those of `first`."""
+    flows = (*first.flows, *second.flows)
+    spot = {flow: place for place, flow in enumerate(order)}
+    moved = []
+    for number in order:
+        shift = len(first) if number >= len(first) else 0
+        reused = tuple(sorted(replace(r, flow=spot[r.flow + shift]) for r in flows[number].reused))
+        moved.append(replace(flows[number], reused=reused))
+    return Pattern(tuple(moved), within)
 
 
 def cut(pattern: Pattern, place: int) -> tuple[Pattern, Pattern]:

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netsynth_core.models.flowchronicle._kernels import pair_counts
-from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator
+from netsynth_core.models.flowchronicle.candidates import LEAST_HITS, Candidate, Estimator
 from netsynth_core.models.flowchronicle.pattern import (
     WITHIN_STEPS,
     Fixed,
     Free,
     Pattern,
-    concatenate,
+    constants_fixed,
     cut,
+    interleave,
     rebind,
 )
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution
@@ -29,8 +30,10 @@ MOST_SPECIAL = 24
 MOST_PARTS = 6
 NEARLY_ALL = 0.95
 """Least share of a pattern's windows that its parts must hold together."""
+USUAL_GAP = 0.98
+"""Share of the delays that the limits of a merged pattern let through."""
 MOST_MERGED = 16
-"""Multi-flow patterns that are tried for merging, the most used first."""
+"""Patterns that are tried for merging, the most used first."""
 
 
 def refinements(placed: Placed, scorer: Scorer) -> Iterator[Pattern]:
@@ -109,34 +112,91 @@ def shortened(pattern: Pattern) -> Iterator[Pattern]:
 
 
 def merges(estimator: Estimator, solution: Solution, most_flows: int) -> Iterator[Candidate]:
-    """Windows of one pattern followed by windows of another that share an address."""
-    index = estimator.index
+    """Windows of one pattern that begin between or after the flows of another: both in one, in the order they mostly
+    have, sharing an address when either has one to share."""
     ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, p.pattern))[:MOST_MERGED]
-    for second in ranked:
-        if len(second.pattern) < 2:
-            continue
-        heads = np.ascontiguousarray(second.windows[:, 0])
-        free = np.zeros(len(index), np.bool_)
-        free[heads] = True
-        roots = [(j, c) for j, f in enumerate(second.pattern.flows) for c in index.hosts if c not in f.bound]
-        for first in ranked:
-            if len(first.pattern) < 2 or len(first.pattern) + len(second.pattern) > most_flows:
+    for first in ranked:
+        for second in ranked:
+            flows = len(first.pattern) + len(second.pattern)
+            if first is second or flows > most_flows or flows < 3:
                 continue
-            tails = np.ascontiguousarray(first.windows[:, -1])
-            for target in roots:
-                hosts_of = index.codes[second.windows[:, target[0]], target[1]].astype(np.int64)
-                keys = np.sort(hosts_of * len(index) + heads)
-                other = np.zeros(len(index))
-                other[heads] = estimator.costs[second.windows[:, target[0]], target[1]]
-                for source in [(j, c) for j, f in enumerate(first.pattern.flows) for c in index.hosts]:
-                    if source[1] in first.pattern.flows[source[0]].bound:
-                        continue
-                    group = index.codes[first.windows[:, source[0]], source[1]].astype(np.int64)
-                    sums = np.zeros((WITHIN_STEPS, 3))
-                    bound = np.full(len(tails), len(index), np.int64)
-                    pair_counts(tails, np.zeros(len(tails)), keys, group, index.ts, free, other, bound, True, sums)
-                    starts = np.array([len(solution.left), len(first.windows) + len(second.windows)])
-                    gain, within = estimator.best_limit(sums, starts, np.array([0, 2]))
-                    if gain > 0:
-                        joined = concatenate(first.pattern, second.pattern, within)
-                        yield Candidate(gain, rebind(joined, (target[0] + len(first.pattern), target[1]), source))
+            for bond in _bonds(first.pattern, second.pattern, estimator.index.hosts):
+                candidate = _merged(estimator, solution, first, second, bond)
+                if candidate is not None:
+                    yield candidate
+
+
+Bond = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _bonds(first: Pattern, second: Pattern, hosts: tuple[int, ...]) -> list[Bond | None]:
+    """Free address cells (flow, column) of both that may be equal; None for no such."""
+    roots = [[(j, c) for j, f in enumerate(p.flows) for c in hosts if c not in f.bound] for p in (first, second)]
+    return [None, *((a, b) for a in roots[0] for b in roots[1])]
+
+
+def _merged(
+    estimator: Estimator, solution: Solution, first: Placed, second: Placed, bond: Bond | None
+) -> Candidate | None:
+    """Each window of `first` with the next one of `second` to begin, if that is worth it."""
+    index = estimator.index
+    heads, tops = first.windows[:, 0], second.windows[:, 0]
+    groups = [np.zeros(len(p.windows), np.int64) for p in (first, second)]
+    saved = np.zeros(len(tops))
+    if bond is not None:
+        groups = [
+            index.codes[p.windows[:, flow], column].astype(np.int64)
+            for p, (flow, column) in zip((first, second), bond, strict=True)
+        ]
+        saved = estimator.costs[second.windows[:, bond[1][0]], bond[1][1]]
+    keys = groups[1] * len(index) + tops
+    order = np.argsort(keys)
+    at = np.searchsorted(keys[order], groups[0] * len(index) + heads, side="right")
+    found = np.flatnonzero(at < len(keys))
+    partner = order[at[found]]
+    found, partner = found[groups[0][found] == groups[1][partner]], partner[groups[0][found] == groups[1][partner]]
+    # Of several windows before one of the second, the nearest has it.
+    nearest = np.append(partner[1:] != partner[:-1], True) if len(partner) else np.zeros(0, np.bool_)
+    if bond is not None and len(partner):
+        nearest = np.zeros(len(partner), np.bool_)
+        nearest[len(partner) - 1 - np.unique(partner[::-1], return_index=True)[1]] = True
+    found, partner = found[nearest], partner[nearest]
+    if len(found) < LEAST_HITS:
+        return None
+    rows = np.concatenate((first.windows[found], second.windows[partner]), axis=1)
+    places = np.argsort(rows, axis=1, kind="stable")
+    kinds, kind, counts = np.unique(places, axis=0, return_inverse=True, return_counts=True)
+    usual = kind.ravel() == int(np.argmax(counts))
+    rows = np.sort(rows[usual], axis=1)
+    delays = (index.ts[tops[partner[usual]]] - index.ts[heads[found[usual]]]) // 1000
+    bins = np.minimum(_bit_lengths(delays), WITHIN_STEPS - 1)
+    sums = np.zeros((WITHIN_STEPS, 3))
+    passed = np.maximum(rows[:, -1] - rows[:, 0] + 1 - rows.shape[1], 0) / rows.shape[1]
+    for column, weights in enumerate((np.ones(len(rows)), saved[partner[usual]], passed)):
+        sums[:, column] = np.bincount(bins, weights=weights, minlength=WITHIN_STEPS)
+    starts = np.array([len(solution.left), len(first.windows), len(second.windows)])
+    gain, within = estimator.best_limit(sums, starts, np.array([0, 1, 1]))
+    if not gain > 0:
+        return None
+    kept = rows[bins <= within]
+    gaps = np.sort(np.diff(index.ts[kept], axis=1) // 1000, axis=0)
+    widest = _bit_lengths(gaps[int(USUAL_GAP * (len(gaps) - 1))])
+    limits = tuple(int(w) for w in np.minimum(widest, WITHIN_STEPS - 1))
+    pattern = interleave(first.pattern, second.pattern, tuple(int(p) for p in kinds[np.argmax(counts)]), limits)
+    if bond is not None:
+        size, (left, right) = len(first.pattern), bond
+        spot = {int(p): new for new, p in enumerate(kinds[np.argmax(counts)])}
+        cells = sorted(((spot[left[0]], left[1]), (spot[size + right[0]], right[1])))
+        pattern = rebind(pattern, cells[1], cells[0])
+    codes = index.codes[kept]
+    constant = {
+        (j, c): int(codes[0, j, c])
+        for j, c in pattern.free_cells(len(index.sizes))
+        if c in index.hosts and (j, c) not in pattern.sources() and (codes[:, j, c] == codes[0, j, c]).all()
+    }
+    return Candidate(gain, constants_fixed(pattern, constant) if constant else pattern)
+
+
+def _bit_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bits that each value >= 0 has."""
+    return np.where(values > 0, np.floor(np.log2(np.maximum(values, 1) + 0.5)).astype(np.int64) + 1, 0)

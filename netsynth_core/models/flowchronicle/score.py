@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.bayesnet.prior import Prior
-from netsynth_core.models.bayesnet.structure import Structure, StructureLearner
+from netsynth_core.models.bayesnet.shared import SharedTables
+from netsynth_core.models.bayesnet.structure import SharedCells, Structure, StructureLearner
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.length import (
     gap_histogram,
@@ -26,11 +27,19 @@ from netsynth_core.models.flowchronicle.pattern import Pattern
 class NetworkLearner(Protocol):
     """Learns and scores Bayesian networks over columns."""
 
-    def learn(self, codes: NDArray[np.int32], columns: NDArray[np.int64]) -> Structure:
+    def learn(
+        self, codes: NDArray[np.int32], columns: NDArray[np.int64], shared: SharedCells | None = None
+    ) -> Structure:
         """A structure for the samples `codes` (variables x samples); ``columns[v]`` is v's column."""
         ...
 
-    def score(self, codes: NDArray[np.int32], columns: NDArray[np.int64], parents: NDArray[np.int64]) -> Structure:
+    def score(
+        self,
+        codes: NDArray[np.int32],
+        columns: NDArray[np.int64],
+        parents: NDArray[np.int64],
+        shared: SharedCells | None = None,
+    ) -> Structure:
         """A given structure on the samples `codes`."""
         ...
 
@@ -43,6 +52,8 @@ class Score(Protocol):
     fixable: tuple[int, ...]
     """Columns whose values the search may propose to fix."""
     networks: NetworkLearner
+    shared: SharedTables | None
+    """What variables of patterns may fall back on, and rows in no window do; None for nothing."""
     reuses_within: bool
     """Whether a cell may reuse another of its own flow."""
 
@@ -70,14 +81,25 @@ class Score(Protocol):
 
 
 class DefaultScore:
-    """The codelength of `netsynth_core.models.flowchronicle.length`."""
+    """The codelength of `netsynth_core.models.flowchronicle.length`.
+
+    Parameters
+    ----------
+    parents
+        Those of the shared tables, columns x 3; None to learn them on all rows.
+    """
 
     reuses_within = True
 
-    def __init__(self, index: FlowIndex) -> None:
+    def __init__(self, index: FlowIndex, parents: NDArray[np.int64] | None = None) -> None:
         prior = Prior.of(index.codes, index.domains)
         self._index = index
-        self.networks: NetworkLearner = StructureLearner(prior, index.domains)
+        learner = StructureLearner(prior, index.domains)
+        self.networks: NetworkLearner = learner
+        if parents is None:
+            columns = np.arange(len(index.sizes), dtype=np.int64)
+            parents = learner.learn(np.ascontiguousarray(index.codes.T), columns).parents
+        self.shared: SharedTables | None = SharedTables.of(index.codes, parents, prior)
         self.common = instant_bits(index.ts) + prior.bits
         self.fixable = index.categories
 
@@ -104,10 +126,10 @@ class DefaultScore:
         return gains
 
 
-def score_of(name: ScoreName, index: FlowIndex) -> Score:
-    """A score by name, on a flow table."""
+def score_of(name: ScoreName, index: FlowIndex, parents: NDArray[np.int64] | None = None) -> Score:
+    """A score by name, on a flow table; `parents` are those of its shared tables, if they are not to be learnt."""
     if name == "published":
         from netsynth_core.models.flowchronicle.length_published import PublishedScore
 
         return PublishedScore(index)
-    return DefaultScore(index)
+    return DefaultScore(index, parents)

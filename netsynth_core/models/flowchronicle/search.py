@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator, cell_costs, row_types
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.params import ScoreName
-from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern, constants_fixed
+from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, constants_fixed
 from netsynth_core.models.flowchronicle.refine import merges, partitions, refinements, specialisations
 from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
 from netsynth_core.monitor import Monitor, stopping
 
 MOST_ROUNDS = 12
-PATIENCE = 12
+PATIENCE = 40
 """Candidates of one phase that may fail in a row."""
+HOPELESS = 150.0
+"""Bits too many that fixing constant cells is not expected to make up for."""
 LEAST_SAVED = 1.0
 """Bits a move must save."""
 
@@ -73,18 +75,23 @@ class Search:
         self._moves = 0
         # Patterns that were not kept, with the number of moves made before.
         self._failed: dict[Pattern, int] = {}
+        # Placements whose variants have all failed.
+        self._settled: dict[tuple[Pattern, str], Placed] = {}
         self._stopped: Literal["", "budget", "hand"] = ""
         self._end = None if seconds is None else monotonic() + seconds
         self.monitor.step("learning the empty pattern", 0, None)
         self.solution = self.scorer.empty()
-        costs = cell_costs(index, self.solution)
+        costs = cell_costs(index, self.solution, self.scorer.terms.shared)
         self.types = row_types(index, costs, least=least, fixable=self.scorer.terms.fixable)
         self.estimator = Estimator(index, costs, self.scorer.terms)
 
     def run(self) -> SearchOutcome:
         """Search until a round changes nothing, the rounds are used up, or the time is."""
+        whole = False
         for _ in range(MOST_ROUNDS):
             before = self.solution.total
+            if whole:
+                self._settled = {}
             # What failed since the last move would fail again.
             self.seen = {pattern for pattern, moves in self._failed.items() if moves == self._moves}
             self._pairs()
@@ -94,8 +101,11 @@ class Search:
             self._refinements()
             self._specialisations()
             self._prune()
-            if self.ended or not self.solution.total < before - LEAST_SAVED:
+            changed = self.solution.total < before - LEAST_SAVED
+            if self.ended or (whole and not changed):
                 break
+            # What has not changed since its variants failed is not looked at again, until nothing else changes.
+            whole = not changed
         return SearchOutcome(self.solution, self._stopped, self.tested)
 
     @property
@@ -124,24 +134,34 @@ class Search:
             return False
         self.tested += 1
         trial = self.scorer.solve([*patterns, pattern], base=self.solution)
-        trial = self._absorbed(trial, pattern)
-        if rest is not None:
-            trial = self._absorbed(trial, rest)
+        if trial.total < self.solution.total + HOPELESS:
+            trial = self._absorbed(trial, pattern)
+            if rest is not None:
+                trial = self._absorbed(trial, rest)
         if len(pattern) > 1 and not instead_of and trial.total < self.solution.total - LEAST_SAVED:
-            trial = min(trial, self._apart(pattern), key=lambda s: s.total)
+            trial = min(trial, self._apart(pattern, trial), key=lambda s: s.total)
         kept = self._accept(trial)
         if not kept:
             self._failed[pattern] = self._moves
         self._step(phase)
         return kept
 
-    def _apart(self, pattern: Pattern) -> Solution:
-        """The solution with the flows of `pattern` as patterns of their own: joining them must save more than this."""
-        flows = [
-            PartialFlow(flow.fixed, tuple(replace(r, flow=0) for r in pattern.own(j)))
-            for j, flow in enumerate(pattern.flows)
-        ]
-        parts = [Pattern((flow,)) for flow in flows if flow.fixed or flow.reused]
+    def _apart(self, pattern: Pattern, trial: Solution) -> Solution:
+        """The solution with the flows of `pattern` as patterns of their own, with all that is constant among the rows
+        they have in the trial: joining them must save more than this."""
+        placed = next((p for p in trial.placed if p.pattern == pattern), None)
+        parts = []
+        for j, flow in enumerate(pattern.flows):
+            own = tuple(replace(r, flow=0) for r in pattern.own(j))
+            parts.append(Pattern((PartialFlow(flow.fixed, own),)))
+            if placed is not None and len(placed.windows):
+                rows = self.index.codes[placed.windows[:, j]]
+                constant = np.flatnonzero((rows == rows[0]).all(axis=0))
+                known = {r.column for r in own} | {r.source for r in own}
+                fixed = [Fixed(int(c), int(rows[0, c])) for c in constant if c in self.scorer.terms.fixable]
+                fixed = [f for f in fixed if f.column not in known and f.code < self.index.sizes[f.column]]
+                parts.append(Pattern((PartialFlow(tuple(fixed), own),)))
+        parts = [p for p in dict.fromkeys(parts) if p.covered]
         return self.scorer.solve([*self.solution.patterns, *parts], base=self.solution)
 
     def _absorbed(self, trial: Solution, pattern: Pattern) -> Solution:
@@ -264,7 +284,7 @@ class Search:
             for _ in range(3):
                 placed = self._placed(current)
                 current = None
-                if placed is None:
+                if placed is None or self._settled.get((placed.pattern, "refined")) is placed:
                     break
                 for variant in refinements(placed, self.scorer):
                     if self.ended:
@@ -276,13 +296,15 @@ class Search:
                         current = variant
                         break
                 if current is None:
+                    self._settled[placed.pattern, "refined"] = placed
                     break
 
     def _specialisations(self) -> None:
         for pattern in self.solution.patterns:
             placed = self._placed(pattern)
-            if placed is None or len(pattern) < 2:
+            if placed is None or len(pattern) < 2 or self._settled.get((pattern, "special")) is placed:
                 continue
+            self._settled[pattern, "special"] = placed
             if any(self._split(parts, pattern) for parts in partitions(placed, self.scorer)):
                 continue
             for variant in specialisations(placed, self.scorer):

@@ -10,12 +10,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.models.bayesnet.structure import Structure
+from netsynth_core.models.bayesnet.structure import SharedCells, Structure
 from netsynth_core.models.codelength import universal_integer
 from netsynth_core.models.flowchronicle.cover import cover_key, match
 from netsynth_core.models.flowchronicle.index import FlowIndex
-from netsynth_core.models.flowchronicle.pattern import Pattern
+from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
 from netsynth_core.models.flowchronicle.score import DefaultScore, Score
+
+EMPTY_PATTERN = Pattern((PartialFlow(),))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,13 @@ class Placed:
 
     @property
     def data_bits(self) -> float:
-        """Continuations and values of its windows."""
+        """Continuations and values of its windows; what the shared tables send is about what it costs there."""
         return self.gap_bits + self.structure.data_bits
+
+    @property
+    def own_bits(self) -> float:
+        """The same without what the shared tables send."""
+        return self.data_bits - self.structure.shared_bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +57,7 @@ class Solution:
     left: NDArray[np.int64]
     """Rows of the empty pattern, ascending."""
     empty: Structure
-    """Network of the empty pattern."""
+    """Network of the empty pattern: the shared tables, with all that they send, or else one on the rows left."""
     common: float
     """What is the same for every model of the table."""
     start_bits: float
@@ -64,7 +71,7 @@ class Solution:
     @cached_property
     def data_bits(self) -> float:
         """L(D|M)."""
-        values = self.empty.data_bits + sum(p.data_bits for p in self.placed)
+        values = self.empty.data_bits + sum(p.own_bits for p in self.placed)
         return self.common + self.start_bits + values
 
     @cached_property
@@ -90,12 +97,41 @@ class Scorer:
 
     def empty(self, *, parents: NDArray[np.int64] | None = None) -> Solution:
         """The empty pattern alone, its network learnt on all rows unless `parents` are given."""
-        codes = self._row_codes(self._all)
+        return self._solution((), self._all, self._network_of((), self._all, parents))
+
+    def _network_of(
+        self, placed: Sequence[Placed], left: NDArray[np.int64], parents: NDArray[np.int64] | None
+    ) -> Structure:
+        """The shared tables with all they send; without such, a network over the rows left, learnt if no parents are
+        given."""
+        shared = self.terms.shared
+        if shared is not None:
+            rows = [[left] for _ in self.index.sizes]
+            for one in placed:
+                cells = one.pattern.free_cells(len(self.index.sizes))
+                for (flow, column), falls_back in zip(cells, one.structure.falls_back.tolist(), strict=True):
+                    if falls_back:
+                        rows[column].append(one.windows[:, flow])
+            return shared.structure([np.concatenate(of) for of in rows])
+        codes = self._row_codes(left)
         if parents is None:
-            structure = self._learner.learn(codes, self._columns)
-        else:
-            structure = self._learner.score(codes, self._columns, parents)
-        return self._solution((), self._all, structure)
+            return self._learner.learn(codes, self._columns)
+        return self._learner.score(codes, self._columns, parents)
+
+    def _shared_cells(self, pattern: Pattern, windows: NDArray[np.int64]) -> SharedCells | None:
+        """What the shared tables say about the free cells of a pattern."""
+        shared = self.terms.shared
+        if shared is None:
+            return None
+        cells = pattern.free_cells(len(self.index.sizes))
+        number = {cell: v for v, cell in enumerate(cells)}
+        same = {(j, r.column): (r.flow, r.source) for j, flow in enumerate(pattern.flows) for r in flow.reused}
+        parents = np.full((len(cells), shared.parents.shape[1]), -1, np.int64)
+        for v, (flow, column) in enumerate(cells):
+            found = [number.get(same.get((flow, int(u)), (flow, int(u)))) for u in shared.parents[column] if u >= 0]
+            kept = list(dict.fromkeys(u for u in found if u is not None))
+            parents[v, : len(kept)] = kept
+        return shared.cells([windows[:, flow] for flow, _ in cells], [column for _, column in cells], parents)
 
     def _untouched(self, pattern: Pattern, touched: NDArray[np.bool_]) -> bool:
         """Whether none of the rows that the pattern may take is among the touched ones: its windows stay."""
@@ -151,27 +187,29 @@ class Scorer:
                 same = before is not None and np.array_equal(before.windows, windows)
                 placed.append(before if before is not None and same else self.place(pattern, windows, given))
         left = np.flatnonzero(~claimed)
-        if np.array_equal(left, base.left):
+        if self.terms.shared is None and np.array_equal(left, base.left):
             return self._solution(tuple(placed), left, base.empty)
-        empty = self._learner.score(self._row_codes(left), self._columns, base.empty.parents)
+        empty = self._network_of(placed, left, base.empty.parents)
         return self._solution(tuple(placed), left, empty)
 
     def place(self, pattern: Pattern, windows: NDArray[np.int64], parents: NDArray[np.int64] | None) -> Placed:
         """A pattern scored on given windows; its structure learnt when `parents` is None."""
         codes = self.window_codes(pattern, windows)
         columns = np.array([c for _, c in pattern.free_cells(len(self.index.sizes))], np.int64)
+        shared = self._shared_cells(pattern, windows)
         if parents is None:
-            structure = self._learner.learn(codes, columns)
+            structure = self._learner.learn(codes, columns, shared)
         else:
-            structure = self._learner.score(codes, columns, parents)
+            structure = self._learner.score(codes, columns, parents, shared)
         gaps = self.terms.gap_bits(pattern, windows)
         return Placed(pattern, windows, structure, self.terms.shape_bits(pattern), gaps)
 
     def relearnt(self, solution: Solution) -> Solution:
         """The solution with each network learnt anew where that is shorter."""
         placed = tuple(min(p, self.place(p.pattern, p.windows, None), key=_bits) for p in solution.placed)
-        learnt = self._learner.learn(self._row_codes(solution.left), self._columns)
-        empty = min(solution.empty, learnt, key=lambda s: s.total)
+        empty = self._network_of(placed, solution.left, None)
+        if self.terms.shared is None:
+            empty = min(solution.empty, empty, key=lambda s: s.total)
         return replace(solution, placed=placed, empty=empty)
 
     def window_codes(self, pattern: Pattern, windows: NDArray[np.int64]) -> NDArray[np.int32]:
