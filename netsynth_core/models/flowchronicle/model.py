@@ -323,7 +323,7 @@ class FlowChronicle:
         return Cover({p.id: found[p.id] for p in self.patterns}, len(index))
 
     def _solved(self, index: FlowIndex, patterns: tuple[LearntPattern, ...]) -> tuple[Solution, Scorer]:
-        scorer = Scorer(index, score_of(self.parameters.get("score", "default"), index))
+        scorer = Scorer(index, score_of(self.parameters.get("score", "default"), index, self.empty.parents))
         return self._solve(scorer, patterns, scorer.empty(parents=self.empty.parents)), scorer
 
     def _solve(self, scorer: Scorer, patterns: tuple[LearntPattern, ...], base: Solution) -> Solution:
