@@ -202,7 +202,8 @@ def _split(model: "FlowChronicle", edit: SplitPattern) -> Change:
     learnt = editable(model, edit.pattern)
     if edit.gap:
         there = {p.pattern for p in model.patterns}
-        parts = [(part, "") for part in cut(learnt.pattern, _gap_of(learnt, edit.gap) + 1) if part not in there]
+        halves = dict.fromkeys(cut(learnt.pattern, _gap_of(learnt, edit.gap) + 1))
+        parts = [(half, "") for half in halves if half not in there]
         if not parts:
             raise InvalidEdit("Both parts are there already.", hint=f"Drop {learnt.id} instead.")
         return _made(model, parts, learnt)
@@ -242,7 +243,8 @@ def _merge(model: "FlowChronicle", edit: MergePatterns) -> Change:
                 f"{edit.column} of flow {edit.flow} of {second.id} is not free.", hint="Share a free address of it."
             )
         joined = rebind(joined, target, source)
-    return _made(model, [(joined, "")], *(() if edit.keep else (first, second)))
+    gone = () if edit.keep else (first,) if first.id == second.id else (first, second)
+    return _made(model, [(joined, "")], *gone)
 
 
 def _add(model: "FlowChronicle", edit: AddPattern) -> Change:

@@ -344,3 +344,15 @@ def test_a_pattern_joined_to_itself_is_dropped_once(model: FlowChronicle) -> Non
     assert [p.id for p in after.dropped] == [name]
     assert len(after.patterns[-1].pattern) == 4
     check_whole(after)
+
+
+def test_a_pattern_after_itself_is_one_pattern_whose_parent_is_dropped_once(model: FlowChronicle) -> None:
+    name = name_of(model, 2)
+    after = model.apply(MergePatterns(first=name, second=name, within="1h", keep=False))
+    assert [p.id for p in after.dropped].count(name) == 1
+    assert FlowChronicle.from_document(after.to_document()).to_document().content_hash()
+    longer = next(p for p in after.patterns if len(p.pattern) == 4)
+    halves = after.apply(SplitPattern(pattern=longer.id, gap=2))
+    made = [p.pattern for p in halves.patterns]
+    assert len(made) == len(set(made))
+    assert FlowChronicle.from_document(halves.to_document())
