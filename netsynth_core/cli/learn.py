@@ -1,5 +1,6 @@
 """``netsynth fit`` and ``netsynth kinds``."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,16 @@ def _fit_folder(
     out.result({"models": entries, "left_out": left_out, "notes": out.note(notes), "seed": seed}, lines)
 
 
-@click.command("kinds", epilog="Example: netsynth kinds --json")
+@click.command("kinds", epilog="Example: netsynth kinds --edits")
+@click.option("--edits", is_flag=True, help="List the edits of each kind instead: arguments, and one to copy from.")
 @common_options
-def kinds_command(out: Output) -> None:
+def kinds_command(out: Output, edits: bool) -> None:
     """List the kinds of models: what each learns from, its source, and its parameters with their ranges."""
     from netsynth_core.models.registry import kinds
 
+    if edits:
+        _list_edits(out)
+        return
     entries: list[dict[str, Any]] = [
         {
             "kind": kind.name,
@@ -160,6 +165,41 @@ def kinds_command(out: Output) -> None:
         lines.append(f"{entry['kind']} (level {entry['level']}{extra}): {entry['summary']} [{entry['source']}]")
         lines += [f"  {_describe(parameter)}" for parameter in entry["parameters"]]
     out.result({"kinds": entries}, lines)
+
+
+def _list_edits(out: Output) -> None:
+    """Every edit of every kind, as `netsynth edit` reads them."""
+    from dataclasses import asdict
+
+    from netsynth_core.errors import MissingExtra
+    from netsynth_core.models.edits import edit_fields, example_line
+    from netsynth_core.models.registry import kinds
+
+    entries: list[dict[str, Any]] = []
+    for kind in kinds():
+        try:
+            made = kind.model_class().edits
+        except MissingExtra:
+            continue
+        for edit in made:
+            entries.append(
+                {
+                    "kind": kind.name,
+                    "op": str(edit.model_fields["op"].default),
+                    "summary": (edit.__doc__ or edit.title).strip().partition("\n")[0],
+                    "fields": [asdict(field) for field in edit_fields(edit)],
+                    "example": example_line(edit),
+                }
+            )
+    lines: list[str] = []
+    for entry in entries:
+        if not lines or entry["kind"] != entries[entries.index(entry) - 1]["kind"]:
+            lines += ([""] if lines else []) + [f"edits of {entry['kind']}, one JSON object a line:"]
+        lines += ["", f"  {entry['op']}: {entry['summary']}", f"    {entry['example']}"]
+        for field in entry["fields"]:
+            said = "needed" if field["required"] else f"default {json.dumps(field['default'])}"
+            lines.append(f"    {field['name']} ({field['type']}, {said}): {field['help']}".removesuffix(": "))
+    out.result({"edits": entries}, lines)
 
 
 def _parameters(kind: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from netsynth_core.cli.inputs import PATH, output_file, output_option, read_mode
 from netsynth_core.cli.output import Output, common_options
 from netsynth_core.errors import InvalidEdit, InvalidParameter, NotEnoughData
 
+_SUCH = '{"op": "drop_pattern", "pattern": "p3"}; netsynth kinds --edits lists them'
 model_argument = click.argument("model_path", metavar="MODEL.json", type=PATH)
 
 
@@ -48,16 +49,18 @@ def _edit_names(model: Any) -> list[str]:
 
 
 def _card_lines(card: dict[str, Any]) -> list[str]:
-    from netsynth_core.units import format_bits, format_number
+    from netsynth_core.units import format_bits
 
     bits = card["codelength"]
     saved = f", {100 * (1 - bits['total'] / bits['empty']):.1f} % less than the empty model" if bits["empty"] else ""
+    if card["size"].get("patterns") == 0 and not card["size"].get("dropped"):
+        saved = ": the empty model itself, since no pattern makes the description shorter"
     names = {k: "re-emissions" if k == "re_emissions" else k.replace("_", " ") for k in card["size"]}
     seconds = f" in {card['seconds']} s" if card["seconds"] is not None else ""
     trained = ", ".join(_trained(k, v) for k, v in card["trained_on"].items() if not isinstance(v, dict | list))
     return [
         f"{card['kind']} ({card['level']} level), learnt{seconds}, seed {card['seed']}",
-        f"size: {', '.join(f'{format_number(v)} {names[k]}' for k, v in card['size'].items())}",
+        f"size: {', '.join(_amount(v, names[k]) for k, v in card['size'].items())}",
         f"codelength: {format_bits(bits['total'])} = {format_bits(bits['model'])} (model) "
         f"+ {format_bits(bits['data'])} (data){saved}",
         f"learnt from: {trained}",
@@ -65,6 +68,13 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
         *[f"warning: {sentence}" for sentence in card["warnings"]],
         *[f"note: {sentence}" for sentence in card["notes"]],
     ]
+
+
+def _amount(value: Any, name: str) -> str:
+    """``1 pattern``, ``12 651 windows``."""
+    from netsynth_core.units import format_number
+
+    return f"{format_number(value)} {name.removesuffix('s') if value == 1 else name}"
 
 
 def _trained(name: str, value: Any) -> str:
@@ -134,7 +144,8 @@ def align_command(out: Output, model_path: Path, words_path: Path, output: Path)
 def edit_command(out: Output, model_path: Path, edits_path: Path, output: Path | None, preview: bool) -> None:
     """Apply edits to a model, one JSON object a line: {"op": ..., arguments}, or a record of the app's history.
 
-    Each is checked; when one does not fit, nothing is written. netsynth show lists the edits of a model.
+    Each is checked; when one does not fit, nothing is written. netsynth kinds --edits lists every edit with its
+    arguments and an example, such as {"op": "set_weight", "pattern": "p1", "weight": 2}.
     """
     from dataclasses import replace
 
@@ -208,7 +219,7 @@ def _read_edits(path: Path) -> list[tuple[int, Any]]:
             raw = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InvalidEdit(
-                f"{path} line {number} is no JSON: {error}.", hint="Write one JSON object a line."
+                f"{path} line {number} is no JSON: {error}.", hint=f"Write one JSON object a line, such as {_SUCH}."
             ) from error
         found.append((number, raw["edit"] if isinstance(raw, dict) and "edit" in raw else raw))
     return found

@@ -7,6 +7,7 @@ and the old tail is kept.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -27,6 +28,8 @@ class Edit(BaseModel):
     op: str
     title: ClassVar[str] = ""
     """What the edit does, in two or three words, for menus."""
+    example: ClassVar[dict[str, Any]] = {}
+    """Arguments of one such edit, to copy from; empty = made of the fields."""
 
     def sentence(self) -> str:
         """The edit in one sentence, for the history."""
@@ -68,11 +71,61 @@ def parse_edit(raw: Any, kinds: tuple[type[Edit], ...]) -> Edit:
     try:
         return by_op[op].model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or op
-        raise InvalidEdit(
-            f"Edit {op}: {name}: {problem_of(error)[0]}.", hint=f"Give {', '.join(by_op[op].model_fields)}."
-        ) from error
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        said = f"{where}: {problem_of(error)[0]}" if where else problem_of(error)[0]
+        raise InvalidEdit(f"Edit {op}: {said}.", hint=_fields_hint(by_op[op])) from error
+
+
+def _fields_hint(kind: type[Edit]) -> str:
+    """What an edit takes, and one to copy from."""
+    fields = [name for name in kind.model_fields if name != "op"]
+    needed = [name for name in fields if kind.model_fields[name].is_required()]
+    more = [name for name in fields if name not in needed]
+    beside = f", and may take {', '.join(more)}" if more else ""
+    return f"It needs {', '.join(needed) or 'nothing'}{beside}: {example_line(kind)}"
+
+
+def example_line(kind: type[Edit]) -> str:
+    """One edit of a kind as a line of JSON."""
+    made = kind.example or {
+        name: f"<{name}>" for name, field in kind.model_fields.items() if name != "op" and field.is_required()
+    }
+    return json.dumps({"op": kind.model_fields["op"].default, **made})
+
+
+@dataclass(frozen=True)
+class EditField:
+    """One argument of an edit, for lists of edits."""
+
+    name: str
+    type: str
+    """What it holds, in words: text, whole number, number, yes or no, list, or the choices."""
+    required: bool
+    default: Any
+    """None where it is required."""
+    help: str
+
+
+def edit_fields(kind: type[Edit]) -> tuple[EditField, ...]:
+    """The arguments of an edit, the ones it needs first."""
+    schema = kind.model_json_schema()["properties"]
+    found = [
+        EditField(
+            name,
+            " | ".join(map(str, schema[name]["enum"]))
+            if "enum" in schema[name]
+            else _TYPES.get(schema[name].get("type", ""), "value"),
+            field.is_required(),
+            None if field.is_required() else field.get_default(call_default_factory=True),
+            field.description or "",
+        )
+        for name, field in kind.model_fields.items()
+        if name != "op"
+    ]
+    return tuple(sorted(found, key=lambda one: not one.required))
+
+
+_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes or no", "array": "list"}
 
 
 class EditRecord(BaseModel):

@@ -164,7 +164,7 @@ def test_show_says_the_card_and_the_parts(made: Path) -> None:
     assert card["kind"] == "flowchronicle" and card["level"] == "flow" and card["seed"] == 0
     # every flow is in a pattern, so none is left to be told of
     assert len(card["parts"]) == card["size"]["patterns"] and "drop_pattern" in card["edits"]
-    assert card["parts"][-1].startswith("empty: Single flows that no pattern explains")
+    assert card["parts"][-1].startswith("p1: A looks up a name at 192.0.2.53")
     automaton = ask("show", made / "http.json")
     assert len(automaton["parts"]) == automaton["size"]["transitions"]
     assert "codelength" in run("show", made / "http.json").output

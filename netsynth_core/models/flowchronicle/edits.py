@@ -3,7 +3,7 @@
 Each is a value; what it does is in `netsynth_core.models.flowchronicle.editing`.
 """
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -19,6 +19,7 @@ class DropPattern(Edit):
     """Take a pattern out; its rows fall to the other patterns."""
 
     title = "Drop pattern"
+    example: ClassVar[dict[str, Any]] = {"pattern": "p3"}
     op: Literal["drop_pattern"] = "drop_pattern"
     pattern: str = Field(description="Id of the pattern, such as p3.")
 
@@ -31,6 +32,7 @@ class RestorePattern(Edit):
     """Bring a dropped pattern back as it was."""
 
     title = "Restore pattern"
+    example: ClassVar[dict[str, Any]] = {"pattern": "p3"}
     op: Literal["restore_pattern"] = "restore_pattern"
     pattern: str = Field(description="Id of the dropped pattern.")
 
@@ -43,6 +45,13 @@ class EditCell(Edit):
     """Make one cell of a pattern fixed, free or reused."""
 
     title = "Change cell"
+    example: ClassVar[dict[str, Any]] = {
+        "pattern": "p1",
+        "flow": 2,
+        "column": "dst_port",
+        "cell": "fixed",
+        "value": "443",
+    }
     op: Literal["edit_cell"] = "edit_cell"
     pattern: str = Field(description="Id of the pattern.")
     flow: int = Field(ge=1, description="Place of the flow in the pattern, from 1.")
@@ -71,6 +80,7 @@ class RenamePattern(Edit):
     """Give a pattern a name."""
 
     title = "Rename pattern"
+    example: ClassVar[dict[str, Any]] = {"pattern": "p1", "name": "browsing"}
     op: Literal["rename_pattern"] = "rename_pattern"
     pattern: str = Field(description="Id of the pattern.")
     name: str = Field(max_length=80, description="Its new name; empty for none.")
@@ -92,6 +102,7 @@ class SetGap(Edit):
     """Change how late the next flow of a pattern may come."""
 
     title = "Change delay bound"
+    example: ClassVar[dict[str, Any]] = {"pattern": "p1", "gap": 1, "within": "500ms"}
     op: Literal["set_gap"] = "set_gap"
     pattern: str = Field(description="Id of the pattern.")
     gap: int = Field(ge=1, description="Place of the gap, from 1: the one between flows 1 and 2.")
@@ -110,6 +121,7 @@ class SplitPattern(Edit):
     """Make two patterns of one: by a value of a free cell, or at a gap."""
 
     title = "Split pattern"
+    example: ClassVar[dict[str, Any]] = {"pattern": "p1", "flow": 2, "column": "dst_port", "value": "443"}
     op: Literal["split_pattern"] = "split_pattern"
     pattern: str = Field(description="Id of the pattern.")
     gap: int = Field(default=0, ge=0, description="To cut: place of the gap, from 1; 0 to split by a value.")
@@ -135,6 +147,7 @@ class MergePatterns(Edit):
     """Make one pattern of two: one after the other, or what both have in common."""
 
     title = "Merge patterns"
+    example: ClassVar[dict[str, Any]] = {"first": "p1", "second": "p2", "within": "2s"}
     op: Literal["merge_patterns"] = "merge_patterns"
     first: str = Field(description="Id of a pattern; the merged one keeps it when nothing of it is kept.")
     second: str = Field(description="Id of another pattern.")
@@ -205,6 +218,17 @@ class AddPattern(Edit):
     """Add a pattern by hand."""
 
     title = "Add pattern"
+    example: ClassVar[dict[str, Any]] = {
+        "name": "lookup, then web",
+        "flows": [
+            {"fixed": {"proto": "UDP", "dst_port": "53"}},
+            {
+                "fixed": {"proto": "TCP", "dst_port": "443"},
+                "reused": {"src_ip": {"flow": 1, "column": "src_ip"}},
+                "within": "2s",
+            },
+        ],
+    }
     op: Literal["add_pattern"] = "add_pattern"
     flows: tuple[NewFlow, ...] = Field(
         min_length=1,
@@ -228,8 +252,9 @@ class SetWeight(Edit):
     """Set how often a pattern is generated, beside how often it occurs."""
 
     title = "Set weight"
+    example: ClassVar[dict[str, Any]] = {"pattern": "p1", "weight": 2}
     op: Literal["set_weight"] = "set_weight"
-    pattern: str = Field(description="Id of the pattern; empty for the flows in no window.")
+    pattern: str = Field(description='Id of the pattern; "empty" is that of the flows in no window.')
     weight: float = Field(
         ge=0.0,
         le=MOST_WEIGHT,
