@@ -5,6 +5,7 @@ a reload or a link shows the same.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import streamlit as st
@@ -30,13 +31,22 @@ def current() -> Workspace | None:
             # A link may open a workspace but never make one: making it is the analyst's own act.
             opened = Workspace.open(Path(asked).expanduser())
         else:
-            opened = Workspace.open_or_create(Path(os.environ.get(VARIABLE) or DEFAULT_FOLDER).expanduser())
+            opened = Workspace.open_or_create(Path(_named() or DEFAULT_FOLDER).expanduser())
     except NetsynthError as error:
         st.session_state["_problem"] = error
         st.session_state.pop(_OPEN, None)
         return None
     _remember(opened)
     return opened
+
+
+def _named() -> str:
+    """The folder that the app was started with: ``streamlit run app.py -- --workspace W``, else the environment's."""
+    for place, argument in enumerate(sys.argv[1:], 1):
+        name, sign, value = argument.partition("=")
+        if name == "--workspace":
+            return value if sign else "".join(sys.argv[place + 1 : place + 2])
+    return os.environ.get(VARIABLE, "")
 
 
 def problem() -> NetsynthError | None:

@@ -37,6 +37,7 @@ from netsynth_core.models.flowchronicle.generation import drawing
 from netsynth_core.models.flowchronicle.generation.chains import Link
 from netsynth_core.models.flowchronicle.generation.machines import learn_machines
 from netsynth_core.models.flowchronicle.generation.values import learn_together
+from netsynth_core.models.flowchronicle.generation.words import timing_notes
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.learnt import (
     EMPTY_ID,
@@ -379,7 +380,7 @@ class FlowChronicle:
             parameters=dict(self.parameters),
             seconds=self.seconds,
             warnings=(*self.warnings, *privacy_notes(self, int(self.parameters["privacy_k"]))),
-            notes=(drawing.Drawer(self).intensities.known.sentence(),),
+            notes=timing_notes(self),
         )
 
     def apply(self, edit: Edit) -> Self:

@@ -10,7 +10,6 @@ longest delay after the flow before. Values with blanks stand in quotes.
 import re
 import shlex
 from collections.abc import Sequence
-from decimal import Decimal
 
 from pydantic import ValidationError
 
@@ -79,11 +78,14 @@ def written(pattern: Pattern, columns: Sequence[Column]) -> str:
     return "\n".join(lines)
 
 
+_UNITS = (("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1))
+"""Units and their microseconds."""
+
+
 def _limit(within: int) -> str:
-    """The limit 2**within microseconds, exactly."""
-    if within < 10:
-        return f"{2**within}us"
-    return f"{Decimal(2**within) / 10**6:f}s"
+    """A short duration for which the limit 2**within microseconds is taken: any above half of it is."""
+    unit, size = next((unit, size) for unit, size in _UNITS if 2**within >= size)
+    return f"{2**within // size}{unit}"
 
 
 def value_text(column: Column, code: int) -> str:

@@ -138,3 +138,20 @@ def test_independent_hosts_have_no_pattern_of_several_flows(fitted: Callable[...
         parts.append(part)
     model = fitted(FlowTable.from_columns(pd.concat(parts, ignore_index=True)))
     assert model.multi_flow_patterns == ()
+
+
+def test_equal_times_are_told_of(fitted: Any) -> None:
+    """The order of flows that start together is that of the file, and says nothing."""
+    rng = np.random.default_rng(0)
+    rows = 200
+    frame = pd.DataFrame({"ts": np.full(rows, 10**18), "proto": "TCP", "src_ip": "10.0.0.1", "dst_ip": "10.0.0.2"})
+    frame["dst_port"] = rng.choice([80, 443], rows)
+    model = fitted(FlowTable.from_columns(frame.assign(fwd_packets=1, fwd_bytes=60)))
+    assert any("start at the same time" in warning for warning in model.describe().warnings)
+
+
+def test_a_search_that_found_nothing_yet_says_so(planted: Any, fitted: Any) -> None:
+    model = fitted(planted.flows, budget="0.001s")
+    assert model.patterns == ()
+    (warning,) = [w for w in model.warnings if "ended" in w]
+    assert "before any pattern was found" in warning and "best so far" not in warning

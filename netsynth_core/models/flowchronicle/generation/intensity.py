@@ -71,7 +71,7 @@ class Known:
         if not self.hours:
             return (
                 f"The training flows span {span}: that says nothing about the hour or the weekday. Flows for another "
-                "time come at the mean rate; flows for the training span follow its course."
+                f"time come at the mean rate; flows for the training span follow its course, in {COURSE} parts."
             )
         if self.weekdays:
             return (

@@ -1,5 +1,6 @@
 """What generating has learnt, in sentences and figures: starts, what follows, machines."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from netsynth_core.models.flowchronicle.generation.chains import Link
 from netsynth_core.models.flowchronicle.generation.delays import DELAY_KNOTS
 from netsynth_core.models.flowchronicle.generation.drawing import Drawer
-from netsynth_core.models.flowchronicle.generation.intensity import HOURS, SLOTS, Known
-from netsynth_core.units import format_duration
+from netsynth_core.models.flowchronicle.generation.intensity import COURSE, HOURS, SLOTS, Known
+from netsynth_core.models.flowchronicle.generation.rhythms import GAP_KNOTS, SHORT, Rhythm
+from netsynth_core.units import count, format_duration
 
 if TYPE_CHECKING:
     from netsynth_core.models.flowchronicle.model import FlowChronicle
@@ -52,6 +54,48 @@ def _seen(known: Known) -> str:
     return "." if known.weekdays else "; weekdays are not told apart."
 
 
+def timing_notes(model: "FlowChronicle") -> tuple[str, ...]:
+    """How start times are generated, for the card: what the span tells, which rhythms are kept, and what is not."""
+    known = Drawer(model).intensities.known
+    held = [(p.id, rhythm) for p in (*model.patterns, model.empty) for rhythm in p.starts.rhythms]
+    part = format_duration(known.span // COURSE)
+    rest = (
+        f"No other period is kept, and no burst shorter than {part} (a part of the training span)."
+        if not known.hours
+        else "No other period is kept, and no burst shorter than an hour."
+    )
+    if not held:
+        return known.sentence(), f"No source was found that comes at a beat or in bursts. {rest}"
+    short = known.span * SHORT // COURSE
+    beats = sum(int((rhythm.runs[:, 1] - rhythm.runs[:, 0]).max()) > short for _, rhythm in held)
+    kinds = [count(n, noun) for n, noun in ((beats, "beat"), (len(held) - beats, "burst")) if n]
+    where = ", ".join(dict.fromkeys(id_ for id_, _ in held))
+    return known.sentence(), f"{' and '.join(kinds)} of single sources {_are(held)} kept ({where}). {rest}"
+
+
+def _are(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def rhythm_words(rhythm: Rhythm, model: "FlowChronicle") -> str:
+    """One rhythm in a sentence."""
+    cells = {model.columns[column].name: model.columns[column].text(code) for column, code in rhythm.cells}
+    who = cells.get("src_ip", "One source")
+    to = (
+        f" to {cells['dst_ip']}"
+        if "dst_ip" in cells
+        else f" on port {cells['dst_port']}"
+        if "dst_port" in cells
+        else ""
+    )
+    low, middle, high = (format_duration(int(rhythm.knots[GAP_KNOTS * share // 100])) for share in (25, 50, 75))
+    runs = rhythm.runs
+    longest = format_duration(int((runs[:, 1] - runs[:, 0]).max()))
+    times = f"in {count(len(runs), 'run')} of up to {longest}" if len(runs) > 1 else f"for {longest}"
+    spread = f" (IQR {low} to {high})" if low != high else ""
+    return f"{who}{to} comes every {middle}{spread}, {count(rhythm.usage, 'time')} {times}; that is kept."
+
+
 def links_of(model: "FlowChronicle", id_: str) -> tuple[Link, ...]:
     """The links that begin at a pattern, the most frequent first."""
     place = [p.id for p in (*model.patterns, model.empty)].index(id_)
@@ -84,4 +128,5 @@ def drawing_words(model: "FlowChronicle", id_: str) -> tuple[str, ...]:
     """How the windows of one pattern are drawn: when they start, and what begins after them."""
     if not model.pattern(id_).usage:
         return ("It has no window in the training flows, so none is generated.",)
-    return (start_words(model, id_), *(link_words(link, model) for link in links_of(model, id_)))
+    rhythms = (rhythm_words(rhythm, model) for rhythm in model.pattern(id_).starts.rhythms)
+    return (*rhythms, start_words(model, id_), *(link_words(link, model) for link in links_of(model, id_)))

@@ -12,6 +12,7 @@ from netsynth_core.models.flowchronicle.generation import drawing
 from netsynth_core.models.flowchronicle.generation.drawing import joined
 from netsynth_core.models.flowchronicle.generation.intensity import DAY, HOUR, MONDAY, WEEK
 from netsynth_core.models.flowchronicle.generation.rhythms import LEAST_RUN, fit_rhythms
+from netsynth_core.models.flowchronicle.generation.words import drawing_words
 
 S = 10**9
 BEGIN = MONDAY + 2800 * WEEK
@@ -139,3 +140,11 @@ def test_the_host_of_a_beat_is_told_from_others(jitter: float) -> None:
     assert found.cells == ((0, 3), (1, 3)) and found.usage == 60 == int((~rest).sum())
     assert found.regular and found.median_gap == pytest.approx(300 * S, rel=0.05)
     assert found.runs[0, 2] >= LEAST_RUN and found.lasting(5 * HOUR)
+
+
+def test_what_is_kept_is_said(learnt: FlowChronicle) -> None:
+    notes = " ".join(learnt.describe().notes)
+    assert "1 beat and 1 burst of single sources are kept" in notes and "No other period is kept" in notes
+    told = " ".join(words for p in (*learnt.patterns, learnt.empty) for words in drawing_words(learnt, p.id))
+    assert "10.0.0.7 comes every 60 s" in told or "10.0.0.7 to 203.0.113.9 comes every 60 s" in told
+    assert "10.0.0.9" in told
