@@ -8,6 +8,7 @@ pays is removed. Every phase has finitely many candidates, and the rounds are bo
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from time import monotonic
 from typing import Literal
 
@@ -25,7 +26,9 @@ from netsynth_core.monitor import Monitor, stopping
 
 MOST_ROUNDS = 12
 PATIENCE = 40
-"""Candidates of one phase that may fail in a row."""
+"""Candidates of one phase that may fail in a row; the best estimates are often variants of one bad candidate."""
+SHORT_PATIENCE = 12
+"""The same where every pattern learns tables of its own, which makes tests slow."""
 HOPELESS = 150.0
 """Bits too many that fixing constant cells is not expected to make up for."""
 LEAST_SAVED = 1.0
@@ -70,6 +73,7 @@ class Search:
         self.scorer = Scorer(index, score_of(score, index))
         self.monitor = monitor
         self.most_flows = most_flows
+        self.patience = SHORT_PATIENCE if self.scorer.terms.shared is None else PATIENCE
         self.tested = 0
         self.seen: set[Pattern] = set()
         self._moves = 0
@@ -214,12 +218,14 @@ class Search:
         queue: list[tuple[float, Pattern, tuple[int, int, int]]] = []
         for a, first in enumerate(self.types):
             self._step("joining flows")
+            if self.ended:
+                return
             queue += [
                 (-c.gain, c.pattern, (a, b, way)) for c, (b, way) in self.estimator.pairs(first, self.types, free)
             ]
         heapq.heapify(queue)
         failures = 0
-        while queue and failures < PATIENCE and not self.ended:
+        while queue and failures < self.patience and not self.ended:
             _, _, (a, b, way) = heapq.heappop(queue)
             first, second = self.types[a], self.types[b]
             fresh = self.estimator.pair(first, second, self.estimator.ways(first, second)[way], free)
@@ -246,11 +252,11 @@ class Search:
             if len(placed.pattern) == 1:
                 continue
             candidates = self.estimator.extensions(placed, self.types, self.free_rows())
-            self._test_in_order(candidates, "lengthening patterns", most=PATIENCE)
+            self._test_in_order(candidates, "lengthening patterns", most=self.patience)
 
     def _merges(self) -> None:
         candidates = merges(self.estimator, self.solution, self.most_flows)
-        self._test_in_order(candidates, "merging patterns", most=PATIENCE)
+        self._test_in_order(candidates, "merging patterns", most=self.patience)
 
     def _singles(self) -> None:
         for _ in range(len(self.types)):
@@ -258,12 +264,13 @@ class Search:
             free[self.solution.left] = True
             candidates = [c for c in (self.estimator.single(t, free) for t in self.types) if c is not None]
             candidates += self.estimator.own_singles(self.types, free)
-            if not self._test_in_order(candidates, "single flows", most=PATIENCE, one=True):
+            if not self._test_in_order(candidates, "single flows", most=self.patience, one=True):
                 return
 
     def _test_in_order(self, candidates: Iterable[Candidate], phase: str, *, most: int, one: bool = False) -> bool:
         """Test the best candidates, best first, until `most` in a row fail (or `one` is kept); whether any was kept."""
-        ranked = sorted(candidates, key=lambda c: (-c.gain, c.pattern))
+        in_time = takewhile(lambda _: not self.ended, candidates)
+        ranked = sorted(in_time, key=lambda c: (-c.gain, c.pattern))
         failures = 0
         kept = False
         for candidate in ranked:
