@@ -42,7 +42,7 @@ KEPT_SYMBOLS = 128
 """Of larger alphabets so many symbols are learnt, the most frequent ones; others are noise (additions)."""
 LEAST_COVERED = 0.8
 """Share of all symbols that those learnt must make up."""
-FIRST_SYMBOLS = 100_000
+FIRST_SYMBOLS = 40_000
 """Of more symbols a part as large as this is searched first."""
 SCALE_SYMBOLS = 10_000
 """Where delays may be on several scales, words of so many symbols tell which one is taken for all."""
