@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from netsynth_core.models.flowchronicle import FlowChronicle, RestorePattern
-from netsynth_core.models.flowchronicle.describe import delay_words
+from netsynth_core.models.flowchronicle.describe import WORTH_NOTE, delay_words
 from netsynth_core.models.flowchronicle.generation.words import drawing_words, machine_words
 from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern
 from netsynth_core.models.flowchronicle.privacy import pattern_privacy, privacy_notes
@@ -110,8 +110,12 @@ def steady_order(ranked: list[LearntPattern], artefact: Artefact) -> list[Learnt
 def pattern_table(model: FlowChronicle, artefact: Artefact, k: int) -> LearntPattern:
     """The patterns, those that save most first, and the flows in no window last; returns the chosen one."""
     patterns = view.ranked(model)
-    if not patterns and not model.warnings:
-        st.info("No pattern shortens the description of these flows: they look independent.", icon=":material/info:")
+    if not patterns and not any("ended" in warning for warning in model.warnings):
+        st.info(
+            "No pattern makes the description of these flows shorter: nothing that belongs together was found in them, "
+            "and flows are generated one by one.",
+            icon=":material/info:",
+        )
     shown = [*steady_order(patterns, artefact), model.empty]
     key = f"pattern_table_{artefact.id}"
     order = [learnt.id for learnt in shown]
@@ -127,26 +131,27 @@ def pattern_table(model: FlowChronicle, artefact: Artefact, k: int) -> LearntPat
             "state": [view.state_of(model, p) for p in shown],
             "flows": [len(p.pattern) for p in shown],
             "windows": [p.usage for p in shown],
-            "bits saved": [p.saved_bits for p in shown],
+            "bits saved": [p.saved_bits if p in model.patterns else None for p in shown],
             "name": [plain(p.name, limit=80) for p in shown],
             "privacy": [view.privacy_mark(model, p, k) for p in shown],
             "what": [plain(model.sentence(p), limit=400) for p in shown],
         }
     )
+    table = table.drop(columns=[name for name in ("name", "privacy") if not table[name].any()])
     event = st.dataframe(
-        table.drop(columns=[name for name in ("name", "privacy") if not table[name].any()]),
+        table.style.format(lambda figure: number(round(figure)), subset=["windows", "bits saved"], na_rep=""),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [start], "columns": [], "cells": []}},
         key=key,
-        height=min(38 + 35 * len(shown), 300),
+        height=min(38 + 35 * len(shown), 264),
         column_config={
-            "id": st.column_config.TextColumn(width=48),
+            "id": st.column_config.TextColumn(width=64),
             "state": st.column_config.TextColumn(width=88),
             "flows": st.column_config.NumberColumn(width=56, help="Flows of one occurrence."),
             "windows": st.column_config.NumberColumn(width=78, help="Times it occurs in the data."),
-            "bits saved": st.column_config.NumberColumn(format="%.0f", width=84),
+            "bits saved": st.column_config.NumberColumn(width=84, help=WORTH_NOTE),
             "name": st.column_config.TextColumn(width=130),
             "privacy": st.column_config.TextColumn(width=175, help="Raw addresses in its cells, or too few hosts."),
             "what": st.column_config.TextColumn(width=900),
@@ -176,7 +181,7 @@ def one_pattern(workspace: Workspace, held: ModelState, model: FlowChronicle, le
     key = f"{GRID_KEY}_{held.id}_{learnt.id}"
     cell = clicked_cell(model, learnt, key)
     st.markdown(f"**{learnt.id}** {md(learnt.name)}")
-    st.text(plain(model.whole_sentence(learnt), limit=800) + ".")
+    st.text(plain(model.whole_sentence(learnt), limit=1200) + ".")
     privacy = "" if learnt.id == EMPTY_ID else pattern_privacy(learnt, model.columns, k)
     if privacy:
         st.badge(plain(privacy, limit=300), icon=":material/shield_person:", color="orange")

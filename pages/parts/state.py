@@ -80,7 +80,7 @@ def switch(workspace: Workspace) -> None:
 def _remember(workspace: Workspace) -> None:
     st.session_state.pop("_problem", None)
     st.session_state[_OPEN] = workspace
-    default = Path(os.environ.get(VARIABLE) or DEFAULT_FOLDER).expanduser().absolute()
+    default = Path(_named() or DEFAULT_FOLDER).expanduser().absolute()
     if workspace.folder != default and st.query_params.get("ws") != str(workspace.folder):
         st.query_params["ws"] = str(workspace.folder)
 

@@ -336,7 +336,7 @@ def test_privacy_and_the_rest_are_shown(filled: Workspace, open_page: Opener) ->
     }
     rest.run()
     assert not rest.exception
-    assert "Single flows that no pattern explains" in words(rest)
+    assert "Every flow is in a pattern" in words(rest)
 
 
 def test_baselines_can_be_learnt_beside_patterns(filled: Workspace, open_page: Opener) -> None:

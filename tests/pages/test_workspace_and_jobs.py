@@ -293,3 +293,16 @@ def test_a_job_without_a_best_so_far_can_only_be_cancelled(
     running_job(filled, step, **parameters)
     labels = [b.label for b in open_page(filled, "patterns").button]
     assert "Cancel" in labels and "Stop and keep the best" not in labels
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_app_opens_the_workspace_it_is_started_with(
+    empty: Workspace, open_page: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined: bool
+) -> None:
+    """``streamlit run app.py -- --workspace W``: what is asked for on the line wins over the environment."""
+    folder = tmp_path / "asked-for"
+    option = [f"--workspace={folder}"] if joined else ["--workspace", str(folder)]
+    monkeypatch.setattr("sys.argv", ["app.py", *option])
+    app = open_page(empty, "home")
+    assert not app.exception and (folder / "workspace.json").exists()
+    assert any(text.value == "asked-for" for text in app.sidebar.text)

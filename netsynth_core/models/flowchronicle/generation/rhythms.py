@@ -36,6 +36,8 @@ MOST_RHYTHMS = 32
 WHOLE = 0.8
 """Share of a group's windows that lie in its runs."""
 REGULAR = 1.5
+HOLES = 2.0
+"""A beat's mean gap is at most so many times its median: with longer pauses it is none."""
 SHORT = 4
 BREAKS = 4.0 ** np.arange(1, 7)
 """How many times the median gap ends a run, as tried."""
@@ -161,7 +163,7 @@ def _runs(starts: Ints, span: int, resolution: int) -> tuple[Ints, Ints, float]:
 def _tells(runs: Ints, gaps: Ints, span: int) -> bool:
     """Whether runs are a beat, or short bursts: what an intensity by parts of the span cannot say."""
     low, high = np.quantile(gaps, [0.25, 0.75])
-    if low > 0 and high <= REGULAR * low:
+    if low > 0 and high <= REGULAR * low and float(gaps.mean()) <= HOLES * float(np.median(gaps)):
         return True
     short = bool(((runs[:, 1] - runs[:, 0]) * COURSE <= SHORT * span).all())
     return short and bool((runs[:, 2] >= LEAST_BURST).all())
