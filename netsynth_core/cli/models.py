@@ -262,8 +262,11 @@ def export_command(out: Output, model_path: Path, form: str, output: Path) -> No
         summary = {"file": str(output), "format": form, "bytes": output.stat().st_size}
         out.result({**summary, "patterns": len(made.document["patterns"])} | ({"notes": notes} if out.as_json else {}))
         return
-    write_text(output, drawing(read_model(model_path), form))
-    out.result({"file": str(output), "format": form, "bytes": output.stat().st_size})
+    drawn = drawing(read_model(model_path), form)
+    write_text(output, drawn.text)
+    notes = out.note(drawn.notes)
+    summary = {"file": str(output), "format": form, "bytes": output.stat().st_size}
+    out.result(summary | ({"notes": notes} if out.as_json else {}))
 
 
 def _export_fosr(out: Output, model_path: Path, form: str, output: Path) -> None:

@@ -4,13 +4,15 @@ A pattern is drawn as one small graph: a box for each partial flow with its cell
 an arrow for each address that is used again. Texts from captures are escaped, never taken for markup.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netsynth_core.errors import InvalidParameter, MissingExtra
 from netsynth_core.files import dump_json
-from netsynth_core.units import NS_PER_US, count, format_bits, format_duration
+from netsynth_core.units import NS_PER_US, count, format_bits, format_duration, format_number
 
 if TYPE_CHECKING:
+    from netsynth_core.models.automata import Drawn
     from netsynth_core.models.automata.automaton import TimedAutomaton
     from netsynth_core.models.automata.payloads import PayloadModels
 
@@ -39,7 +41,16 @@ def sentences(model: Any) -> list[str]:
     return []
 
 
-def drawing(model: Any, form: str) -> str:
+@dataclass(frozen=True)
+class Exported:
+    """A drawing as text."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+    """Sentences on what it leaves out; the document of the model has all."""
+
+
+def drawing(model: Any, form: str) -> Exported:
     """A drawing of a model.
 
     Parameters
@@ -51,8 +62,14 @@ def drawing(model: Any, form: str) -> str:
     ------
     InvalidParameter
         When the model has neither an automaton nor patterns.
+    MissingExtra
+        When no layout engine is at hand.
+    LayoutTooSlow
+        When the layout took too long.
     """
     if hasattr(model, "automaton"):
+        if form == "svg":
+            return _automaton_svg(model.automaton)
         facts: Any = automaton_facts(model.automaton, getattr(model, "payloads", None))
     elif hasattr(model, "patterns"):
         facts = {"patterns": pattern_facts(model)}
@@ -61,22 +78,52 @@ def drawing(model: Any, form: str) -> str:
             f"A {model.kind} model has nothing to draw.", hint="Name a model with an automaton or with patterns."
         )
     if form == "json":
-        return dump_json(facts)
-    from netsynth_core.models.automata import draw_svg, to_dot
+        return Exported(dump_json(facts))
+    from netsynth_core.models.automata import to_dot
 
     dot: str = to_dot(model.automaton) if hasattr(model, "automaton") else patterns_dot(facts["patterns"])
-    if form == "dot":
-        return dot
-    drawn = draw_svg(dot)
+    return Exported(dot if form == "dot" else _laid_out(dot).svg)
+
+
+def _laid_out(dot: str) -> "Drawn":
+    from netsynth_core.models.automata import lay_out
+
+    drawn = lay_out(dot)
     if drawn is None:
         raise MissingExtra(
-            "No layout engine answered, so no SVG can be drawn.",
+            "There is no layout engine, so no SVG can be drawn.",
             hint="Install pygraphviz or Graphviz (dot), or export --format dot and draw it elsewhere.",
         )
-    return str(drawn.svg)
+    return drawn
 
 
 # -- automata ---------------------------------------------------------------------------------------------------------
+
+
+def _automaton_svg(automaton: "TimedAutomaton") -> Exported:
+    from netsynth_core.models.automata import least_taken, to_dot
+
+    left_out = least_taken(automaton)
+    drawn = _laid_out(to_dot(automaton, leave_out=left_out))
+    return Exported(drawn.svg, drawing_notes(len(automaton.transitions), len(left_out), quick=drawn.quick))
+
+
+def drawing_notes(transitions: int, left_out: int, *, quick: bool) -> tuple[str, ...]:
+    """What a drawing of an automaton does not show, in sentences."""
+    from netsynth_core.models.automata.export import LABELS_UP_TO
+
+    shown = transitions - left_out
+    notes = []
+    if left_out:
+        notes.append(
+            f"Of {count(transitions, 'transition')} the {format_number(shown)} that are taken most often are drawn; "
+            "DOT and JSON have all."
+        )
+    if quick:
+        notes.append(f"{count(shown, 'transition')}: laid out quickly, with straight lines and without labels.")
+    elif shown > LABELS_UP_TO:
+        notes.append(f"{count(shown, 'transition')}: drawn without labels.")
+    return tuple(notes)
 
 
 def automaton_facts(automaton: "TimedAutomaton", payloads: "PayloadModels | None" = None) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def report(words: Words, params: TadamParams, out: Path | None) -> None:
         print(f"#   {warning}")
     if out is not None:
         write_document(out / f"{name.replace('/', '-')}.json", model.to_document())
-        (out / f"{name.replace('/', '-')}.svg").write_text(drawing(model, "svg"))
+        (out / f"{name.replace('/', '-')}.svg").write_text(drawing(model, "svg").text)
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from netsynth_core.models.automata.body import automaton_to_body
 LONGEST_LABEL = 48
 LABELS_UP_TO = 120
 """Automata with more transitions than this are laid out without labels on them, unless asked otherwise."""
+MOST_DRAWN = 1000
+"""Transitions that a drawing holds at most: the most taken ones."""
 
 
 def shown_text(text: str, *, longest: int = LONGEST_LABEL) -> str:
@@ -44,6 +46,12 @@ def transition_label(automaton: TimedAutomaton, transition: Transition) -> str:
     return " · ".join(parts)
 
 
+def least_taken(automaton: TimedAutomaton, *, most: int = MOST_DRAWN) -> frozenset[str]:
+    """Ids of the transitions that a drawing of at most `most` leaves out: those taken least often."""
+    ranked = sorted(automaton.transitions, key=lambda transition: -transition.count)
+    return frozenset(transition.id for transition in ranked[most:])
+
+
 def to_dot(
     automaton: TimedAutomaton,
     *,
@@ -67,10 +75,11 @@ def to_dot(
     """
     import graphviz
 
+    gone = frozenset(leave_out)
     drawn = [
         t
         for t in automaton.transitions
-        if automaton.probability(t) >= min_probability and not {t.id, t.source, t.target} & set(leave_out)
+        if automaton.probability(t) >= min_probability and gone.isdisjoint((t.id, t.source, t.target))
     ]
     touched = {automaton.initial, automaton.final} | {end for t in drawn for end in (t.source, t.target)}
     labelled = len(drawn) <= LABELS_UP_TO if labels is None else labels
@@ -82,7 +91,7 @@ def to_dot(
     )
     nodes: dict[str, str] = {}
     for location in automaton.locations:
-        if location.id not in touched or location.id in leave_out:
+        if location.id not in touched or location.id in gone:
             continue
         nodes[location.id] = f"n{len(nodes)}"
         shape = {automaton.initial: "circle", automaton.final: "doublecircle"}.get(location.id, "box")

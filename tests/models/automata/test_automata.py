@@ -16,10 +16,19 @@ from hypothesis import strategies as st
 
 from netsynth_core.errors import DocumentError, InvalidEdit, SchemaError
 from netsynth_core.flows.words import Words
-from netsynth_core.models.automata import END, Location, TimedAutomaton, Transition, draw_svg, to_dot, to_json
+from netsynth_core.models.automata import (
+    END,
+    Location,
+    TimedAutomaton,
+    Transition,
+    draw_svg,
+    least_taken,
+    to_dot,
+    to_json,
+)
 from netsynth_core.models.automata.body import AutomatonBody, automaton_from_body, automaton_to_body
 from netsynth_core.models.automata.editing import merge_locations, prune_transition, rename_location
-from netsynth_core.models.automata.layout import Drawn
+from netsynth_core.models.automata.layout import QUICK_ABOVE, Drawn, LayoutTooSlow, lay_out
 from netsynth_core.models.automata.running import accepts, sample_words, word_log2_probabilities
 from netsynth_core.models.delays import DelayLaw, DelayScale, Normal
 
@@ -253,9 +262,9 @@ def test_hostile_names_become_text_in_the_drawing() -> None:
 
 def test_without_an_engine_there_is_no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netsynth_core.models.automata.layout._engines", list)
-    draw_svg.cache_clear()
+    lay_out.cache_clear()
     assert draw_svg(to_dot(LOOP)) is None
-    draw_svg.cache_clear()
+    lay_out.cache_clear()
 
 
 def test_a_slow_layout_is_tried_again_without_labels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,17 +274,44 @@ def test_a_slow_layout_is_tried_again_without_labels(monkeypatch: pytest.MonkeyP
     )
     engines = [("made", [sys.executable, "-c", script])]
     monkeypatch.setattr("netsynth_core.models.automata.layout._engines", lambda: engines)
-    draw_svg.cache_clear()
+    lay_out.cache_clear()
     drawn = draw_svg(to_dot(LOOP), timeout=2.0)
-    draw_svg.cache_clear()
+    lay_out.cache_clear()
     assert drawn is not None and not drawn.labels
     assert (drawn.width, drawn.height) == (1.0, 2.0)
+
+
+def fan(edges: int) -> TimedAutomaton:
+    """So many transitions; all but the last, which ends, lead from one location to another, the first most often."""
+    ways = [("q0", f"s{i}", "q2", 2 * edges - i) for i in range(edges - 1)]
+    return automaton([*ways, ("q2", END, "q1", 2 * edges)])
+
+
+def test_many_edges_are_laid_out_quickly_and_the_drawing_says_so() -> None:
+    drawn = drawn_or_skip(to_dot(fan(QUICK_ABOVE + 1), labels=True))
+    assert drawn.quick and not drawn.labels
+    assert ">s0 " not in drawn.svg
+    few = drawn_or_skip(to_dot(fan(QUICK_ABOVE), labels=False))
+    assert not few.quick
+
+
+def test_a_layout_that_never_ends_is_told_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = [("made", [sys.executable, "-c", "import time;time.sleep(60)"])]
+    monkeypatch.setattr("netsynth_core.models.automata.layout._engines", lambda: engines)
+    with pytest.raises(LayoutTooSlow, match="5 edges took longer"):
+        lay_out(to_dot(LOOP), timeout=0.2)
+    assert draw_svg(to_dot(LOOP), timeout=0.2) is None
+
+
+def test_the_least_taken_transitions_are_left_out_of_a_drawing() -> None:
+    assert least_taken(fan(10), most=8) == {"e8", "e9"}
+    assert least_taken(LOOP) == frozenset()
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="dot is not on the path")
 def test_dot_on_the_path_is_the_second_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    draw_svg.cache_clear()
+    lay_out.cache_clear()
     drawn = draw_svg(to_dot(LOOP))
-    draw_svg.cache_clear()
+    lay_out.cache_clear()
     assert drawn is not None and "path" in drawn.engine
