@@ -6,6 +6,7 @@ flow ever joined. Sampling is the model's own distribution given that every flow
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +60,14 @@ def family(address: str) -> int:
 
 
 def _families(columns: Sequence[Column]) -> NDArray[np.int8]:
-    hosts = next(column.values for column in columns if column.kind == "host")
-    return np.array([*map(family, hosts), 0], np.int8)
+    return _families_of(next(column.values for column in columns if column.kind == "host"))
+
+
+@lru_cache(maxsize=4)
+def _families_of(hosts: tuple[str, ...]) -> NDArray[np.int8]:
+    found = np.array([*map(family, hosts), 0], np.int8)
+    found.setflags(write=False)
+    return found
 
 
 def _ends(codes: NDArray[np.int32], columns: Sequence[Column]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -91,9 +91,15 @@ def rhythm_words(rhythm: Rhythm, model: "FlowChronicle") -> str:
     low, middle, high = (format_duration(int(rhythm.knots[GAP_KNOTS * share // 100])) for share in (25, 50, 75))
     runs = rhythm.runs
     longest = format_duration(int((runs[:, 1] - runs[:, 0]).max()))
-    times = f"in {count(len(runs), 'run')} of up to {longest}" if len(runs) > 1 else f"for {longest}"
-    spread = f" (IQR {low} to {high})" if low != high else ""
-    return f"{who}{to} comes every {middle}{spread}, {count(rhythm.usage, 'time')} {times}; that is kept."
+    spread = f"IQR {low} to {high}" if low != high else ""
+    if rhythm.regular:
+        times = f"in {count(len(runs), 'run')} of up to {longest}" if len(runs) > 1 else f"for {longest}"
+        said = f"every {middle}{f' ({spread})' if spread else ''}, {count(rhythm.usage, 'time')} {times}"
+    else:
+        lasts = f"of up to {longest}" if len(runs) > 1 else f"of {longest}"
+        gaps = ", ".join(part for part in (middle, spread) if part)
+        said = f"in {count(len(runs), 'burst')} {lasts}, {count(rhythm.usage, 'time')}, gaps of {gaps}"
+    return f"{who}{to} comes {said}; that is kept."
 
 
 def links_of(model: "FlowChronicle", id_: str) -> tuple[Link, ...]:
