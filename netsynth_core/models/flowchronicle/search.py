@@ -1,4 +1,7 @@
-"""The search: greedy, by candidates in order of estimated gain; a move is kept only when the total codelength falls.
+"""The search: greedy, by candidates in order of estimated gain.
+
+A move is kept only when the total codelength falls, and when the flows it joins follow each other more often than by
+chance (`netsynth_core.models.flowchronicle.chance`).
 
 Phases: two-flow patterns straight from row types; longer ones by a flow before, between or after; merges; one-flow
 patterns; then each pattern is trimmed (cells fixed, freed or reused, gap limits, flows dropped) and what no longer
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.models.flowchronicle.candidates import Candidate, Estimator, cell_costs, row_types
+from netsynth_core.models.flowchronicle.chance import by_chance
 from netsynth_core.models.flowchronicle.index import FlowIndex
 from netsynth_core.models.flowchronicle.params import ScoreName
 from netsynth_core.models.flowchronicle.pattern import Fixed, PartialFlow, Pattern, constants_fixed
@@ -81,6 +85,7 @@ class Search:
         self._failed: dict[Pattern, int] = {}
         # Placements whose variants have all failed.
         self._settled: dict[tuple[Pattern, str], Placed] = {}
+        self._chance: dict[Pattern, bool] = {}
         self._stopped: Literal["", "budget", "hand"] = ""
         self._end = None if seconds is None else monotonic() + seconds
         self.monitor.step("learning the empty pattern", 0, None)
@@ -144,7 +149,8 @@ class Search:
                 trial = self._absorbed(trial, rest)
         if len(pattern) > 1 and not instead_of and trial.total < self.solution.total - LEAST_SAVED:
             trial = min(trial, self._apart(pattern, trial), key=lambda s: s.total)
-        kept = self._accept(trial)
+        better = trial.total < self.solution.total - LEAST_SAVED
+        kept = better and not self._new_by_chance(trial) and self._accept(trial)
         if not kept:
             self._failed[pattern] = self._moves
         self._step(phase)
@@ -187,6 +193,16 @@ class Search:
         narrower = constants_fixed(pattern, constant)
         fixed = self.scorer.solve([*without(trial.patterns, pattern), narrower], base=trial)
         return min(trial, fixed, key=lambda s: s.total)
+
+    def _new_by_chance(self, trial: Solution) -> bool:
+        """Whether the trial brings a pattern whose flows follow each other by chance."""
+        if self.scorer.terms.shared is None:
+            return False
+        new = [p for p in trial.patterns if len(p) > 1 and p not in self.solution.patterns]
+        for pattern in new:
+            if pattern not in self._chance:
+                self._chance[pattern] = by_chance(pattern, self.index)
+        return any(self._chance[p] for p in new)
 
     def _accept(self, trial: Solution) -> bool:
         if not trial.total < self.solution.total - LEAST_SAVED:
@@ -329,7 +345,7 @@ class Search:
         trial = self.scorer.solve([*without(self.solution.patterns, pattern), *parts], base=self.solution)
         for part in parts:
             trial = self._absorbed(trial, part)
-        kept = self._accept(trial)
+        kept = not self._new_by_chance(trial) and self._accept(trial)
         self._step("splitting patterns")
         return kept
 

@@ -235,7 +235,7 @@ def test_a_gap_limit_is_learnt(within: int) -> None:
     """Gaps of 56 to 112 ms: 2**17 us loses none, and of the wider ones none is kept that takes rows by chance."""
     bench = Bench(table(THREE[:2], LONE, [(0, 53, "u", "aa")], [(0, 80, "u", "aa")], apart=300, of=12))
     pair = Pattern((bench.flow(53), bench.flow(80, SAME)), (within,))
-    bench.search.test(pair, phase="")
+    bench.begin(pair)
     bench.settle(bench.search._refinements)
     (kept,) = [p for p in bench.search.solution.patterns if len(p) == 2]
     index = bench.search.index
@@ -272,6 +272,6 @@ def test_only_moves_that_shorten_are_kept(planted: Any) -> None:
 
     bench.search._accept = watched  # type: ignore[method-assign]
     bench.search.run()
-    assert len(totals) > 20
+    assert len(totals) > 8
     assert (np.diff(totals) <= 0).all()
     assert bench.search.solution.total <= totals[-1]
