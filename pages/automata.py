@@ -1,12 +1,12 @@
-"""What did TADAM learn: the automaton of a protocol, where its noise is, and what it should be instead?"""
+"""What was learnt of a protocol: its automaton, where its noise is, what it should be, and what other learners make."""
 
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from netsynth_core.models.automata.export import MOST_DRAWN
 from netsynth_core.models.edits import Edit
-from netsynth_core.models.tadam import Tadam
 from netsynth_core.models.tadam.edits import MergeLocations, PruneTransition, RenameLocation
 from netsynth_core.units import format_bits
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
@@ -15,20 +15,19 @@ from netsynth_core.workspace.edited import ModelState, open_model
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from pages.parts import automaton_view as view
-from pages.parts import editing, figures, frame, jobs, reads, state
+from pages.parts import conversation_view, editing, figures, frame, jobs, learners, reads, state
+from pages.parts.conversation_view import GRAPH_KEY, TABLE_KEY
 from pages.parts.feedback import empty, readable_errors
-from pages.parts.forms import params_form
-from pages.parts.ladder import show_ladder
-from pages.parts.linked import linked_selection, select
+from pages.parts.linked import linked_selection
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import count, md, number, plain
 
+SIDE_BY_SIDE = "Learners side by side"
 PAYLOADS = {
     "templates": "lengths and templates",
     "replay": "also the payloads themselves, for replay",
     "none": "nothing",
 }
-GRAPH_KEY, TABLE_KEY = "automaton_graph", "transition_table"
 
 
 # -- learning ---------------------------------------------------------------------------------------------------------
@@ -36,8 +35,6 @@ GRAPH_KEY, TABLE_KEY = "automaton_graph", "transition_table"
 
 def learn_part(workspace: Workspace, *, expanded: bool) -> None:
     """Extract conversations, then learn one automaton per group."""
-    from netsynth_core.models.tadam import TadamParams
-
     sources = [a for a in workspace.artefacts(ArtefactKind.FLOWS) if "conversations.npz" in a.files]
     with st.expander("Learn automata", icon=":material/model_training:", expanded=expanded):
         if not sources:
@@ -58,6 +55,7 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
             return
         groups = {group_name(e["service"], e["state"]): int(e["words"]) for e in held[-1].facts["files"]}
         grouping_part(held[-1].facts.get("grouping", []))
+        kind = learners.choose(key="learn_kind")
         with st.form("learn_automata", border=False):
             chosen = st.multiselect(
                 "Groups (service/state); none = all",
@@ -66,23 +64,30 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
                 key="learn_groups",
                 placeholder="all groups",
             )
-            values = params_form(TadamParams, key="tadam")
-            payloads = st.radio(
-                "Payloads",
-                list(PAYLOADS),
-                format_func=PAYLOADS.__getitem__,
-                key="learn_payloads",
-                horizontal=True,
-                help="What the automaton keeps of the packets' payloads. Stored payloads are bytes of your capture: "
-                "they go wherever the model goes.",
-            )
+            values = learners.settings(kind)
+            payloads = payloads_choice() if kind == "tadam" else "none"
             seed = int(st.number_input("Seed", min_value=0, max_value=2**32 - 1, value=0, key="tadam_seed"))
             pressed = st.form_submit_button("Learn", type="primary", icon=":material/model_training:")
         if pressed:
-            parameters = {"kind": "tadam", "settings": values, "groups": chosen, "payloads": payloads}
+            parameters = {"kind": kind, "settings": values, "groups": chosen, "payloads": payloads}
             name = ", ".join(chosen[:3]) + ("…" if len(chosen) > 3 else "")
             recipe = Recipe(step=Step.FIT, inputs=(held[-1].id,), parameters=parameters, seed=seed, name=name)
             jobs.start(workspace, recipe)
+
+
+def payloads_choice() -> str:
+    """What the automaton keeps of payloads."""
+    return str(
+        st.radio(
+            "Payloads",
+            list(PAYLOADS),
+            format_func=PAYLOADS.__getitem__,
+            key="learn_payloads",
+            horizontal=True,
+            help="What the automaton keeps of the packets' payloads. Stored payloads are bytes of your capture: "
+            "they go wherever the model goes.",
+        )
+    )
 
 
 def grouping_part(grouping: list[dict[str, Any]]) -> None:
@@ -115,21 +120,26 @@ def grouping_part(grouping: list[dict[str, Any]]) -> None:
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
-def figures_of(model: Tadam) -> None:
+def figures_of(model: Any) -> None:
     """Size, codelength and how the conversations fit, in one line of figures."""
     card = model.describe()
     size = card.size
     words = int(card.trained_on.get("words", 0))
     columns = st.columns(5)
-    columns[0].metric("Locations", number(size["locations"]))
-    columns[1].metric("Transitions", number(size["transitions"]))
+    columns[0].metric("Locations", number(len(model.automaton.locations)))
+    columns[1].metric("Transitions", number(len(model.automaton.transitions)))
     columns[2].metric("Conversations", number(words))
-    noisy, rejected = size.get("noisy_words", 0), size.get("rejected_words", 0)
-    columns[3].metric(
-        "With noise",
-        number(noisy),
-        help=f"{number(words - noisy - rejected)} fit exactly, {number(rejected)} not at all.",
-    )
+    if learners.explains_noise(model):
+        noisy, rejected = size.get("noisy_words", 0), size.get("rejected_words", 0)
+        columns[3].metric(
+            "With noise",
+            number(noisy),
+            help=f"{number(words - noisy - rejected)} fit exactly, {number(rejected)} not at all.",
+        )
+    else:
+        columns[3].metric(
+            "With noise", "not told", help=f"Only TADAM tells noise from behaviour; see the tab {SIDE_BY_SIDE}."
+        )
     bits = card.codelength
     columns[4].metric(
         "Codelength",
@@ -141,7 +151,7 @@ def figures_of(model: Tadam) -> None:
         st.warning(md(warning, limit=500), icon=":material/warning:")
 
 
-def filters(model: Tadam) -> tuple[view.Filter, str]:
+def filters(model: Any) -> tuple[view.Filter, str]:
     """What to fade out, and how to lay out."""
     most = max((t.count for t in model.automaton.transitions), default=1)
     # A row that wraps where it is too wide.
@@ -181,7 +191,7 @@ def main_ones(least: int) -> None:
     st.session_state["compact"] = True
 
 
-def selection_panel(workspace: Workspace, held: ModelState, model: Tadam, selected: list[str]) -> None:
+def selection_panel(workspace: Workspace, held: ModelState, model: Any, selected: list[str]) -> None:
     """What is selected, and what may be done with it."""
     automaton = model.automaton
     locations = [automaton.by_location[id] for id in selected if id in automaton.by_location]
@@ -190,7 +200,10 @@ def selection_panel(workspace: Workspace, held: ModelState, model: Tadam, select
         return
     if not selected:
         st.markdown("**Nothing selected**")
-        st.caption("Click a transition or a location; Shift-click adds. Two locations can be merged.")
+        merging = " Two locations can be merged." if model.edits else ""
+        st.caption(f"Click a transition or a location; Shift-click adds.{merging}")
+    if not model.edits:
+        st.caption(f"TADAM's automaton can be edited; this one of {learners.title(model.kind)} is only shown.")
     if len(transitions) == 1:
         transition_panel(held, model, transitions[0].id)
     elif transitions:
@@ -206,7 +219,7 @@ def propose(held: ModelState, edit: Edit) -> None:
     st.rerun()
 
 
-def transition_panel(held: ModelState, model: Tadam, id: str) -> None:
+def transition_panel(held: ModelState, model: Any, id: str) -> None:
     """One transition: ends, symbol, counts, delays, sizes, and the button that prunes it."""
     facts = view.transition_facts(model, id)
     st.markdown(f"**Transition {id}**")
@@ -216,6 +229,7 @@ def transition_panel(held: ModelState, model: Tadam, id: str) -> None:
     columns[1].metric("Probability", f"{100 * facts.probability:.3g} %")
     if facts.delay:
         st.caption(md(view.delay_sentence(model, id), limit=300))
+    if facts.delay and hasattr(model, "transition_delays"):
         with readable_errors():
             view.delay_figure(model, id, theme=figures.page_theme())
     if facts.sizes:
@@ -223,16 +237,18 @@ def transition_panel(held: ModelState, model: Tadam, id: str) -> None:
     if facts.carries:
         st.caption("Its packets carry:")
         st.code(plain(facts.carries, limit=600), language=None, wrap_lines=True)
+    if PruneTransition not in model.edits:
+        return
     if st.button("Prune this transition…", icon=":material/content_cut:", key=f"prune_{id}", width="stretch"):
         propose(held, PruneTransition(transition=id))
 
 
-def location_panel(held: ModelState, model: Tadam, id: str, *, alone: bool) -> None:
+def location_panel(held: ModelState, model: Any, id: str, *, alone: bool) -> None:
     """One location: how often, where from, where to, and its name."""
     facts = view.location_facts(model, id)
     st.markdown(f"**Location {id}**")
     st.text(f"{facts.name}\n{facts.role}visited {number(facts.visits)} times\n{facts.ways}")
-    if not alone or facts.fixed:
+    if not alone or facts.fixed or RenameLocation not in model.edits:
         return
     with st.form(f"rename_{id}", border=False):
         name = st.text_input("Name", value=facts.name, max_chars=60, key=f"name_{id}")
@@ -240,8 +256,10 @@ def location_panel(held: ModelState, model: Tadam, id: str, *, alone: bool) -> N
             propose(held, RenameLocation(location=id, name=name.strip()))
 
 
-def merge_part(held: ModelState, model: Tadam, chosen: list[str]) -> None:
+def merge_part(held: ModelState, model: Any, chosen: list[str]) -> None:
     """Merge two locations: those selected in the graph, or two by name."""
+    if MergeLocations not in model.edits:
+        return
     names = {location.id: f"{location.id} · {plain(location.name, limit=40)}" for location in model.automaton.locations}
     inner = [id for id in names if id not in (model.automaton.initial, model.automaton.final)]
     if len(chosen) == 2:
@@ -256,7 +274,7 @@ def merge_part(held: ModelState, model: Tadam, chosen: list[str]) -> None:
                 propose(held, MergeLocations(keep=keep, absorb=absorb))
 
 
-def table_part(model: Tadam, rows: list[view.TransitionFacts]) -> None:
+def table_part(model: Any, rows: list[view.TransitionFacts]) -> None:
     """The transitions as a table: the same selection as the graph."""
     st.dataframe(
         pd.DataFrame(
@@ -290,76 +308,11 @@ def table_part(model: Tadam, rows: list[view.TransitionFacts]) -> None:
         },
         alt="Transitions; selecting a row selects it in the graph",
     )
+    if len(rows) == MOST_DRAWN:
+        st.caption(f"The {number(MOST_DRAWN)} that are taken most often; the exported files have all.")
 
 
-def conversations_part(
-    workspace: Workspace, artefact: Artefact, held: ModelState, model: Tadam, selected: list[str]
-) -> None:
-    """How the automaton explains the conversations it learnt from; the noisy ones first."""
-    group = str(artefact.facts.get("group", ""))
-    aligned = view.alignments(str(workspace.folder), artefact, held.hash, model)
-    exact = sum(a.accepted and not a.ops for a in aligned)
-    noisy = [a for a in aligned if a.ops]
-    refused = [a for a in aligned if not a.accepted]
-    st.caption(
-        f"{number(exact)} fit exactly, {number(len(noisy))} with noise operations, {number(len(refused))} not at all."
-    )
-    kinds = {"with noise": noisy, "not at all": refused, "all": aligned}
-    if selected:
-        kinds["through the selection"] = view.through(model, aligned, selected)
-    shown = st.segmented_control("Show", list(kinds), default="with noise", required=True, key="alignment_kind")
-    chosen = kinds[shown or "all"]
-    if not chosen:
-        st.markdown("None.")
-        return
-    words = reads.words(str(workspace.folder), artefact.inputs[0].id, group)
-    ranked = sorted(chosen, key=lambda a: -a.bits)[:500]
-    marks = view.tcp_marks(workspace, workspace.get(artefact.inputs[0].id), words, ranked)
-    event = st.dataframe(
-        pd.DataFrame(
-            {
-                "conversation": [a.word for a in ranked],
-                "flow": [int(words.flow_rows[a.word]) if words.flow_rows is not None else None for a in ranked],
-                "packets": [len(words[a.word].symbols) for a in ranked],
-                "bits": [a.bits for a in ranked],
-                "operations": [view.operations_text(a) for a in ranked],
-                "TCP says": [view.marks_text(one) for one in marks],
-            }
-        ),
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
-        key=f"alignments_{shown}",
-        height=min(38 + 35 * len(ranked), 300),
-        column_config={
-            "bits": st.column_config.NumberColumn(format="%.1f"),
-            "TCP says": st.column_config.TextColumn(
-                help="Packets that are late or sent again by their sequence numbers, which the automaton does not see."
-            ),
-        },
-        alt="Conversations, the most surprising first",
-    )
-    place = min((event.selection.rows or [0])[0], len(ranked) - 1)
-    chosen_one = ranked[place]
-    remarks = view.remarks(chosen_one)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**Conversation {chosen_one.word}**, {number(chosen_one.bits, digits=3)} bits")
-        if chosen_one.path and st.button("Show its path in the graph", icon=":material/route:", key="show_path"):
-            keys = {"graph_key": f"{GRAPH_KEY}_{artefact.id}", "table_key": TABLE_KEY}
-            select("automaton", ids=sorted(set(chosen_one.path)), **keys)
-            st.rerun()
-    show_ladder(
-        words.names(chosen_one.word),
-        words[chosen_one.word],
-        unit=words.unit,
-        key=f"alignment_{shown}_{chosen_one.word}",
-        remarks=remarks,
-        marks=marks[place],
-    )
-
-
-def export_part(held: ModelState, model: Tadam, drawn: view.Drawing, name: str) -> None:
+def export_part(held: ModelState, model: Any, drawn: view.Drawing, name: str) -> None:
     """The automaton as files."""
     stem = "".join(c if c.isalnum() else "-" for c in plain(name, limit=60)) or "automaton"
     with st.popover("Export", icon=":material/download:"):
@@ -385,12 +338,13 @@ def look(workspace: Workspace, artefacts: list[Artefact]) -> None:
             workspace=workspace,
             name="automaton",
             stale=stale,
-            describe=lambda a: editing.size_now(workspace, a, "locations"),
+            describe=lambda a: learners.words_about(workspace, a),
         )
     held = open_model(workspace, artefact.id)
-    model: Tadam = held.model
+    model: Any = held.model
     with top[1]:
-        editing.undo_redo(workspace, held)
+        if model.edits:
+            editing.undo_redo(workspace, held)
     figures_of(model)
     chosen, direction = filters(model)
     drawn = view.draw(held, model, chosen, direction)
@@ -409,17 +363,25 @@ def look(workspace: Workspace, artefacts: list[Artefact]) -> None:
         view.show(drawn, model, chosen, selected, key=f"{GRAPH_KEY}_{artefact.id}")
     with right:
         selection_panel(workspace, held, model, selected)
-    transitions, conversations = st.tabs(["Transitions", "Conversations"])
+    names = ["Transitions", "Conversations", SIDE_BY_SIDE]
+    transitions, conversations, beside = st.tabs(names, key="automaton_tabs", on_change="rerun")
     with transitions:
         table_part(model, rows)
     with conversations, readable_errors():
-        conversations_part(workspace, artefact, held, model, selected)
+        if learners.explains_noise(model):
+            conversation_view.explained_part(workspace, artefact, held, model, selected)
+        else:
+            conversation_view.priced_part(workspace, artefact, held)
+    # All learners price all conversations: worked out when it is looked at.
+    if beside.open:
+        with beside, readable_errors():
+            learners.comparison(workspace, artefact)
 
 
 frame.title("What do the packets say?", "One automaton per service and state; noise is told from the protocol itself.")
 workspace = state.require()
 jobs.show_failure()
-learnt = [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("kind") == "tadam"]
+learnt = learners.learnt(workspace)
 if learnt:
     # One that cannot be read must not hide the form that learns another.
     with readable_errors():

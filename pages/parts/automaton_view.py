@@ -10,11 +10,10 @@ import streamlit as st
 
 from netsynth_core.errors import SchemaError
 from netsynth_core.flows.symbols import parse_symbol
-from netsynth_core.models.automata import Drawn, draw_svg, to_dot
+from netsynth_core.models.automata import Drawn, LayoutTooSlow, lay_out, least_taken, to_dot
 from netsynth_core.models.automata.automaton import Transition
-from netsynth_core.models.automata.export import LABELS_UP_TO
+from netsynth_core.models.automata.export import LABELS_UP_TO, MOST_DRAWN
 from netsynth_core.models.document import Document
-from netsynth_core.models.tadam import Tadam
 from netsynth_core.models.tadam.noise import Alignment
 from netsynth_core.plots.theme import Theme
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
@@ -22,7 +21,7 @@ from netsynth_core.workspace.edited import ModelState
 from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, reads
 from pages.parts.automaton_graph import automaton_graph
-from pages.parts.text import count, number, plain
+from pages.parts.text import count, md, number, plain
 
 if TYPE_CHECKING:
     from netsynth_core.flows.words import Words
@@ -77,18 +76,19 @@ class LocationFacts:
     """Whether it is the initial or the final one."""
 
 
-def transition_facts(model: Tadam, id: str) -> TransitionFacts:
+def transition_facts(model: Any, id: str) -> TransitionFacts:
     """One transition."""
     return _facts(model, model.automaton.transition(id))
 
 
-def transition_rows(model: Tadam, chosen: Filter) -> list[TransitionFacts]:
-    """The transitions that pass the filter, the most taken first."""
-    rows = [_facts(model, transition) for transition in model.automaton.transitions]
-    return sorted((row for row in rows if chosen.keeps(row.probability, row.count)), key=lambda row: -row.count)
+def transition_rows(model: Any, chosen: Filter) -> list[TransitionFacts]:
+    """The transitions that pass the filter, the most taken first, at most `MOST_DRAWN`."""
+    automaton = model.automaton
+    kept = [t for t in automaton.transitions if chosen.keeps(automaton.probability(t), t.count)]
+    return [_facts(model, transition) for transition in sorted(kept, key=lambda t: -t.count)[:MOST_DRAWN]]
 
 
-def _facts(model: Tadam, transition: Transition) -> TransitionFacts:
+def _facts(model: Any, transition: Transition) -> TransitionFacts:
     automaton = model.automaton
     names = {place: automaton.by_location[place].name for place in (transition.source, transition.target)}
     return TransitionFacts(
@@ -104,7 +104,7 @@ def _facts(model: Tadam, transition: Transition) -> TransitionFacts:
     )
 
 
-def delay_words(model: Tadam, transition: Transition) -> str:
+def delay_words(model: Any, transition: Transition) -> str:
     """The middle of the delays and where nine of ten lie."""
     law = transition.delay
     if law is None:
@@ -114,7 +114,7 @@ def delay_words(model: Tadam, transition: Transition) -> str:
     return middle if low == high else f"{middle} ({low} – {high})"
 
 
-def delay_sentence(model: Tadam, id: str) -> str:
+def delay_sentence(model: Any, id: str) -> str:
     """The delays of a transition in the model's law, and how finely delays are kept."""
     law, scale = model.automaton.transition(id).delay, model.automaton.scale
     if law is None:
@@ -125,18 +125,19 @@ def delay_sentence(model: Tadam, id: str) -> str:
     return f"Delay in the model: median {middle}{spread}.{grid}"
 
 
-def _in_decibel(model: Tadam) -> bool:
+def _in_decibel(model: Any) -> bool:
     scale = model.automaton.scale
     return scale.kind == "decibel" or scale.unit == "dbus"
 
 
-def carried_words(model: Tadam, id: str) -> str:
+def carried_words(model: Any, id: str) -> str:
     """What the packets of a transition carry: class, lengths, template, what is stored."""
-    held = None if model.payloads is None else model.payloads.get(id)
+    payloads = getattr(model, "payloads", None)
+    held = None if payloads is None else payloads.get(id)
     return "" if held is None else held.sentence()
 
 
-def size_words(model: Tadam, transition: Transition) -> str:
+def size_words(model: Any, transition: Transition) -> str:
     """The most frequent payload sizes."""
     law, scale = transition.size, model.automaton.size_scale
     if law is None or scale is None or not law.counts:
@@ -148,7 +149,7 @@ def size_words(model: Tadam, transition: Transition) -> str:
     return ", ".join([*words, *([f"others {100 * rest / total:.0f} %"] if rest else [])])
 
 
-def location_facts(model: Tadam, id: str) -> LocationFacts:
+def location_facts(model: Any, id: str) -> LocationFacts:
     """One location."""
     automaton = model.automaton
     place = automaton.location(id)
@@ -174,30 +175,42 @@ class Drawing:
     dot: str
     drawn: Drawn | None
     """None when there is no layout engine or it took too long."""
+    left_out: frozenset[str] = frozenset()
+    """Ids that are not drawn."""
+    failure: str = ""
+    """Why there is no drawing, where it took too long."""
 
 
-def too_many_for_labels(model: Tadam, chosen: Filter) -> bool:
+def too_many_for_labels(model: Any, chosen: Filter) -> bool:
     """Whether the drawing goes without labels on its transitions."""
     left_out = len(hidden_ids(model, chosen)) if chosen.compact else 0
     return len(model.automaton.transitions) - left_out > LABELS_UP_TO
 
 
-def main_count(model: Tadam, *, most: int = MAIN) -> int:
+def main_count(model: Any, *, most: int = MAIN) -> int:
     """How often a transition must be taken to be among the `most` taken ones."""
     counts = sorted((t.count for t in model.automaton.transitions), reverse=True)
     return counts[most - 1] if len(counts) > most else 0
 
 
-def draw(held: ModelState, model: Tadam, chosen: Filter, direction: str) -> Drawing:
+def draw(held: ModelState, model: Any, chosen: Filter, direction: str) -> Drawing:
     """Lay the automaton out, once for each state, direction and (when compact) filter."""
     automaton = model.automaton
     left_out = frozenset(hidden_ids(model, chosen)) if chosen.compact else frozenset()
+    left_out |= least_taken(automaton)
     wanted = {"left to right": ("LR",), "top down": ("TB",)}.get(direction, ("TB", "LR"))
-    made = []
-    for rankdir in wanted:
-        dot = to_dot(automaton, rankdir=rankdir, leave_out=left_out)
-        made.append(Drawing(dot, draw_svg(dot)))
-    return max(made, key=_size_on_page)
+    return max(
+        (laid_out(to_dot(automaton, rankdir=rankdir, leave_out=left_out), left_out) for rankdir in wanted),
+        key=_size_on_page,
+    )
+
+
+def laid_out(dot: str, left_out: frozenset[str] = frozenset()) -> Drawing:
+    """DOT text with its layout, or why there is none."""
+    try:
+        return Drawing(dot, lay_out(dot), left_out)
+    except LayoutTooSlow as error:
+        return Drawing(dot, None, left_out, error.message)
 
 
 def _size_on_page(drawing: Drawing) -> float:
@@ -207,7 +220,7 @@ def _size_on_page(drawing: Drawing) -> float:
     return min(FRAME[0] / drawing.drawn.width, FRAME[1] / drawing.drawn.height)
 
 
-def hidden_ids(model: Tadam, chosen: Filter) -> list[str]:
+def hidden_ids(model: Any, chosen: Filter) -> list[str]:
     """Transitions below the filter, and the locations that only they touch."""
     automaton = model.automaton
     kept = [t for t in automaton.transitions if chosen.keeps(automaton.probability(t), t.count)]
@@ -218,20 +231,23 @@ def hidden_ids(model: Tadam, chosen: Filter) -> list[str]:
     ]
 
 
-def show(drawing: Drawing, model: Tadam, chosen: Filter, selected: list[str], *, key: str) -> None:
+def show(drawing: Drawing, model: Any, chosen: Filter, selected: list[str], *, key: str) -> None:
     """Draw the graph, or what can be drawn without a layout engine."""
     automaton = model.automaton
     if drawing.drawn is None:
-        st.info("No layout engine answered: the graph can be looked at; select in the table.", icon=":material/info:")
+        why = drawing.failure or "There is no layout engine here."
+        st.info(f"{md(why, limit=300)} The graph can be looked at; select in the table.", icon=":material/info:")
         st.graphviz_chart(drawing.dot, alt="The automaton; the table below says the same")
         return
-    hidden = hidden_ids(model, chosen)
+    hidden = [id for id in hidden_ids(model, chosen) if id not in drawing.left_out]
     elements: list[dict[str, Any]] = []
-    for place in automaton.locations:
+    shown = [t for t in automaton.transitions if t.id not in drawing.left_out]
+    ends = {place for t in shown for place in (t.source, t.target)}
+    for place in (place for place in automaton.locations if place.id in ends):
         facts = location_facts(model, place.id)
         words = f"location {place.id} {facts.name}, {facts.role}visited {number(facts.visits)} times"
         elements.append({"id": place.id, "label": words})
-    for transition in automaton.transitions:
+    for transition in shown:
         row = _facts(model, transition)
         words = f"transition {row.id}, {row.source} → {row.target}, {row.symbol}, {100 * row.probability:.3g} %"
         words += f", {count(row.count, 'time')}" + (f", delay {row.delay}" if row.delay else "")
@@ -240,8 +256,10 @@ def show(drawing: Drawing, model: Tadam, chosen: Filter, selected: list[str], *,
         f"Automaton of {count(len(automaton.locations), 'location')}, {count(len(automaton.transitions), 'transition')}"
     )
     automaton_graph(drawing.drawn.svg, elements, selected=selected, hidden=hidden, label=label, key=key)
-    unlabelled = "" if drawing.drawn.labels else " It took too long with labels: they stand in the table."
-    st.caption(f"Thicker lines are more probable.{unlabelled}", help=_layout_words(drawing.drawn.engine))
+    words = " Straight lines, places found quickly: there are many transitions." if drawing.drawn.quick else ""
+    if len(automaton.transitions) > MOST_DRAWN:
+        words += f" Of {count(len(automaton.transitions), 'transition')} only those taken most often are drawn."
+    st.caption(f"Thicker lines are more probable.{words}", help=_layout_words(drawing.drawn.engine))
 
 
 def _layout_words(engine: str) -> str:
@@ -257,7 +275,7 @@ def largest_last(models: list[Artefact]) -> list[Artefact]:
     return sorted(models, key=lambda a: (a.inputs[0].id if a.inputs else "", a.facts["codelength"]["empty"]))
 
 
-def alignments(folder: str, artefact: Artefact, state_hash: str, model: Tadam) -> list[Alignment]:
+def alignments(folder: str, artefact: Artefact, state_hash: str, model: Any) -> list[Alignment]:
     """How the model explains its conversations; worked out once for each state of the model."""
     key = (folder, artefact.id, state_hash)
     kept = st.session_state.get("_alignments")
@@ -270,7 +288,7 @@ def alignments(folder: str, artefact: Artefact, state_hash: str, model: Tadam) -
     return found
 
 
-def delay_figure(model: Tadam, id: str, *, theme: Theme) -> None:
+def delay_figure(model: Any, id: str, *, theme: Theme) -> None:
     """The delays seen on a transition, under the law fitted to them."""
     from netsynth_core.plots import delay_histogram
 
@@ -286,7 +304,7 @@ def delay_figure(model: Tadam, id: str, *, theme: Theme) -> None:
     figures.show(figure, key=f"delays_{id}")
 
 
-def through(model: Tadam, aligned: list[Alignment], selected: list[str]) -> list[Alignment]:
+def through(model: Any, aligned: list[Alignment], selected: list[str]) -> list[Alignment]:
     """The conversations whose path takes every selected transition and visits every selected location."""
     automaton = model.automaton
     ways = [
@@ -346,7 +364,7 @@ def is_packet_symbol(name: str) -> bool:
     return True
 
 
-def exports(held: ModelState, model: Tadam, drawing: Drawing) -> list[tuple[str, str | Callable[[], str], str]]:
+def exports(held: ModelState, model: Any, drawing: Drawing) -> list[tuple[str, str | Callable[[], str], str]]:
     """Label, content and suffix of every file an automaton can be saved as."""
 
     def document() -> str:
@@ -356,8 +374,10 @@ def exports(held: ModelState, model: Tadam, drawing: Drawing) -> list[tuple[str,
     def fosr() -> str:
         from netsynth_core.models.automata.fosr import to_fosr
 
-        noise, named = model.noise.counts, {"service": model.service, "state": model.state}
-        return json.dumps(to_fosr(model.automaton, **named, noise=noise, payloads=model.payloads), indent=1)
+        named = {"service": model.service, "state": model.state}
+        noise = model.noise.counts if hasattr(model, "noise") else (1, 0, 0, 0, 0)
+        made = to_fosr(model.automaton, **named, noise=noise, payloads=getattr(model, "payloads", None))
+        return json.dumps(made, indent=1)
 
     files: list[tuple[str, str | Callable[[], str], str]] = [("DOT", drawing.dot, "dot"), ("JSON", document, "json")]
     if all(is_packet_symbol(name) for name in model.automaton.alphabet):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from netsynth_core.models.automata import draw_svg, to_dot
+from netsynth_core.models.automata import to_dot
 from netsynth_core.models.tadam import Tadam
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import ModelState, open_model
@@ -127,7 +127,7 @@ def way_drawing(model: Tadam, facts: list[EventFacts]) -> tuple[automaton_view.D
     left_out |= {place.id for place in automaton.locations if place.id not in touched}
     left_out -= {automaton.initial, automaton.final}
     dot = to_dot(automaton, rankdir="LR", leave_out=frozenset(left_out))
-    return automaton_view.Drawing(dot, draw_svg(dot)), sorted(wrong or taken)
+    return automaton_view.laid_out(dot, frozenset(left_out)), sorted(wrong or taken)
 
 
 def state_of(workspace: Workspace, model: Artefact) -> ModelState:
