@@ -50,7 +50,7 @@ from netsynth_core.models.flowchronicle.length import resolution
 from netsynth_core.models.flowchronicle.length_published import learn_published_columns
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.pattern import Pattern
-from netsynth_core.models.flowchronicle.privacy import generalised, privacy_notes
+from netsynth_core.models.flowchronicle.privacy import privacy_notes
 from netsynth_core.models.flowchronicle.repair import Rules, SourcePorts, learn_rules, learn_source_ports
 from netsynth_core.models.flowchronicle.score import score_of
 from netsynth_core.models.flowchronicle.solution import Placed, Scorer, Solution, without
@@ -122,7 +122,7 @@ class FlowChronicle:
         NotEnoughData
             When the table has no flow.
         """
-        from netsynth_core.models.flowchronicle.search import Search
+        from netsynth_core.models.flowchronicle.mining import mine
 
         began = time.monotonic()
         if not len(data):
@@ -131,41 +131,21 @@ class FlowChronicle:
         published = params.score == "published"
         columns = learn_published_columns(data) if published else learn_columns(data, bins=params.bins)
         index = index_flows(columns, data)
-        search = Search(
-            index,
-            least=params.least_rows,
-            most_flows=params.most_flows,
-            seconds=params.budget_seconds,
-            monitor=monitor,
-            score=params.score,
-        )
-        outcome = search.run()
-        warnings = []
-        if outcome.stopped:
-            by = f"by the budget of {params.budget}" if outcome.stopped == "budget" else "by hand"
-            so_far = "this is the best so far" if outcome.solution.placed else "before any pattern was found"
-            joint = ": " if outcome.solution.placed else " "
-            warnings.append(f"The search was ended {by}{joint}{so_far}; more time may find more patterns.")
-        if len(data) > 1 and int(index.ts[0]) == int(index.ts[-1]):
-            warnings.append(
-                "All flows start at the same time: the order of the flows of a pattern, and its delays, say nothing."
-            )
-        solution = outcome.solution
-        if params.generalise:
-            solution = generalised(solution, search.scorer, params.privacy_k)
-        empty_total = search.scorer.empty().total
+        mined = mine(index, params, monitor)
+        solution = mined.solution
+        empty_total = mined.scorer.empty().total
         bare = cls.unmined(
             data,
             columns,
             index,
-            empty=_empty(solution, search.scorer, columns),
+            empty=_empty(solution, mined.scorer, columns),
             bits=Codelength(0.0, empty_total, empty_total),
             parameters=params.model_dump(),
-            warnings=tuple(warnings),
+            warnings=mined.warnings,
         )
         ranked = sorted(solution.placed, key=lambda p: (-p.windows.size, cover_key(p.pattern)))
         names = {placed.pattern: (f"p{rank}", "", 1.0) for rank, placed in enumerate(ranked, start=1)}
-        fitted = bare._with_solution(solution, names, search.scorer)
+        fitted = bare._with_solution(solution, names, mined.scorer)
         return replace(fitted, seconds=round(time.monotonic() - began, 3))
 
     @classmethod

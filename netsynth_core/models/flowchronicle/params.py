@@ -30,6 +30,16 @@ class FlowChronicleParams(Params):
     budget: str = parameter(
         "", "Time after which the search ends with the best so far, such as 120s or 5m; empty for no limit."
     )
+    search_flows: int = parameter(
+        200_000,
+        "The search looks at no more flows than this, in stretches evenly spread; windows, networks and bits come from "
+        "all flows.",
+        unit="flows",
+        ge=1000,
+        le=100_000_000,
+        advanced=True,
+        title="Flows the search looks at",
+    )
     privacy_k: int = parameter(
         5,
         "Patterns that rest on fewer hosts than this are named in the card.",

@@ -117,6 +117,13 @@ class Search:
             whole = not changed
         return SearchOutcome(self.solution, self._stopped, self.tested)
 
+    def settle(self, patterns: Iterable[Pattern]) -> Solution:
+        """What given patterns come to on this table, without those that do not pay."""
+        self._step("covering all flows")
+        self.solution = self.scorer.solve(patterns, base=self.solution)
+        self._prune()
+        return self.solution
+
     @property
     def ended(self) -> bool:
         """Whether the time budget is used up, or the watcher wants the best so far."""
