@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LISTED = 8
 KEPT = (
     "The document and the flows drawn from it hold raw addresses in any case. Draw with --anonymise or --hosts to give "
-    "out flows without them, and keep the model itself."
+    "out flows without them, and keep the model to yourself."
 )
 
 
