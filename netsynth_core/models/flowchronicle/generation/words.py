@@ -70,10 +70,8 @@ def timing_notes(model: "FlowChronicle") -> tuple[str, ...]:
     beats = sum(int((rhythm.runs[:, 1] - rhythm.runs[:, 0]).max()) > short for _, rhythm in held)
     kinds = [count(n, noun) for n, noun in ((beats, "beat"), (len(held) - beats, "burst")) if n]
     where = ", ".join(dict.fromkeys(id_ for id_, _ in held))
-    return (
-        known.sentence(),
-        f"{' and '.join(kinds)} of single sources {_are(held)} kept ({where}); more flows than were seen in the same time are runs that overlap. {rest}",
-    )
+    more = "more flows than were seen in the same time are runs that overlap"
+    return known.sentence(), f"{' and '.join(kinds)} of single sources {_are(held)} kept ({where}); {more}. {rest}"
 
 
 def _are(things: Sequence[object]) -> str:
