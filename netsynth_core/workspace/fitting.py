@@ -25,6 +25,8 @@ from netsynth_core.monitor import SILENT, Monitor, stopping
 from netsynth_core.workspace.contents import group_name
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
     from netsynth_core.capture.packets import PacketTable
     from netsynth_core.flows.metering import Metered
     from netsynth_core.flows.table import FlowTable
@@ -193,11 +195,10 @@ def _fit_beside(
     """Groups in child processes, the largest first."""
     order = sorted(range(len(groups)), key=lambda place: -len(groups[place].symbols))
     before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
     pool = ProcessPoolExecutor(
-        min(processes, len(groups)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_serve,
-        initargs=(os.getpid(),),
+        min(processes, len(groups)), mp_context=context, initializer=_serve, initargs=(os.getpid(), stop)
     )
     plain = dict(settings) if isinstance(settings, Mapping) else list(settings)
     waiting: dict[Future[_Answer], int] = {}
@@ -209,6 +210,8 @@ def _fit_beside(
             at_work = [place for place in order if place in waiting.values()][:processes]
             names = ", ".join(group_name(groups[i].service, groups[i].state) for i in at_work)
             monitor.step("learning automata", len(groups) - len(waiting), len(groups), now=names)
+            if stopping(monitor):
+                stop.set()
             for future in sorted(done, key=lambda f: waiting[f]):
                 place = waiting.pop(future)
                 yield place, _fitted(future.result(), group_name(groups[place].service, groups[place].state))
@@ -232,8 +235,26 @@ class _Answer:
     error: tuple[type[NetsynthError], str, str] | None = None
 
 
-def _serve(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when it has died."""
+class _Listening:
+    """The monitor of a child process: silent, and asked to stop when the parent is."""
+
+    asked: "Event | None" = None
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        """Nobody watches a single group."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the parent wants the best so far."""
+        return self.asked is not None and self.asked.is_set()
+
+
+_LISTENING: Final = _Listening()
+
+
+def _serve(parent: int, stop: "Event") -> None:
+    """Listen to the wish to stop, leave Ctrl-C to the parent, and end when it has died."""
+    _LISTENING.asked = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -246,7 +267,7 @@ def _serve(parent: int) -> None:
 
 def _learn(kind: str, words: "Words", settings: Settings, seed: int) -> _Answer:
     try:
-        fitted = fit_model(kind, words, settings, seed=seed)
+        fitted = fit_model(kind, words, settings, seed=seed, monitor=_LISTENING)
     except NetsynthError as error:
         return _Answer(None, error=(type(error), error.message, error.hint))
     return _Answer(fitted.document, fitted.seconds)

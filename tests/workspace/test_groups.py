@@ -188,6 +188,22 @@ def test_automata_are_the_same_however_many_processes_learn_them() -> None:
     assert all(f.model.to_document().content_hash() == f.document.content_hash() for f in beside)
 
 
+class _Asked:
+    """A watcher that wants the best so far."""
+
+    stopping = True
+
+    def step(self, phase: str, done: int, total: int | None = None, **facts: object) -> None:
+        pass
+
+
+def test_learners_in_child_processes_are_asked_to_stop_too() -> None:
+    groups = [ping_words(60, service="a"), ping_words(40, service="c")]
+    for processes in (1, 2):
+        fitted = fit_automata(groups, seed=3, processes=processes, monitor=_Asked())
+        assert all("stopped by hand" in " ".join(one.model.describe().warnings) for one in fitted), processes
+
+
 @given(st.text(max_size=100))
 def test_quoted_text_stays_one_dot_string(text: str) -> None:
     inner = quote(text, "end")[1:-1]
