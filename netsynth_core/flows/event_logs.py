@@ -36,6 +36,8 @@ MOST_EVENTS: Final = 20_000_000
 MOST_NAME: Final = 200
 _FORM: Final = "Give a table with a header, or one sequence of events a line; a table needs columns for case and event."
 _DELIMITERS: Final = ",;\t|"
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T]+(\d{1,2}:\d{2}.*))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +74,14 @@ def read_event_log(path: str | Path, *, case: str = "", event: str = "", time: s
     """
     target = require_file(path)
     raw, _ = load_bytes(target)
+    held = raw.tobytes()
     try:
-        text = raw.tobytes().decode("utf-8-sig")
+        # What spreadsheets call "Unicode text" begins with the mark of UTF-16.
+        text = held.decode("utf-16" if held.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnknownFormat(
-            f"{target} is no UTF-8 text: {error.reason} at byte {error.start}.", hint="Choose an event log."
+            f"{target} is no UTF-8 text: {error.reason} at byte {error.start}.",
+            hint="Choose an event log; a spreadsheet saves one as CSV UTF-8.",
         ) from error
     if "\0" in text[:4096]:
         raise UnknownFormat(f"{target} is no text.", hint="Choose an event log.")
@@ -93,9 +98,11 @@ def parse_event_log(text: str, *, name: str = "log", case: str = "", event: str 
     header = _header(head)
     if not asked and (looks_like_words(head) or not _is_table(header)):
         if len(header) >= 2 and not any(symbol in head for symbol in " \t"):
+            plain = {_plain(column) for column in header}
+            lacking = [r for r, known in (("case", CASE_NAMES), ("event", EVENT_NAMES)) if not plain & set(known)]
             raise SchemaError(
-                f"{name}: none of the columns {_listed(header)} is known to hold the case and the event.",
-                hint="Say which with case and event (--case NAME --event NAME).",
+                f"{name}: none of the columns {_listed(header)} is known to hold the {' or the '.join(lacking)}.",
+                hint=f"Name the column: {' '.join(f'--{role} NAME' for role in lacking)}, or under Columns in the app.",
             )
         return _sequences(text, name)
     columns = {
@@ -126,6 +133,7 @@ def _grouped(text: str, name: str, header: list[str], columns: dict[str, str]) -
     least = max(places.values()) + 1
     held: dict[str, list[tuple[int, str]]] = {}
     backwards = 0
+    zones = [0, 0]
     number_unit: list[int] = []
     for line, row in _rows(text, name):
         if len(row) < least:
@@ -137,6 +145,8 @@ def _grouped(text: str, name: str, header: list[str], columns: dict[str, str]) -
                 f"{name} line {line}: the column {columns[role]!r} is empty.", hint=f"Every row needs its {role}."
             )
         at = _instant(row[places["time"]].strip(), number_unit, f"{name} line {line}") if "time" in places else 0
+        if "time" in places:
+            zones[_has_zone(row[places["time"]].strip())] += 1
         events = held.setdefault(key, [])
         backwards += bool(events) and at < events[-1][0]
         events.append((at, symbol))
@@ -149,13 +159,15 @@ def _grouped(text: str, name: str, header: list[str], columns: dict[str, str]) -
         before = [events[0][0], *(at for at, _ in events)]
         words.append([(names[symbol], (at - b) // 1000) for (at, symbol), b in zip(events, before, strict=False)])
     made = Words.from_lists(words, unit="us" if "time" in places else "")
-    return EventLog(made, tuple(key[:MOST_NAME] for key in held), columns, _notes(renamed, backwards, columns))
+    return EventLog(made, tuple(key[:MOST_NAME] for key in held), columns, _notes(renamed, backwards, zones, columns))
 
 
-def _notes(renamed: int, backwards: int, columns: dict[str, str]) -> tuple[str, ...]:
+def _notes(renamed: int, backwards: int, zones: list[int], columns: dict[str, str]) -> tuple[str, ...]:
     notes = [f"Read by the columns {', '.join(f'{column!r} ({role})' for role, column in columns.items())}."]
     if "time" not in columns:
         notes.append("No column of times: events are in the order of the file, without delays.")
+    if all(zones):
+        notes.append(f"{count(zones[0], 'time')} of {sum(zones)} named no zone: taken for UTC.")
     if backwards:
         notes.append(f"{count(backwards, 'row')} stood after a later one of the same case: sorted by time.")
     if renamed:
@@ -208,7 +220,7 @@ def _column(header: list[str], asked: str, known: tuple[str, ...], name: str, ro
     if not found and role != "time":
         raise SchemaError(
             f"{name}: no column is known to hold the {role}; there are {_listed(header)}.",
-            hint=f"Say which with {role} (--{role} NAME).",
+            hint=f"Name the column: --{role} NAME, or under Columns in the app.",
         )
     return found
 
@@ -236,13 +248,28 @@ def _instant(cell: str, unit: list[int], where: str) -> int:
     return at
 
 
+def _moment(cell: str) -> datetime:
+    """ISO 8601, with slashes or commas too, or the day first with dots: ``31.12.2024 23:59``."""
+    told = _DAY_FIRST.fullmatch(cell)
+    if told is not None:
+        day, month, year, clock = told.groups(default="00:00")
+        cell = f"{year}-{month:0>2}-{day:0>2}T{'0' if clock[1] == ':' else ''}{clock}"
+    return datetime.fromisoformat(cell.replace("/", "-").replace(",", "."))
+
+
+def _has_zone(cell: str) -> bool:
+    """Whether an ISO 8601 time names its zone."""
+    return re.search(r"(?:[zZ]|\d[+-]\d{2}:?\d{2}|:\d{2}(?:\.\d+)?[+-]\d{2})$", cell) is not None
+
+
 def _iso(cell: str, where: str) -> int:
     try:
-        moment = datetime.fromisoformat(cell.replace("/", "-").replace(",", "."))
+        moment = _moment(cell)
     except ValueError:
         raise SchemaError(
             f"{where}: {cell[:40]!r} is no time.",
-            hint="Write times as ISO 8601 (2024-05-01T12:00:00) or Unix seconds, or read without times (--time -).",
+            hint="Write times as ISO 8601 (2024-05-01T12:00:00) or Unix seconds, or read without times (--time -, or "
+            "- under Columns in the app).",
         ) from None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)

@@ -106,3 +106,30 @@ def test_files(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(error):
             read_event_log(path)
+
+
+def test_days_before_months_with_dots_are_times_too() -> None:
+    log = parse_event_log("case,event,time\na,x,31.12.2024 9:59:58\na,y,31.12.2024 10:00:00.5\na,z,1.1.2025\n")
+    assert log.words.delays.tolist() == [0, 2_500_000, (13 * 3600 + 59 * 60 + 59) * 1_000_000 + 500_000]
+
+
+def test_times_with_and_without_zone_are_told() -> None:
+    mixed = parse_event_log("case,event,time\na,x,2024-01-01T10:00:00+02:00\na,y,2024-01-01 08:00:01\n")
+    assert mixed.words.delays.tolist() == [0, 1_000_000]
+    assert any("1 time of 2 named no zone" in note for note in mixed.notes)
+    for zone in ("", "Z", "+0200"):
+        alike = parse_event_log(f"case,event,time\na,x,2024-01-01T10:00:00{zone}\na,y,2024-01-01T10:00:01{zone}\n")
+        assert not any("zone" in note for note in alike.notes)
+
+
+def test_the_column_that_is_missing_is_named() -> None:
+    with pytest.raises(SchemaError, match="to hold the event") as caught:
+        parse_event_log("case,when\n1,2\n")
+    assert "--event NAME" in caught.value.hint and "--case" not in caught.value.hint
+
+
+def test_unicode_text_of_spreadsheets_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.txt"
+    path.write_text("case\tevent\nä\topen\nä\tclose\n", encoding="utf-16")
+    log = read_event_log(path)
+    assert log.cases == ("ä",) and log.words.names(0) == ["open", "close"]
