@@ -144,7 +144,7 @@ def explains_noise(model: Any) -> bool:
 
 
 def _noise_words(size: dict[str, int]) -> str:
-    return f"explained: {count(size.get('noisy_words', 0), 'conversation')} with noise operations"
+    return f"explained in {count(size.get('noisy_words', 0), 'conversation')}"
 
 
 def _transitions(workspace: Workspace, artefact: Artefact) -> int:
