@@ -12,7 +12,7 @@ from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
 from netsynth_core.workspace.surprises import FALSE_ALARMS, Ranked, facts_of, table_text
-from pages.parts import automaton_view, frame, jobs, log_view, reads, state
+from pages.parts import automaton_view, frame, jobs, learners, log_view, reads, state
 from pages.parts.feedback import empty, flash, readable_errors
 from pages.parts.pickers import pick, shown_name
 from pages.parts.text import count, md, number, plain
@@ -77,22 +77,30 @@ def take_in(workspace: Workspace, path: Path, columns: dict[str, str], *, name: 
 
 def learn_part(workspace: Workspace, log: Artefact, *, first: bool) -> None:
     """Learn what is usual from a log."""
+    if first:
+        st.markdown(":material/flag: **Next:** learn from this log what is usual.")
+    kind = learners.choose(key="log_kind")
+    if kind != "tadam":
+        st.caption("It ranks sequences by their bits per event; only TADAM also says why and where.")
     with st.form("learn_log", border=first):
-        if first:
-            st.markdown(":material/flag: **Next:** learn from this log what is usual.")
-        rare = st.toggle(
-            "Keep rare ways",
-            value=True,
-            key="log_rare",
-            help="Tells rare sequences from wrong ones best; without, the automaton is small enough to review.",
-        )
+        settings = tadam_settings() if kind == "tadam" else learners.settings(kind)
         busy = jobs.is_busy(workspace, Step.FIT)
         pressed = st.form_submit_button("Learn", type="primary", icon=":material/model_training:", disabled=busy)
     if pressed:
-        settings = {"max_transitions": 0} if rare else {}
-        parameters = {"kind": "tadam", "settings": settings}
+        parameters = {"kind": kind, "settings": settings}
         name = shown_name(workspace, log)
         jobs.start(workspace, Recipe(step=Step.FIT, inputs=(log.id,), parameters=parameters, name=name))
+
+
+def tadam_settings() -> dict[str, Any]:
+    """The one choice that matters for logs."""
+    rare = st.toggle(
+        "Keep rare ways",
+        value=True,
+        key="log_rare",
+        help="Tells rare sequences from wrong ones best; without, the automaton is small enough to review.",
+    )
+    return {"max_transitions": 0} if rare else {}
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------
@@ -129,18 +137,23 @@ def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
     found = log_view.ranking(folder, log.id, group_of(log), model.id, held.hash, float(share))
     columns[0].metric("Sequences", number(len(found.rows)))
     columns[1].metric("Anomalies", number(found.anomalies))
+    says_why = found.by == "surprise"
     columns[2].metric(
         "Threshold",
-        f"{found.threshold or 0.0:.1f} bits",
-        help="Surprise of x bits: one in 2ˣ of the sequences learnt from is so far out.",
+        f"{found.threshold or 0.0:.1f} bits" if says_why else f"{found.threshold or 0.0:.2f} bits an event",
+        help="Surprise of x bits: one in 2ˣ of the sequences learnt from is so far out."
+        if says_why
+        else "No more of the sequences learnt from than are allowed to be false alarms need so many bits an event.",
     )
-    columns[3].metric("Locations", number(held.model.describe().size["locations"]))
+    part, size = learners.size_of(held.model)
+    columns[3].metric(part.capitalize(), number(size))
     if any(ref.id == log.id for ref in model.inputs):
-        st.caption("These are the sequences the automaton learnt from: each is judged by the counts of the others.")
+        others = ": each is judged by the counts of the others" if says_why else ", which it knows best"
+        st.caption(f"These are the sequences the automaton learnt from{others}.")
     shown = list(found.rows[:SHOWN])
     table, why = st.columns([7, 5], gap="medium")
     with table:
-        row = choose_row(shown, key=f"{log.id}_{model.id}")
+        row = choose_row(shown, key=f"{log.id}_{model.id}", says_why=says_why)
         if len(found.rows) > SHOWN:
             st.caption(f"The first {number(SHOWN)} of {number(len(found.rows))}; the file holds all.")
         st.download_button(
@@ -152,12 +165,16 @@ def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
             key="save_ranking",
         )
     with why:
-        reasons_part(row)
-    with readable_errors():
-        detail_part(workspace, log, model, row)
+        if says_why:
+            reasons_part(row)
+        else:
+            events_part(workspace, log, model, row)
+    if says_why:
+        with readable_errors():
+            detail_part(workspace, log, model, row)
 
 
-def choose_row(rows: list[Ranked], *, key: str) -> Ranked:
+def choose_row(rows: list[Ranked], *, key: str, says_why: bool) -> Ranked:
     """The table of the ranking; the row that is selected, else the first."""
     event = st.dataframe(
         log_view.ranking_rows(rows),
@@ -167,7 +184,9 @@ def choose_row(rows: list[Ranked], *, key: str) -> Ranked:
         selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
         key=f"ranking_{key}",
         height=min(38 + 35 * max(len(rows), 1), 395),
-        column_order=["anomaly", "case", "surprise", "odd by", "why", "leaves at", "events", "bits", "per event"],
+        column_order=["anomaly", "case", "surprise", "odd by", "why", "leaves at", "events", "bits", "per event"]
+        if says_why
+        else ["anomaly", "case", "per event", "events", "bits"],
         column_config={
             "anomaly": st.column_config.CheckboxColumn("!", width=36, help="Beyond the threshold"),
             "case": st.column_config.TextColumn(width=90),
@@ -202,6 +221,21 @@ def reasons_part(row: Ranked) -> None:
         st.markdown(f"- {md(reason.sentence, limit=300)}")
     if len(row.reasons) > 7:
         st.caption(f"and {len(row.reasons) - 7} more; all are marked below.")
+
+
+def events_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranked) -> None:
+    """The events of one sequence, for models that price it as a whole."""
+    st.markdown(f"**{md(row.case, limit=80)}**, {count(row.events, 'event')}, {number(row.bits, digits=3)} bits")
+    kind = learners.title(model.facts.get("kind"))
+    st.caption(f"{kind} prices a sequence as a whole. Learn TADAM from this log to see what is odd, and where.")
+    table = log_view.plain_rows(reads.words(str(workspace.folder), log.id, group_of(log)), row.word)
+    st.dataframe(
+        table,
+        hide_index=True,
+        key=f"events_{row.word}",
+        height=min(38 + 35 * max(len(table), 1), 395),
+        alt="The events of the sequence",
+    )
 
 
 def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranked) -> None:
@@ -264,7 +298,14 @@ def look(workspace: Workspace, logs: list[Artefact]) -> None:
             learn_part(workspace, log, first=True)
         return
     with right:
-        model = pick("Judged by the automaton of", models, workspace=workspace, name="automaton", stale=stale)
+        model = pick(
+            "Judged by the automaton of",
+            models,
+            workspace=workspace,
+            name="automaton",
+            stale=stale,
+            describe=lambda a: learners.title(a.facts.get("kind")),
+        )
         with st.popover("Learn another", icon=":material/model_training:"):
             learn_part(workspace, log, first=False)
     with readable_errors():

@@ -106,6 +106,27 @@ def detector_of(model: Any) -> "Detector | None":
     return Detector.of(model) if held else None
 
 
+def usual_bits(model: Describing, words: "Words", *, by: By, false_alarms: float = FALSE_ALARMS) -> float:
+    """The threshold of a model without a detector: the least value (of `by`) that few enough of `words` reach.
+
+    Parameters
+    ----------
+    words
+        What the model learnt from.
+    by
+        ``bits`` or ``per-event``.
+    false_alarms
+        Largest share of them that may reach it; beyond all of them where equal values leave no other.
+    """
+    bits = np.asarray(model.word_bits(words), np.float64)
+    value = np.sort(bits if by == "bits" else bits / np.maximum(np.diff(words.offsets), 1))
+    if not len(value):
+        return 0.0
+    reach = len(value) - np.searchsorted(value, value, side="left")
+    few = value[reach <= false_alarms * len(value)]
+    return float(few[0] if len(few) else np.nextafter(value[-1], np.inf))
+
+
 def rank(
     model: Any,
     words: "Words",

@@ -26,6 +26,8 @@ TITLES = {
     "lookup": "Table of sequences",
 }
 """Names of the learners for people; any other goes by its kind."""
+PARTS = ("locations", "states", "sequences")
+"""What learners say of their size, the first that they have."""
 
 
 def title(kind: object) -> str:
@@ -56,9 +58,15 @@ def learnt(workspace: Workspace) -> list[Artefact]:
     return [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("level") == Level.PACKET]
 
 
+def size_of(model: Any) -> tuple[str, int]:
+    """What a model has many of, and how many."""
+    size = model.describe().size
+    return next((part, size[part]) for part in PARTS if part in size)
+
+
 def words_about(workspace: Workspace, artefact: Artefact) -> str:
     """Learner and size of a model, such as ``RTI+, 83 locations``."""
-    part = next((name for name in ("locations", "states", "sequences") if name in artefact.facts), "locations")
+    part = next((name for name in PARTS if name in artefact.facts), PARTS[0])
     return f"{title(artefact.facts.get('kind'))}, {editing.size_now(workspace, artefact, part)}"
 
 

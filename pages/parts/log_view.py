@@ -1,22 +1,22 @@
 """An event log made ready for its page: the ranking, one sequence event by event, and its way through the automaton."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from netsynth_core.models.automata import to_dot
-from netsynth_core.models.tadam import Tadam
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
 from netsynth_core.workspace.edited import ModelState, open_model
 from netsynth_core.workspace.recipes import Step
 from netsynth_core.workspace.store import Workspace
 from netsynth_core.workspace.surprises import EventFacts, Ranked, Ranking
-from pages.parts import automaton_view, reads
+from pages.parts import automaton_view, learners, reads
 from pages.parts.text import plain
 
 if TYPE_CHECKING:
+    from netsynth_core.flows.words import Words
     from netsynth_core.models.tadam.surprise import Detector
 
 EXPLAINED = 500
@@ -30,32 +30,37 @@ def logs(workspace: Workspace) -> list[Artefact]:
 
 
 def log_models(workspace: Workspace, held: list[Artefact]) -> list[Artefact]:
-    """The automata that were learnt from event logs, those of deleted logs included."""
+    """The models that were learnt from event logs."""
     ids = {log.id for log in held}
-    models = [a for a in workspace.artefacts(ArtefactKind.MODEL) if a.facts.get("kind") == Tadam.kind]
-    return [model for model in models if any(ref.id in ids for ref in model.inputs)]
+    return [model for model in learners.learnt(workspace) if any(ref.id in ids for ref in model.inputs)]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking at what is usual…")
-def detector(folder: str, id: str, state_hash: str) -> "Detector":
-    """What the training sequences of a model say is usual; one for each state of the model."""
-    from netsynth_core.models.tadam.surprise import Detector
+def detector(folder: str, id: str, state_hash: str) -> "Detector | None":
+    """What the training sequences of a model say is usual; one for each state of the model; None for most kinds."""
+    from netsynth_core.workspace.surprises import detector_of
 
-    return Detector.of(open_model(Workspace(Path(folder)), id).model)
+    return detector_of(open_model(Workspace(Path(folder)), id).model)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Ranking the sequences…")
 def ranking(folder: str, log: str, group: str, model: str, state_hash: str, false_alarms: float) -> Ranking:
     """The sequences of a log, ranked by a model."""
     from netsynth_core.workspace.contents import cases_of
-    from netsynth_core.workspace.surprises import rank
+    from netsynth_core.workspace.surprises import rank, usual_bits
 
     workspace = Workspace(Path(folder))
+    priced: Any = open_model(workspace, model).model
+    judge, threshold = detector(folder, model, state_hash), None
+    if judge is None:
+        learnt_from = reads.words(folder, workspace.get(model).inputs[0].id, str(workspace.get(model).facts["group"]))
+        threshold = usual_bits(priced, learnt_from, by="per-event", false_alarms=false_alarms)
     return rank(
-        open_model(workspace, model).model,
+        priced,
         reads.words(folder, log, group),
         cases_of(workspace, log),
-        detector=detector(folder, model, state_hash),
+        detector=judge,
+        threshold=threshold,
         false_alarms=false_alarms,
         explained=EXPLAINED,
     )
@@ -109,13 +114,25 @@ def event_rows(facts: list[EventFacts], row: Ranked, *, unit: str) -> pd.DataFra
     return pd.DataFrame(table)
 
 
+def plain_rows(words: "Words", word: int) -> pd.DataFrame:
+    """One sequence, an event a row, for models that say nothing of single events."""
+    from netsynth_core.units import format_duration
+
+    names, delays = words.names(word), words[word].delays.tolist()
+    table = {"#": [str(place) for place in range(len(names))], "event": [plain(name, limit=80) for name in names]}
+    scale = {"us": 1_000, "ns": 1, "s": 1_000_000_000}.get(words.unit)
+    if scale is not None:
+        table["after"] = [format_duration(delay * scale) if delay else "" for delay in delays]
+    return pd.DataFrame(table)
+
+
 def odd_rows(facts: list[EventFacts], *, near: int = 2) -> list[int]:
     """Places of the events that are odd, with a few around each."""
     odd = [fact.position for fact in facts if fact.remark or fact.excess >= 4]
     return [fact.position for fact in facts if any(abs(fact.position - place) <= near for place in odd)]
 
 
-def way_drawing(model: Tadam, facts: list[EventFacts]) -> tuple[automaton_view.Drawing, list[str]]:
+def way_drawing(model: Any, facts: list[EventFacts]) -> tuple[automaton_view.Drawing, list[str]]:
     """The automaton around a sequence's way: what it takes and what it might have taken; and what to mark."""
     automaton = model.automaton
     taken = {fact.transition for fact in facts if fact.transition}

@@ -92,3 +92,28 @@ def test_a_bad_log_is_told_and_leaves_nothing(empty: Workspace, open_page: Opene
     assert not app.exception
     assert "no time" in app.error[0].value
     assert not empty.artefacts()
+
+
+@pytest.mark.parametrize("kind", ["markov", "lookup"])
+def test_any_learner_ranks_a_log(judged: Workspace, open_page: Opener, kind: str) -> None:
+    model = do(judged, Step.FIT, judged.artefacts("words")[0].id, kind=kind)
+    app = open_page(judged, "logs", automaton=model.id, words=judged.artefacts("words")[-1].id)
+    assert not app.exception
+    assert not app.error
+    ranking, events = app.dataframe[0].value, app.dataframe[1].value
+    assert ranking["case"].iloc[0] == "odd"
+    assert list(ranking["case"][ranking["anomaly"]]) == ["odd"]
+    assert list(ranking["per event"]) == sorted(ranking["per event"], reverse=True)
+    assert list(events["event"]) == ["open", "read", "*fail*", "read", "close"]
+    assert "Learn TADAM from this log" in words_on(app)
+
+
+def test_the_learner_of_a_log_is_chosen(judged: Workspace, open_page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr("pages.parts.jobs.start", lambda workspace, recipe: started.append(recipe))
+    app = open_page(judged, "logs")
+    app.selectbox(key="log_kind").select("rti").run()
+    assert "only TADAM also says why" in words_on(app)
+    next(button for button in app.button if button.label == "Learn").click().run()
+    assert started[0].parameters["kind"] == "rti"
+    assert started[0].parameters["settings"]["significance"] == 0.05
