@@ -42,8 +42,8 @@ KEPT_SYMBOLS = 128
 """Of larger alphabets so many symbols are learnt, the most frequent ones; others are noise (additions)."""
 LEAST_COVERED = 0.8
 """Share of all symbols that those learnt must make up."""
-FIRST_SYMBOLS = 40_000
-"""Of more symbols a part as large as this is searched first."""
+FIRST_SYMBOLS = (10_000, 80_000)
+"""Parts of so many symbols are searched before all words: in few words, noise that recurs does not pay for itself."""
 SCALE_SYMBOLS = 10_000
 """Where delays may be on several scales, words of so many symbols tell which one is taken for all."""
 
@@ -139,10 +139,11 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
     everything = make_task(observations, params, scale, size_scale)
     searched = search_part(observations, params.search_symbols)
     task = everything if searched is observations else replace(everything, observations=searched)
-    part = search_part(searched, FIRST_SYMBOLS)
-    structure, usage = markov_chain(part, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
-    if part is not searched:
-        # What a part of the words shows is found there; all words then mend it and add what is rare.
+    parts = [first_part(searched, size) for size in FIRST_SYMBOLS if 2 * size <= len(searched.symbols)]
+    first = parts[0] if parts else searched
+    structure, usage = markov_chain(first, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
+    for part in parts:
+        # What a part of the words shows is found there; more words then mend it and add what is rare.
         begun, _ = search(replace(everything, observations=part), structure, usage, params, clock)
         structure, usage = begun.structure, begun.usage
     state, finished = search(task, structure, usage, params, clock)
@@ -193,6 +194,15 @@ def search_part(observations: Observations, symbols: int) -> Observations:
     if total <= symbols:
         return observations
     return observations.take(spread_rows(len(observations), total, symbols))
+
+
+def first_part(observations: Observations, symbols: int) -> Observations:
+    """Evenly spread words of about so many symbols, and the first words with each symbol that is not among them."""
+    rows = spread_rows(len(observations), len(observations.symbols), symbols)
+    words = np.repeat(np.arange(len(observations)), np.diff(observations.offsets))
+    names, first = np.unique(observations.symbols, return_index=True)
+    there = np.unique(observations.symbols[np.isin(words, rows)])
+    return observations.take(np.union1d(rows, words[first[~np.isin(names, there)]]).astype(np.int64))
 
 
 def spread_rows(words: int, symbols: int, wanted: int) -> NDArray[np.int64]:

@@ -550,7 +550,7 @@ def test_negative_delays_are_refused() -> None:
 def test_searching_a_part_first_finds_the_same_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     words, _ = spoilt_words(n=600)
     whole = learn(words)
-    monkeypatch.setattr(learner, "FIRST_SYMBOLS", 1500)
+    monkeypatch.setattr(learner, "FIRST_SYMBOLS", (1000,))
     begun = learn(words)
     assert begun.noise.accepted + begun.noise.rejected == 600
     assert begun.codelength.total <= 1.01 * whole.codelength.total
