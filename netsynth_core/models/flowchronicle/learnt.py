@@ -14,7 +14,7 @@ from netsynth_core.models.flowchronicle.generation.delays import DelayLaw, fit_d
 from netsynth_core.models.flowchronicle.generation.starts import StartLaw, fit_starts
 from netsynth_core.models.flowchronicle.generation.values import NumberLaw, tail_shape
 from netsynth_core.models.flowchronicle.pattern import Pattern
-from netsynth_core.models.flowchronicle.solution import EMPTY_PATTERN, Placed, Scorer, Solution, without
+from netsynth_core.models.flowchronicle.solution import EMPTY_PATTERN, Placed, Scorer, Solution
 
 EMPTY_ID = "empty"
 
@@ -126,9 +126,3 @@ def _delay_laws(placed: Placed, scorer: Scorer) -> tuple[DelayLaw, ...]:
 def empty_placed(solution: Solution) -> Placed:
     """The rows left as windows of the pattern without cells."""
     return Placed(EMPTY_PATTERN, solution.left[:, None], solution.empty, 0.0, 0.0)
-
-
-def saved_by(placed: Placed, solution: Solution, scorer: Scorer) -> float:
-    """Bits the pattern saves: L without it, the cover made anew, minus L with it."""
-    rest = without(solution.patterns, placed.pattern)
-    return scorer.solve(rest, base=solution, keep_unused=True).total - solution.total
