@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from netsynth_core.capture.packets import PROTO_TCP, PacketTable
 from netsynth_core.errors import InvalidParameter
 from netsynth_core.flows.conversations import Conversations
+from netsynth_core.flows.messages import message_tokens
 from netsynth_core.flows.metering import Metered
-from netsynth_core.flows.payloads import CLASS_NAMES, TEXT, classify
+from netsynth_core.flows.payloads import CLASS_NAMES, EMPTY, REPLAY, TEXT, classify
 from netsynth_core.flows.symbols import FLAG_ORDER, Symbol, format_symbol
 from netsynth_core.flows.table import FlowTable
 from netsynth_core.flows.tokens import text_tokens
@@ -159,6 +160,12 @@ def _symbols(
     classes = classify(packets)[rows].astype(np.int64)
     service = flows.frame["service"].to_numpy(dtype=object)
     token, tokens = text_tokens(packets, conversations, classes == TEXT, service)
+    binary = (classes != TEXT) & (classes != EMPTY)
+    kinds, kind_names = message_tokens(packets, conversations, binary, service)
+    token = np.where(kinds > 0, kinds + len(tokens) - 1, token)
+    tokens = [*tokens, *kind_names[1:]]
+    # a recognised message is structured whatever its bytes look like, so that one kind is one symbol
+    classes = np.where(kinds > 0, REPLAY, classes)
     flags = np.where(packets.proto[rows] == PROTO_TCP, packets.flags[rows] & 63, 0).astype(np.int64)
     way = conversations.direction.astype(np.int64)
     joint = ((token * 4 + classes) * 2 + way) * 64 + flags

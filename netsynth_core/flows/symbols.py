@@ -1,7 +1,7 @@
 """Symbols: what one packet is to an automaton, and their text ``FLAGS_DIRECTION_CLASS``.
 
 ``S_>_Empty`` is a SYN of the originator, ``PA_<_Text-HTTP/1.1`` a text of the responder that begins with ``HTTP/1.1``,
-``>_Replay`` a datagram without flags.
+``PA_>_Replay-ClientHello`` a binary message of a kind that has a name, ``>_Replay`` a datagram without flags.
 """
 
 import re
@@ -12,8 +12,9 @@ from netsynth_core.errors import SchemaError
 FLAG_ORDER: Final = "SFRPAU"
 """Letters of the flags in a symbol, in this order; ECE and CWR are left out."""
 
+_LONGEST_WORD: Final = 10
 _CLASSES: Final = ("Empty", "Text", "Random", "Replay")
-_SYMBOL: Final = re.compile(r"^(?:([SFRPAU]+)_)?([<>])_(Empty|Text|Random|Replay)(?:-([A-Za-z0-9.+/_*]{1,10}))?$")
+_SYMBOL: Final = re.compile(r"^(?:([SFRPAU]+)_)?([<>])_(Empty|Text|Random|Replay)(?:-([A-Za-z0-9.+/_*]{1,12}))?$")
 
 
 class Symbol(NamedTuple):
@@ -26,7 +27,8 @@ class Symbol(NamedTuple):
     payload: str
     """``Empty``, ``Text``, ``Random`` or ``Replay``."""
     token: str = ""
-    """First token of a text, at most 10 characters of ``A-Z a-z 0-9 . + / _ *``; ``""`` when left out."""
+    """First token of a text (at most 10 characters), or the kind of a binary message: 1-12 characters of
+    ``A-Z a-z 0-9 . + / _ *``; ``""`` when left out."""
 
 
 def format_symbol(symbol: Symbol) -> str:
@@ -53,6 +55,10 @@ def parse_symbol(text: str) -> Symbol:
         raise SchemaError(
             f"{text!r} is no packet symbol.", hint="Packet symbols look like S_>_Empty, PA_<_Random or >_Text-GET."
         )
-    if match[4] and match[3] != "Text":
-        raise SchemaError(f"{text!r} has a token, but is no text.", hint="Only Text is followed by a token.")
+    if match[4] and match[3] == "Empty":
+        raise SchemaError(f"{text!r} has a token, but is empty.", hint="Only a payload is followed by a token.")
+    if match[3] == "Text" and len(match[4] or "") > _LONGEST_WORD:
+        raise SchemaError(
+            f"The token of {text!r} is too long.", hint=f"First words of texts have at most {_LONGEST_WORD} characters."
+        )
     return Symbol(match[1] or "", match[2], match[3], match[4] or "")

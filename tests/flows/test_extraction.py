@@ -67,7 +67,7 @@ def test_groups_are_services_and_states(tmp_path: Path) -> None:
     ]
     # the flow that is nothing but a later fragment has no word
     assert sum(len(words) for words in by_state) == sum(len(words) for words in by_service) == len(flows.flows) - 1
-    assert group(by_service, "dns").names(0) == [">_Replay", "<_Replay"]
+    assert group(by_service, "dns").names(0) == [">_Replay-A", "<_Replay-A"]
     assert group_names(flows.flows).tolist() == ["dns", "ntp", "icmp", "udp", "47", "http", "http", "http"]
     for words in by_state:
         assert words.flow_rows is not None
@@ -160,7 +160,17 @@ def test_symbols_and_their_text_are_one(symbol: Symbol) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "cPA", "AS_>_Empty", "S_>_Full", "PA_>_Random-GET", "PA_>_Text-elevenchars", "_>_Empty"]
+    "text",
+    [
+        "",
+        "cPA",
+        "AS_>_Empty",
+        "S_>_Full",
+        "PA_>_Empty-GET",
+        "PA_>_Replay-thirteenchars",
+        "PA_>_Text-elevenchars",
+        "_>_Empty",
+    ],
 )
 def test_what_is_no_symbol_is_refused(text: str) -> None:
     with pytest.raises(SchemaError):

@@ -114,7 +114,8 @@ def speak_model(
         flags[e] = flag_bits(symbol.flags)
         tcp[e] = bool(symbol.flags)
         kind[e] = CLASS_NAMES.index(symbol.payload)
-        if symbol.token:
+        # the kind of a binary message is for reading: makers know the order of their own messages
+        if symbol.token and kind[e] == TEXT:
             token[e] = tokens.setdefault(symbol.token, len(tokens))
         drawn = automaton.scale.decode(transition.delay.sample(POOL, rng=rng), rng=rng).astype(np.float64)
         if automaton.scale.unit == "dbus":

@@ -109,7 +109,7 @@ def to_fosr(
 
 
 def _outside(symbol: Symbol) -> str:
-    return format_symbol(symbol).replace("Text-", "Text:", 1)
+    return format_symbol(symbol).replace(f"{symbol.payload}-", f"{symbol.payload}:", 1)
 
 
 def microseconds(scale: DelayScale) -> NDArray[np.float64]:
@@ -196,7 +196,7 @@ def _contents(symbol: Symbol, held: PayloadModel | None, sizes: NDArray[np.int64
         if held is not None and held.templates:
             head = held.templates[len(made) % len(held.templates)].write(size, rng=rng)
         else:
-            head = (symbol.token + " ").encode("ascii")[:size] if symbol.token else b""
+            head = (symbol.token + " ").encode("ascii")[:size] if symbol.token and symbol.payload == "Text" else b""
         rest = size - len(head)
         made.append(head + (b"x" * rest if symbol.payload == "Text" else rng.bytes(rest)))
     return made, [1] * len(made)

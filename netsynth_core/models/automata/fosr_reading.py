@@ -209,9 +209,10 @@ class _Reader:
             )
         flags = "".join(letter for letter in FLAG_ORDER if letter in (match[1] or ""))
         kind = match[3] if match[3] in ("Empty", "Text", "Random", "Replay") else "Replay"
-        token = re.sub(r"[^A-Za-z0-9.+/_*]", "_", (match[4] or "")[:10]) if kind == "Text" else ""
+        longest = {"Empty": 0, "Text": 10}.get(kind, 12)
+        token = re.sub(r"[^A-Za-z0-9.+/_*]", "_", (match[4] or "")[:longest])
         name = format_symbol(Symbol(flags, match[2], kind, token))
-        if name.replace("Text-", "Text:", 1) != text:
+        if name.replace(f"{kind}-", f"{kind}:", 1) != text:
             self.replaced.add(f"{''.join(c if c.isprintable() else '?' for c in text)[:40]} -> {name}")
         return name
 
