@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from netsynth_core.workspace.artefacts import Artefact
-from netsynth_core.workspace.contents import group_name
 from netsynth_core.workspace.doing import do_recipe
 from netsynth_core.workspace.recipes import Recipe, Step
 from netsynth_core.workspace.store import Workspace
@@ -20,6 +19,8 @@ from pages.parts.text import count, md, number, plain
 MAX_UPLOAD_MB = 200
 SHOWN = 1000
 SHARES = (0.001, 0.002, 0.005, FALSE_ALARMS, 0.02, 0.05)
+MOSTLY = 0.5
+"""Share of a log's events below which a model is told to be of another kind of log."""
 SAMPLE = Path(__file__).parent.parent / "sample_data" / "orders.csv.gz"
 
 
@@ -106,12 +107,6 @@ def tadam_settings() -> dict[str, Any]:
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
-def group_of(artefact: Artefact) -> str:
-    """The one group of words of a log."""
-    entry = artefact.facts["files"][0]
-    return group_name(entry["service"], entry["state"])
-
-
 def about(log: Artefact) -> None:
     """What the log holds, and how it was read."""
     entry = log.facts["files"][0]
@@ -134,13 +129,13 @@ def ranking_part(workspace: Workspace, log: Artefact, model: Artefact) -> None:
         help="Share of the sequences learnt from that may be called anomalies: it sets the threshold.",
     )
     folder = str(workspace.folder)
-    found = log_view.ranking(folder, log.id, group_of(log), model.id, held.hash, float(share))
+    found = log_view.ranking(folder, log.id, log_view.group_of(log), model.id, held.hash, float(share))
     columns[0].metric("Sequences", number(len(found.rows)))
     columns[1].metric("Anomalies", number(found.anomalies))
     says_why = found.by == "surprise"
     columns[2].metric(
-        "Threshold",
-        f"{found.threshold or 0.0:.1f} bits" if says_why else f"{found.threshold or 0.0:.2f} bits an event",
+        "Threshold" if says_why else "Threshold per event",
+        f"{found.threshold or 0.0:.1f} bits" if says_why else f"{found.threshold or 0.0:.2f} bits",
         help="Surprise of x bits: one in 2ˣ of the sequences learnt from is so far out."
         if says_why
         else "No more of the sequences learnt from than are allowed to be false alarms need so many bits an event.",
@@ -228,7 +223,7 @@ def events_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranke
     st.markdown(f"**{md(row.case, limit=80)}**, {count(row.events, 'event')}, {number(row.bits, digits=3)} bits")
     kind = learners.title(model.facts.get("kind"))
     st.caption(f"{kind} prices a sequence as a whole. Learn TADAM from this log to see what is odd, and where.")
-    table = log_view.plain_rows(reads.words(str(workspace.folder), log.id, group_of(log)), row.word)
+    table = log_view.plain_rows(reads.words(str(workspace.folder), log.id, log_view.group_of(log)), row.word)
     st.dataframe(
         table,
         hide_index=True,
@@ -243,7 +238,7 @@ def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranke
     folder = str(workspace.folder)
     held = log_view.state_of(workspace, model)
     automaton: Any = held.model
-    words = reads.words(folder, log.id, group_of(log))
+    words = reads.words(folder, log.id, log_view.group_of(log))
     facts = facts_of(held.model, log_view.detector(folder, model.id, held.hash), words, row.word)
     left, right = st.columns([5, 7], gap="medium")
     with left:
@@ -305,11 +300,21 @@ def look(workspace: Workspace, logs: list[Artefact]) -> None:
             name="automaton",
             stale=stale,
             describe=lambda a: learners.title(a.facts.get("kind")),
+            follows=(log.id, log_view.own_model(models, log)),
         )
         with st.popover("Learn another", icon=":material/model_training:"):
             learn_part(workspace, log, first=False)
     with readable_errors():
-        ranking_part(workspace, log, model)
+        known = log_view.known_share(workspace, log, model)
+        if known < MOSTLY:
+            how_many = "none" if not known else f"only {100 * known:.2g} %"
+            st.warning(
+                f"The chosen automaton was learnt from another log and knows {how_many} of the events of this one: "
+                "learn one from this log, by Learn another.",
+                icon=":material/warning:",
+            )
+        if known:
+            ranking_part(workspace, log, model)
 
 
 frame.title(

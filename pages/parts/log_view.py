@@ -1,5 +1,6 @@
 """An event log made ready for its page: the ranking, one sequence event by event, and its way through the automaton."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import streamlit as st
 
 from netsynth_core.models.automata import to_dot
 from netsynth_core.workspace.artefacts import Artefact, ArtefactKind
+from netsynth_core.workspace.contents import group_name
 from netsynth_core.workspace.edited import ModelState, open_model
 from netsynth_core.workspace.recipes import Step
 from netsynth_core.workspace.store import Workspace
@@ -33,6 +35,34 @@ def log_models(workspace: Workspace, held: list[Artefact]) -> list[Artefact]:
     """The models that were learnt from event logs."""
     ids = {log.id for log in held}
     return [model for model in learners.learnt(workspace) if any(ref.id in ids for ref in model.inputs)]
+
+
+def own_model(models: list[Artefact], log: Artefact) -> str | None:
+    """Id of the newest of `models` that learnt from a log."""
+    own = [model.id for model in models if any(ref.id == log.id for ref in model.inputs)]
+    return own[-1] if own else None
+
+
+def known_share(workspace: Workspace, log: Artefact, model: Artefact) -> float:
+    """Share of the events of a log that occur in the log a model learnt from, 0-1."""
+    if any(ref.id == log.id for ref in model.inputs):
+        return 1.0
+    return _known_share(str(workspace.folder), log.id, model.inputs[0].id)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _known_share(folder: str, log: str, other: str) -> float:
+    workspace = Workspace(Path(folder))
+    judged, learnt = (reads.words(folder, id, group_of(workspace.get(id))) for id in (log, other))
+    known = [judged.alphabet.index(name) for name in set(judged.alphabet) & set(learnt.alphabet)]
+    taken = Counter(judged.symbols.tolist())
+    return sum(taken[code] for code in known) / taken.total() if taken else 1.0
+
+
+def group_of(log: Artefact) -> str:
+    """The one group of words of a log."""
+    entry = log.facts["files"][0]
+    return group_name(entry["service"], entry["state"])
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking at what is usual…")

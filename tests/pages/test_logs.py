@@ -117,3 +117,25 @@ def test_the_learner_of_a_log_is_chosen(judged: Workspace, open_page: Opener, mo
     next(button for button in app.button if button.label == "Learn").click().run()
     assert started[0].parameters["kind"] == "rti"
     assert started[0].parameters["settings"]["significance"] == 0.05
+
+
+def test_a_log_of_another_kind_is_not_judged(judged: Workspace, open_page: Opener, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("case,event\n1,up\n1,down\n2,up\n2,down\n")
+    other = do(judged, Step.EVENTS, path=str(tmp_path / "other.csv"))
+    app = open_page(judged, "logs", words=other.id)
+    assert not app.exception
+    assert any("knows none of the events" in warning.value for warning in app.warning)
+    assert not app.dataframe
+    app.selectbox(key="pick_words").select(judged.artefacts("words")[0].id).run()
+    assert not app.warning
+    assert len(app.dataframe)
+
+
+def test_the_model_of_the_chosen_log_judges_it(judged: Workspace, open_page: Opener) -> None:
+    first, second = (artefact.id for artefact in judged.artefacts("words"))
+    own = do(judged, Step.FIT, second, kind="markov").id
+    app = open_page(judged, "logs", words=first)
+    app.selectbox(key="pick_words").select(second).run()
+    assert app.selectbox(key="pick_automaton").value == own
+    app.selectbox(key="pick_words").select(first).run()
+    assert app.selectbox(key="pick_automaton").value != own
