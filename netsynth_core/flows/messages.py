@@ -97,6 +97,8 @@ def _dns(s: Side, stream: bool) -> Codes:
     at = np.full(len(s), head + 12, np.int64)
     for _ in range(_NAME_LABELS):
         step = s.pick(at)
+        if not step.any():
+            break
         at += np.where((step > 0) & (step < 64), step + 1, 0)
     ended = (s.pick(at) == 0) & (at + 4 < s.head.shape[1])
     kind = s.pick(at + 1) << 8 | s.pick(at + 2)
@@ -147,7 +149,7 @@ Reader = Callable[[Side, bool], Codes]
 READERS: Final[Mapping[str, tuple[Reader, int, Mapping[int, str]]]] = {
     "tls": (_tls, 9, _TLS),
     "ssh": (_ssh, 6, _SSH),
-    "dns": (_dns, 288, _DNS),
+    "dns": (_dns, 128, _DNS),
     "kerberos": (_kerberos, 6, _KERBEROS),
     "ldap": (_ldap, 16, _LDAP),
     "smb": (_smb, 18, _SMB),
@@ -211,8 +213,18 @@ def message_tokens(
 
 def _heads(packets: PacketTable, rows: NDArray[np.int64], width: int) -> Side:
     """The first bytes of some payloads, zero behind what was captured."""
-    at = packets.payload_offset[rows][:, None] + np.arange(width)
-    held = packets.payload_captured[rows]
-    head = packets.data[np.minimum(at, max(len(packets.data) - 1, 0))]
-    head[np.arange(width) >= held[:, None]] = 0
+    data, at, held = packets.data, packets.payload_offset[rows], packets.payload_captured[rows]
+    inside = at + width <= len(data)
+    if inside.all():
+        head = np.lib.stride_tricks.sliding_window_view(data, width)[at]
+    else:
+        head = np.zeros((len(rows), width), np.uint8)
+        if inside.any():
+            head[inside] = np.lib.stride_tricks.sliding_window_view(data, width)[at[inside]]
+        for row in np.flatnonzero(~inside).tolist():
+            rest = data[at[row] :]
+            head[row, : len(rest)] = rest
+    short = np.flatnonzero(held < width)
+    if len(short):
+        head[short] *= np.arange(width) < held[short, None]
     return Side(head, packets.payload_length[rows].astype(np.int64))
