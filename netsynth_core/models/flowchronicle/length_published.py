@@ -26,7 +26,8 @@ does not need them (the delays are sent), a pattern's windows and their cover ar
 `netsynth_core.models.flowchronicle.cover`, and addresses share one dictionary, so that one column's may be reused in
 the other. No cell reuses one of its own flow, which that language does not hold. Addresses are fixed only where they
 are constant in all windows, as there. The empty pattern's network is learnt on all rows, as there, and once more on the
-rows left when a round ends, which can only shorten. A pattern that an edit left without windows pays nothing for their number.
+rows left when a round ends, which can only shorten. A pattern that an edit left without windows pays nothing for their
+number.
 """
 
 from math import log2
