@@ -217,7 +217,7 @@ def test_an_edit_changes_the_label_of_the_automaton_but_not_the_choice(filled: W
         app.run()
         box = app.selectbox(key="pick_automaton")
         assert box.value == automaton.id
-        assert f"{automaton.name} · {left} locations, edited" in box.options
+        assert f"{automaton.name} · TADAM, {left} locations, edited" in box.options
 
 
 def test_an_edit_moves_no_row_of_the_pattern_table(filled: Workspace, open_page: Opener) -> None:
