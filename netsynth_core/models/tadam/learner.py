@@ -162,7 +162,8 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
         longer = max(state.bits - shortest.bits, 0.0)
         warnings.append(
             f"Simplified from {shortest.structure.transitions} to {state.structure.transitions} transitions so that a "
-            f"person can review them: the description became {longer:.0f} bits ({simplified_share:.2%}) longer. "
+            f"person can review them: the description became {longer:.0f} bits ({simplified_share:.2%}) longer, and "
+            f"noise explains a part of {_noisy(state):.0%} of the words, before of {_noisy(shortest):.0%}. "
             "With max_transitions=0 the shortest description is kept, however large."
         )
     if task is not everything:
@@ -173,6 +174,12 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
     return Learnt(
         automaton, noise_of(state, size_scale), codelength_of(everything, state, joint), observations, tuple(warnings)
     )
+
+
+def _noisy(state: State) -> float:
+    """Share of words with noise, or without a path."""
+    usage = state.usage
+    return (usage.noisy + usage.rejected) / max(usage.accepted + usage.rejected, 1)
 
 
 def make_task(observations: Observations, params: TadamParams, scale: DelayScale, size_scale: SizeScale | None) -> Task:

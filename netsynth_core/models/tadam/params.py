@@ -34,8 +34,9 @@ class TadamParams(Params):
         le=100_000,
     )
     simplify_cost: float = parameter(
-        0.05,
-        "How much longer the description may become by simplifying; 0.05 = five per cent.",
+        0.15,
+        "How much longer the description may become by simplifying, before the automaton is left larger than wanted; "
+        "0.15 = fifteen per cent.",
         ge=0,
         le=1,
         advanced=True,

@@ -13,6 +13,7 @@ from netsynth_core.models.tadam.merging import merge_candidates
 from netsynth_core.models.tadam.moves import Clock, recounted
 from netsynth_core.models.tadam.operations import merge_locations
 from netsynth_core.models.tadam.params import TadamParams
+from netsynth_core.models.tadam.restoring import predicted_gains, repairs, with_transitions
 from netsynth_core.models.tadam.state import State, Task, settle
 
 _MERGES = 12
@@ -55,12 +56,32 @@ def _bearable(state: State) -> bool:
 
 
 def _fewer_transitions(task: Task, state: State, wanted: int, clock: Clock) -> State | None:
+    """A part of what is too many is left out: more than should, then the best of it is put back.
+
+    What a transition is worth depends on which others are left: twice as many go as should, and what the noise that
+    comes of it asks for most is put back.
+    """
     losses, saved = removal_losses(task, state, clock)
     order = np.argsort(losses - saved, kind="stable")
     order = order[np.isfinite(losses[order])]
     size = max(1, (state.structure.transitions - wanted) // _SHARE)
-    made = without_transitions(state.structure, state.usage, order[:size]) if len(order) else None
-    return None if made is None else settle(task, *made, tick=clock.tick)
+    made = without_transitions(state.structure, state.usage, order[: 2 * size]) if len(order) else None
+    if made is None:
+        return None
+    fewer = settle(task, *made, tick=clock.tick)
+    return _put_back(task, fewer, state.structure.transitions - size - fewer.structure.transitions, clock)
+
+
+def _put_back(task: Task, state: State, room: int, clock: Clock) -> State:
+    """The state with up to `room` transitions that spare most noise, when that is shorter."""
+    found = repairs(task, state)
+    gains = predicted_gains(state, found, linear=task.linear)
+    order = np.argsort(-gains, kind="stable")
+    order = order[gains[order] > 0][: max(room, 0)]
+    if not len(order):
+        return state
+    more = settle(task, *with_transitions(state, found, order), tick=clock.tick)
+    return more if more.bits < state.bits else state
 
 
 def _merged(task: Task, state: State) -> list[State]:
