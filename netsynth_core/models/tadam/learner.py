@@ -16,6 +16,7 @@ from netsynth_core.models.automata.editing import default_names
 from netsynth_core.models.codelength import Codelength, dirichlet_multinomial
 from netsynth_core.models.delays import DelayLaw, DelayScale, Normal, SizeScale
 from netsynth_core.models.tadam.alignment import explicit_bits, sum_table
+from netsynth_core.models.tadam.cleaning import MOST_SPELT
 from netsynth_core.models.tadam.data import Observations, deduplicate, encode_words
 from netsynth_core.models.tadam.joint import Joint, joint_laws
 from netsynth_core.models.tadam.length import Fitted, NoiseSwitches, size_bits_of_counts
@@ -44,6 +45,8 @@ LEAST_COVERED = 0.8
 """Share of all symbols that those learnt must make up."""
 FIRST_SYMBOLS = (10_000, 80_000)
 """Parts of so many symbols are searched before all words: in few words, noise that recurs does not pay for itself."""
+LEAST_WORDS = 300
+"""Different words that such a part needs."""
 SCALE_SYMBOLS = 10_000
 """Where delays may be on several scales, words of so many symbols tell which one is taken for all."""
 
@@ -139,14 +142,7 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
     everything = make_task(observations, params, scale, size_scale)
     searched = search_part(observations, params.search_symbols)
     task = everything if searched is observations else replace(everything, observations=searched)
-    parts = [first_part(searched, size) for size in FIRST_SYMBOLS if 2 * size <= len(searched.symbols)]
-    first = parts[0] if parts else searched
-    structure, usage = markov_chain(first, alphabet, delay_codes=scale.codes, size_codes=task.size_codes)
-    for part in parts:
-        # What a part of the words shows is found there; more words then mend it and add what is rare.
-        begun, _ = search(replace(everything, observations=part), structure, usage, params, clock)
-        structure, usage = begun.structure, begun.usage
-    state, finished = search(task, structure, usage, params, clock)
+    state, finished = _searched(task, alphabet, params, clock)
     shortest = state
     state = resettled(task, simplify(task, state, params, clock), clock)
     simplified_share = max(state.bits / shortest.bits - 1.0, 0.0)
@@ -180,6 +176,25 @@ def _noisy(state: State) -> float:
     """Share of words with noise, or without a path."""
     usage = state.usage
     return (usage.noisy + usage.rejected) / max(usage.accepted + usage.rejected, 1)
+
+
+def _searched(task: Task, alphabet: tuple[str, ...], params: TadamParams, clock: Clock) -> tuple[State, bool]:
+    """Search growing parts of the words, each from what the one before showed, then all of them."""
+    words = task.observations
+    parts = [first_part(words, size) for size in FIRST_SYMBOLS if 2 * size <= len(words.symbols)]
+    parts = [part for part in parts if len(part) >= LEAST_WORDS]
+    first = parts[0] if parts else words
+    structure, usage = markov_chain(first, alphabet, delay_codes=task.delay_codes, size_codes=task.size_codes)
+    for part in parts:
+        begun, _ = search(replace(task, observations=part), structure, usage, params, clock)
+        structure, usage = begun.structure, begun.usage
+    state, finished = search(task, structure, usage, params, clock)
+    if not parts or state.usage.rejected <= MOST_SPELT * words.weights.sum() or clock.over():
+        return state, finished
+    # The parts lacked what many words hold: begin from all of them as well.
+    structure, usage = markov_chain(words, alphabet, delay_codes=task.delay_codes, size_codes=task.size_codes)
+    other, finished = search(task, structure, usage, params, clock)
+    return (other if other.bits < state.bits else state), finished
 
 
 def make_task(observations: Observations, params: TadamParams, scale: DelayScale, size_scale: SizeScale | None) -> Task:

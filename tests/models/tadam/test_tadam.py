@@ -551,6 +551,7 @@ def test_searching_a_part_first_finds_the_same_protocol(monkeypatch: pytest.Monk
     words, _ = spoilt_words(n=600)
     whole = learn(words)
     monkeypatch.setattr(learner, "FIRST_SYMBOLS", (1000,))
+    monkeypatch.setattr(learner, "LEAST_WORDS", 50)
     begun = learn(words)
     assert begun.noise.accepted + begun.noise.rejected == 600
     assert begun.codelength.total <= 1.01 * whole.codelength.total
