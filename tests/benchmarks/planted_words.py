@@ -1,7 +1,7 @@
 """Planted timed automata of many shapes, words drawn from them with noise, and scores of what a learner finds.
 
-The noise is that of the word benchmark: walking over a clean word, each symbol is hit with the given rate by one of three,
-equally likely: repeated (the copy's delay ~ N(25, 3)), exchanged with the next one, or removed (its delay goes to the
+The noise is that of the word benchmark: walking over a clean word, each symbol is hit with the given rate by one of
+three, equally likely: repeated (the copy's delay ~ N(25, 3)), exchanged with the next one, or removed (its delay goes to the
 next symbol, as a sum of times). Delays are decibel of a microsecond.
 """
 
@@ -215,7 +215,7 @@ def rare_shape(share: float, rng: np.random.Generator) -> list[Edge]:
 
 def loop_shape(rng: np.random.Generator) -> list[Edge]:
     """Loops within loops, true repetitions of one symbol, and a counted repetition (exactly three)."""
-    edges = _chain(0, "s", 1, 1.0, rng) + [Edge(1, "d", 1, 0.65, 18, 2.5), Edge(1, "a", 2, 0.35, 45, 3)]
+    edges = [*_chain(0, "s", 1, 1.0, rng), Edge(1, "d", 1, 0.65, 18, 2.5), Edge(1, "a", 2, 0.35, 45, 3)]
     edges += _chain(2, "qrr", 2, 0.4, rng) + _chain(2, "w", 3, 0.3, rng) + _chain(2, "n", 1, 0.3, rng)
     return edges + _chain(3, "ttt", 4, 1.0, rng) + _chain(4, "fg", "END", 0.7, rng) + _chain(4, "a", 2, 0.3, rng)
 

@@ -1,7 +1,9 @@
-"""TADAM against planted automata of many shapes: ``python tests/benchmarks/tadam_shapes.py [--words N] [--seeds K] [shape ...]``.
+"""TADAM against planted automata of many shapes, by hand.
 
-For each shape (see `planted_words`), seed and noise of 0, 5, 10 and 20 % per symbol: planted and found transitions, language
-recall and precision (3 000 fresh words each way, untimed), bits per clean word beside the truth's own, F1 of the
+``python tests/benchmarks/tadam_shapes.py [--words N] [--seeds K] [shape ...]``
+
+For each shape (see `planted_words`), seed and noise of 0, 5, 10 and 20 % per symbol: planted and found transitions,
+language recall and precision (3 000 fresh words each way, untimed), bits per clean word beside the truth's own, F1 of the
 noise operations found, CPU seconds. Run by hand; nothing is asserted.
 """
 
@@ -36,7 +38,8 @@ def line(shape: str, seed: int, level: int, count: int) -> str:
         if got < want
     ]
     return (
-        f"{shape:10} {seed} {level:2}%  {truth.size:3} {len(model.automaton.transitions):3}  {recall:.3f} {precision:.3f} "
+        f"{shape:10} {seed} {level:2}%  {truth.size:3} {len(model.automaton.transitions):3}  "
+        f"{recall:.3f} {precision:.3f} "
         f"{bits:6.2f}  {f1:.3f}  {model.codelength.total:9.0f} {spent:6.2f}  {' '.join(short)}"
     )
 

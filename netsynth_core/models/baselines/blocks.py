@@ -30,11 +30,11 @@ from netsynth_core.models.document import Document, decode_body, migrate
 from netsynth_core.models.edits import Edit
 from netsynth_core.models.flowchronicle.columns import learn_columns
 from netsynth_core.models.flowchronicle.generation import drawing
-from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, EMPTY_PATTERN, LearntPattern, learn_pattern, tail_shapes
+from netsynth_core.models.flowchronicle.learnt import EMPTY_ID, LearntPattern, learn_pattern, tail_shapes
 from netsynth_core.models.flowchronicle.model import FlowChronicle
 from netsynth_core.models.flowchronicle.params import FlowChronicleParams
 from netsynth_core.models.flowchronicle.pattern import PartialFlow, Pattern
-from netsynth_core.models.flowchronicle.solution import Placed, Scorer
+from netsynth_core.models.flowchronicle.solution import EMPTY_PATTERN, Placed, Scorer
 from netsynth_core.models.flowchronicle.stored import index_flows
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
