@@ -1,8 +1,8 @@
 """Planted timed automata of many shapes, words drawn from them with noise, and scores of what a learner finds.
 
 The noise is that of the word benchmark: walking over a clean word, each symbol is hit with the given rate by one of
-three, equally likely: repeated (the copy's delay ~ N(25, 3)), exchanged with the next one, or removed (its delay goes to the
-next symbol, as a sum of times). Delays are decibel of a microsecond.
+three, equally likely: repeated (the copy's delay ~ N(25, 3)), exchanged with the next one, or removed (its delay goes
+to the next symbol, as a sum of times). Delays are decibel of a microsecond.
 """
 
 import json

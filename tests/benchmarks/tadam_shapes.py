@@ -3,8 +3,8 @@
 ``python tests/benchmarks/tadam_shapes.py [--words N] [--seeds K] [shape ...]``
 
 For each shape (see `planted_words`), seed and noise of 0, 5, 10 and 20 % per symbol: planted and found transitions,
-language recall and precision (3 000 fresh words each way, untimed), bits per clean word beside the truth's own, F1 of the
-noise operations found, CPU seconds. Run by hand; nothing is asserted.
+language recall and precision (3 000 fresh words each way, untimed), bits per clean word beside the truth's own, F1 of
+the noise operations found, CPU seconds. Run by hand; nothing is asserted.
 """
 
 import argparse
