@@ -2,10 +2,10 @@
 
 Reads ``../shared/bench/words_<size>_noise<level>.txt`` and the truth beside them; other sizes (``50k``, ``50000``) are
 drawn from the planted automaton with noise of the same kind. For each: locations, transitions, language recall and
-precision (3 000 fresh words each way, untimed), bits per clean word (60 when rejected; truth 6.18), F1 of the noise operations
-found (right kind within one position of the observed word), share of clean words with an operation (at noise 0),
-codelength, CPU and wall seconds, words aligned and symbols sampled per CPU second, peak memory. Run by hand; nothing
-is asserted.
+precision (3 000 fresh words each way, untimed), bits per clean word (60 when rejected; truth 6.18), F1 of the noise
+operations found (right kind within one position of the observed word), share of clean words with an operation (at
+noise 0), codelength, CPU and wall seconds, words aligned and symbols sampled per CPU second, peak memory. Run by hand;
+nothing is asserted.
 """
 
 import argparse
