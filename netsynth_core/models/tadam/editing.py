@@ -19,6 +19,7 @@ from netsynth_core.models.tadam.learner import automaton_of, codelength_of, make
 from netsynth_core.models.tadam.length import NoiseSwitches
 from netsynth_core.models.tadam.noise import Alignment
 from netsynth_core.models.tadam.state import State, Task, aligned_state, settle
+from netsynth_core.units import count, format_bits, format_number
 
 if TYPE_CHECKING:
     from netsynth_core.models.tadam.model import Tadam
@@ -84,7 +85,7 @@ def _renamed(model: Model, edit: RenameLocation) -> Outcome[Model]:
     after = replace(model, automaton=rename_location(model.automaton, edit.location, edit.name))
     bits = model.codelength.total
     sentence = f"Location {edit.location} is called {edit.name!r} instead of {old!r}; nothing else changes."
-    return Outcome(after, EditEffect(bits, bits, (sentence,)), np.zeros(0, np.int64))
+    return Outcome(after, EditEffect(bits, bits, (edit.sentence(), sentence)), np.zeros(0, np.int64))
 
 
 def _resettled(task: Task, changed: TimedAutomaton, model: "Tadam") -> State:
@@ -108,21 +109,44 @@ def _compared(before: Model, after: Model, edit: Edit, task: Task) -> Outcome[Mo
     new, _ = _explanations(after, observations)
     different = np.array([a.path != b.path or a.ops != b.ops for a, b in zip(old, new, strict=True)], bool)
     words = np.flatnonzero(different[observations.origin])
-    sentences: list[str] = []
     total = observations.words
+    sentences = [edit.sentence(), *_explained_sentences(old, new, observations)]
     if isinstance(edit, PruneTransition):
         sentences.append(_pruned_sentence(edit, old, new, observations))
     if isinstance(edit, MergeLocations):
         sentences.append(_merged_sentence(edit, before, after))
-        sentences.append(f"{len(words)} of {total} conversations are explained by another path now.")
+        sentences.append(f"{_of(len(words), total)} {_are(len(words))} explained otherwise now.")
     sentences += _lost_sentences(before, after, edit)
-    noisy = after.noise.noisy - before.noise.noisy
-    if noisy:
-        sentences.append(f"{abs(noisy)} {'more' if noisy > 0 else 'fewer'} conversations need a noise operation.")
     gain = before.codelength.total - after.codelength.total
-    sentences.append(f"The description gets {abs(gain):.0f} bits {'shorter' if gain >= 0 else 'longer'}.")
+    sentences.append(f"The description gets {format_bits(abs(gain))} {'shorter' if gain >= 0 else 'longer'}.")
     effect = EditEffect(before.codelength.total, after.codelength.total, tuple(sentences))
     return Outcome(after, effect, words.astype(np.int64))
+
+
+def _explained_sentences(old: list[Alignment], new: list[Alignment], observations: Observations) -> list[str]:
+    """How many words fit exactly, fit with noise, and do not fit, before and after; first those that are lost."""
+    counts = np.zeros((2, 3), np.int64)
+    lost = 0
+    for a, b, weight in zip(old, new, observations.weights.tolist(), strict=True):
+        for row, one in enumerate((a, b)):
+            counts[row, 2 if not one.accepted else 1 if one.ops else 0] += weight
+        lost += weight if a.accepted and not b.accepted else 0
+    sentences = [f"{_of(lost, observations.words)} can no longer be explained."] if lost else []
+    if (counts[0] != counts[1]).any():
+        told = [
+            f"{format_number(before)} -> {format_number(after)} {how}"
+            for before, after, how in zip(*counts.tolist(), ("exactly", "with noise", "not at all"), strict=True)
+        ]
+        sentences.append(f"Conversations explained: {', '.join(told)}.")
+    return sentences
+
+
+def _of(part: int, total: int) -> str:
+    return f"{format_number(part)} of {count(total, 'conversation')}"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _pruned_sentence(
@@ -139,16 +163,19 @@ def _pruned_sentence(
             noise += weight
         else:
             other += weight
-    parts = [f"{other} are now explained by another path", f"{noise} as noise"]
+    parts = [f"{format_number(other)} {_are(other)} now explained by another path", f"{format_number(noise)} as noise"]
     if lost:
-        parts.append(f"{lost} not at all")
-    return f"{used} of {observations.words} conversations used this transition: {', '.join(parts)}."
+        parts.append(f"{format_number(lost)} not at all")
+    return f"{_of(used, observations.words)} used this transition: {', '.join(parts)}."
 
 
 def _merged_sentence(edit: MergeLocations, before: "Tadam", after: "Tadam") -> str:
     kept, gone = before.automaton.location(edit.keep), before.automaton.location(edit.absorb)
     fewer = len(before.automaton.transitions) - len(after.automaton.transitions)
-    return f"{gone.name} ({gone.id}) becomes part of {kept.name} ({kept.id}); {fewer} transitions fold into others."
+    return (
+        f"{gone.name} ({gone.id}) becomes part of {kept.name} ({kept.id}); {count(fewer, 'transition')} "
+        f"{'folds' if fewer == 1 else 'fold'} into others."
+    )
 
 
 def _lost_sentences(before: "Tadam", after: "Tadam", edit: Edit) -> list[str]:
@@ -160,5 +187,7 @@ def _lost_sentences(before: "Tadam", after: "Tadam", edit: Edit) -> list[str]:
     if isinstance(edit, PruneTransition):
         transitions = set(before.automaton.by_transition) - set(after.automaton.by_transition) - named
         if transitions:
-            sentences.append(f"{len(transitions)} transitions that only served it are gone as well.")
+            gone = len(transitions)
+            served = f"{count(gone, 'transition')} that only served it {_are(gone)} gone as well."
+            sentences.append(served)
     return sentences

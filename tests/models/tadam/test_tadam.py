@@ -325,6 +325,18 @@ def test_large_automata_are_simplified_within_the_price_allowed() -> None:
 # --- edits ----------------------------------------------------------------------------------------------------------
 
 
+def test_an_edit_says_first_what_can_no_longer_be_explained() -> None:
+    talks = [["call", *["speak", "listen"] * 4, "part"]] * 60 + [["knock", "enter", *["sit", "talk"] * 4, "go"]] * 40
+    words = Words.from_lists([[(s, 10) for s in talk] for talk in talks], unit="dbus")
+    model = learn(words)
+    first = next(t for t in model.automaton.transitions if t.symbol == "call")
+    effect = model.preview(PruneTransition(transition=first.id))
+    after = model.apply(PruneTransition(transition=first.id))
+    assert after.noise.rejected == 60
+    assert effect.sentences[1] == "60 of 100 conversations can no longer be explained."
+    assert effect.sentences[2] == "Conversations explained: 100 -> 40 exactly, 0 -> 0 with noise, 0 -> 60 not at all."
+
+
 def edited() -> tuple[Tadam, Words]:
     words, _ = spoilt_words(n=250)
     return learn(words), words
@@ -335,7 +347,8 @@ def test_pruning_explains_its_words_otherwise() -> None:
     slow = max((t for t in model.automaton.transitions if t.symbol == "answer"), key=lambda t: t.delay.normals[0].mean)  # type: ignore[union-attr]
     users = [a.word for a in model.align(words) if slow.id in a.path]
     effect = model.preview(PruneTransition(transition=slow.id))
-    assert effect.sentences[0].startswith(f"{len(users)} of 250 conversations used this transition")
+    assert effect.sentences[0] == PruneTransition(transition=slow.id).sentence()
+    assert any(s.startswith(f"{len(users)} of 250 conversations used this transition") for s in effect.sentences)
     assert effect.after_bits > effect.before_bits == model.codelength.total
     after = model.apply(PruneTransition(transition=slow.id))
     assert slow.id not in after.automaton.by_transition
