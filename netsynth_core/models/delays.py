@@ -189,10 +189,14 @@ class DelayLaw:
     """By ascending mean."""
     points: tuple[Point, ...] = ()
     """By ascending code."""
+    seen: tuple[int, int] | None = None
+    """First and last code it was learnt from; None = unknown. Sampling stays between them."""
 
     def __post_init__(self) -> None:
         spread = all(n.sd > 0 for n in self.normals) and all(g.shape > 0 for g in self.gammas)
         inside = all(0 <= p.code < self.codes for p in self.points)
+        if self.seen is not None and not 0 <= self.seen[0] <= self.seen[1] < self.codes:
+            raise SchemaError("A delay law was learnt from delays off its scale.", hint="Learn the model again.")
         if self.codes < 1 or not spread or not inside or any(not 0 <= part.weight <= 1 for part in self.parts):
             raise SchemaError("A delay law has a weight outside 0-1 or no spread.", hint="Learn the model again.")
         if sum(part.weight for part in self.parts) > 1 + 1e-9:
@@ -236,9 +240,24 @@ class DelayLaw:
         """-log2 P(code)."""
         return -np.log2(np.maximum(self.probabilities, 1e-30))
 
+    @cached_property
+    def _drawn(self) -> NDArray[np.float64]:
+        """What sampling draws from: the law between the codes seen, without a floor where these are not known.
+
+        The floor gives every delay a price, up to centuries; nobody waits for them.
+        """
+        if self.seen is not None:
+            low, high = self.seen
+            inside = np.zeros(self.codes)
+            inside[low : high + 1] = self.probabilities[low : high + 1]
+            return inside
+        if not self.parts:
+            return self.probabilities
+        return np.asarray(np.maximum(self.probabilities - self.floor / self.codes, 0.0))
+
     def sample(self, n: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Draw `n` codes."""
-        cumulative = np.cumsum(self.probabilities)
+        """Draw `n` codes, no shorter and no longer than those it was learnt from."""
+        cumulative = np.cumsum(self._drawn)
         drawn = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
         codes: NDArray[np.int32] = np.minimum(drawn, self.codes - 1).astype(np.int32)
         return codes
@@ -367,6 +386,7 @@ def _fitted(histogram: bytes, linear: bool) -> tuple[DelayLaw, NDArray[np.float6
         codes,
         tuple(Gamma(w, mean, shape, linear) for kind, mean, shape, w in parts if kind == GAMMA),
         tuple(Point(w, int(code)) for kind, code, _, w in parts if kind not in (NORMAL, GAMMA)),
+        (int(np.flatnonzero(counts)[0]), int(np.flatnonzero(counts)[-1])) if counts.any() else None,
     )
     return law, table
 

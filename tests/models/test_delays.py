@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from netsynth_core.models.codelength import universal_integer
 from netsynth_core.models.delays import (
+    LOG_CODES,
     DelayLaw,
     DelayScale,
     Gamma,
@@ -196,3 +197,27 @@ def test_small_integers_of_unknown_unit_may_be_times_or_levels() -> None:
         )
     assert len(DelayScale.candidates("us", 130)) == len(DelayScale.candidates("dbus", 130)) == 1
     assert [s.kind for s in DelayScale.candidates("", 10**6)] == ["decibel"]
+
+
+def test_samples_stay_between_the_delays_that_were_seen() -> None:
+    """The floor prices every delay, up to centuries; none of them is drawn that nobody saw."""
+    rng = np.random.default_rng(0)
+    counts = np.zeros(LOG_CODES)
+    for code in (31, 60, 61, 61, 62, 60, 61, 90):
+        counts[code] += 1
+    (law,), _ = fit_delay_laws(counts[None])
+    assert law.seen == (31, 90)
+    drawn = law.sample(20_000, rng=rng)
+    assert drawn.min() >= 31
+    assert drawn.max() <= 90
+    (single,), _ = fit_delay_laws(np.eye(LOG_CODES)[[7]])
+    assert set(single.sample(100, rng=rng).tolist()) == {7}
+
+
+def test_a_law_of_unknown_delays_is_drawn_without_its_floor() -> None:
+    law = DelayLaw((Normal(0.5, 50.0, 1.0),), LOG_CODES)
+    drawn = law.sample(20_000, rng=np.random.default_rng(0))
+    assert drawn.min() > 40
+    assert drawn.max() < 60
+    assert law.probabilities.sum() == pytest.approx(1.0)
+    assert law.probabilities.min() > 0

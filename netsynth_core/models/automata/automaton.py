@@ -140,7 +140,7 @@ def check_automaton(automaton: TimedAutomaton) -> None:
     Raises
     ------
     SchemaError
-        When ids repeat, an end of a transition is missing, ``$`` leads elsewhere than to the final location or another
+        When ids or symbols repeat, an end of a transition is missing, ``$`` leads elsewhere than to the final location or another
         symbol leads there, a count is negative, or a location cannot be reached or cannot end.
     """
     ids = {location.id for location in automaton.locations}
@@ -151,6 +151,8 @@ def check_automaton(automaton: TimedAutomaton) -> None:
     if automaton.initial not in ids or automaton.final not in ids or automaton.initial == automaton.final:
         raise _refuse("The initial and the final location must be two of the locations.")
     alphabet = set(automaton.alphabet)
+    if len(alphabet) != len(automaton.alphabet) or END in alphabet:
+        raise _refuse("The alphabet names a symbol twice, or the end marker.")
     for transition in automaton.transitions:
         _check_transition(automaton, transition, ids, alphabet)
     lost = ids - reachable(automaton) - {automaton.final}

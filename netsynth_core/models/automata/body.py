@@ -1,6 +1,6 @@
 """Automata inside model documents: strict pydantic twins of the frozen types, both directions."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,7 +37,7 @@ class GammaBody(_Strict):
 
     weight: float = Field(ge=0, le=1)
     mean: float = Field(ge=0, le=PLAIN_CODES)
-    shape: float = Field(gt=0, le=1000)
+    shape: float = Field(ge=1e-3, le=1000)
     linear: bool
 
 
@@ -48,7 +48,14 @@ class PointBody(_Strict):
     code: int = Field(ge=0, lt=PLAIN_CODES)
 
 
-PartBody = NormalBody | GammaBody | PointBody
+class SeenBody(_Strict):
+    """The first and the last code that a delay law was learnt from."""
+
+    first: int = Field(ge=0, lt=PLAIN_CODES)
+    last: int = Field(ge=0, lt=PLAIN_CODES)
+
+
+PartBody = NormalBody | GammaBody | PointBody | SeenBody
 
 
 class LocationBody(_Strict):
@@ -75,7 +82,7 @@ class TransitionBody(_Strict):
     symbol: str = Field(max_length=500)
     count: int = Field(ge=0, le=2**53)
     delay: list[PartBody] | None
-    size: list[tuple[int, int]] | None
+    size: list[tuple[int, Annotated[int, Field(le=2**53)]]] | None
     by_size: BySizeBody | None = None
     """Null where delays do not differ by size."""
 
@@ -92,7 +99,7 @@ class AutomatonBody(_Strict):
 
     alphabet: list[str] = Field(max_length=100_000)
     scale: ScaleBody
-    size_points: list[int] | None
+    size_points: list[Annotated[int, Field(ge=0, le=2**40)]] | None = Field(max_length=4096)
     initial: str
     final: str
     locations: list[LocationBody] = Field(max_length=100_000)
@@ -105,6 +112,7 @@ def law_to_body(law: DelayLaw) -> list[PartBody]:
         *(NormalBody(weight=n.weight, mean=n.mean, sd=n.sd) for n in law.normals),
         *(GammaBody(weight=g.weight, mean=g.mean, shape=g.shape, linear=g.linear) for g in law.gammas),
         *(PointBody(weight=p.weight, code=p.code) for p in law.points),
+        *(() if law.seen is None else (SeenBody(first=law.seen[0], last=law.seen[1]),)),
     ]
 
 
@@ -115,6 +123,7 @@ def law_from_body(body: list[PartBody], codes: int) -> DelayLaw:
         codes,
         tuple(Gamma(g.weight, g.mean, g.shape, g.linear) for g in body if isinstance(g, GammaBody)),
         tuple(Point(p.weight, p.code) for p in body if isinstance(p, PointBody)),
+        next(((s.first, s.last) for s in body if isinstance(s, SeenBody)), None),
     )
 
 

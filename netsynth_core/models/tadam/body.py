@@ -3,11 +3,11 @@
 Version 2 has gamma laws and single codes among the parts of delay laws, and delays by payload size.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from netsynth_core.errors import DocumentError, InvalidParameter
+from netsynth_core.errors import DocumentError, InvalidParameter, SchemaError
 from netsynth_core.models.automata.body import (
     AutomatonBody,
     PartBody,
@@ -30,22 +30,25 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
 class NoiseBody(_Strict):
     """Counts and laws of the noise model."""
 
-    matches: int = Field(ge=0)
-    missing: int = Field(ge=0)
-    duplicates: int = Field(ge=0)
-    swaps: int = Field(ge=0)
-    additions: int = Field(ge=0)
+    matches: Count
+    missing: Count
+    duplicates: Count
+    swaps: Count
+    additions: Count
     duplicate_delay: list[PartBody]
     addition_delay: list[PartBody]
-    accepted: int = Field(ge=0)
-    rejected: int = Field(ge=0)
-    noisy: int = Field(ge=0)
-    copies_alike: int = Field(ge=0)
-    copies_unlike: int = Field(ge=0)
-    addition_size: list[tuple[int, int]] | None
+    accepted: Count
+    rejected: Count
+    noisy: Count
+    copies_alike: Count
+    copies_unlike: Count
+    addition_size: list[tuple[int, Count]] | None
 
 
 class BitsBody(_Strict):
@@ -121,8 +124,11 @@ def from_body(body: TadamBody) -> dict[str, Any]:
     automaton = automaton_from_body(body.automaton)
     codes = automaton.scale.codes
     noise = body.noise.model_dump()
-    noise["duplicate_delay"] = law_from_body(body.noise.duplicate_delay, codes)
-    noise["addition_delay"] = law_from_body(body.noise.addition_delay, codes)
+    try:
+        noise["duplicate_delay"] = law_from_body(body.noise.duplicate_delay, codes)
+        noise["addition_delay"] = law_from_body(body.noise.addition_delay, codes)
+    except SchemaError as error:
+        raise DocumentError(f"The tadam document is broken: {error.message}", hint=error.hint) from error
     sizes = automaton.size_scale
     added = body.noise.addition_size
     noise["addition_size"] = None if added is None or sizes is None else size_from_body(added, sizes.codes)
