@@ -6,9 +6,10 @@ Every field carries its range, and by `parameter` its unit and help text.
 from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from netsynth_core.errors import InvalidParameter, NetsynthError
+from netsynth_core.units import NS_PER_S, parse_duration
 
 
 def parameter(default: Any, help: str, *, unit: str = "", advanced: bool = False, **limits: Any) -> Any:
@@ -33,6 +34,18 @@ class Params(BaseModel):
     """Base of all parameter sets: immutable, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any, info: ValidationInfo) -> Any:
+        """Seconds may be written as a duration: ``90s``, ``5m``."""
+        extra = cls.model_fields[info.field_name or ""].json_schema_extra
+        if isinstance(value, str) and isinstance(extra, dict) and extra.get("unit") == "s":
+            try:
+                float(value)
+            except ValueError:
+                return parse_duration(value) / NS_PER_S
+        return value
 
     @classmethod
     def from_settings(cls, settings: Sequence[str]) -> Self:

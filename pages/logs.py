@@ -270,7 +270,7 @@ def detail_part(workspace: Workspace, log: Artefact, model: Artefact, row: Ranke
         if not row.explained:
             st.caption("No path of the automaton explains it: spelling it out is shorter.")
         elif row.leaves_at is not None:
-            place = "at its end" if row.leaves_at >= row.events else f"at event {row.leaves_at}"
+            place = "at its end" if row.leaves_at >= row.events else f"at event {row.leaves_at + 1}"
             st.caption(f"It first leaves the automaton {place}, from location {row.leaves_from}; marked below.")
         else:
             st.caption("It never leaves the automaton.")

@@ -34,6 +34,9 @@ from netsynth_core.cli.stopping import stop_on_quit
     show_default=True,
     help="What automata learnt from a capture keep of payloads: nothing, lengths and templates, or also the bytes.",
 )
+@click.option("--case", default="", metavar="NAME", help="For an event log: column of the case; default: by its name.")
+@click.option("--event", default="", metavar="NAME", help="For an event log: column of the event.")
+@click.option("--time", default="", metavar="NAME", help="For an event log: column of the time; - reads without times.")
 @seed_option
 @common_options
 def fit_command(
@@ -46,25 +49,30 @@ def fit_command(
     state: str | None,
     minimum: int,
     payloads: str,
+    case: str,
+    event: str,
+    time: str,
     seed: int,
 ) -> None:
     """Learn a model of KIND (netsynth kinds lists them).
 
-    Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words, from one
-    service of a capture, or from each file of a folder of words (netsynth words) into a folder of models: -o DIR.
+    Flow-level kinds learn from captures or flow tables, packet-level kinds from a file of timed words or an event log,
+    from one service of a capture, or from each file of a folder of words (netsynth words) into a folder of models:
+    -o DIR.
 
-    Ctrl-\\ ends the search of a flow-level kind and keeps the best so far; Ctrl-C keeps nothing.
+    Ctrl-\\ ends the search and keeps the best so far (flow patterns and automata); Ctrl-C keeps nothing.
     """
     from netsynth_core.flows.facts import flow_notes
-    from netsynth_core.flows.words_io import notes_on
     from netsynth_core.models.document import write_document
     from netsynth_core.models.generator import Level
     from netsynth_core.models.registry import get_kind
     from netsynth_core.workspace.fitting import fit_model, with_payloads
-    from netsynth_core.workspace.steps import words_and_source
 
     entry = get_kind(kind)
     entry.params_class().from_settings(settings)
+    columns = {"case": case, "event": event, "time": time}
+    if any(columns.values()) and (entry.level is not Level.PACKET or inputs[0].is_dir()):
+        raise click.UsageError("--case, --event and --time are for packet-level kinds and one event log.")
     if entry.level is Level.PACKET and len(inputs) == 1 and inputs[0].is_dir():
         if service or state:
             raise click.UsageError("--service and --state are for captures; of a folder every file is learnt.")
@@ -79,8 +87,7 @@ def fit_command(
         data: Any
         notes: tuple[str, ...]
         if entry.level is Level.PACKET:
-            data, source = words_and_source(inputs[0], service=service, state=state, monitor=monitor)
-            notes = notes_on(data)
+            data, source, notes = _words(inputs[0], columns, service, state, monitor)
         else:
             from netsynth_core.flows.source import read_flows
 
@@ -102,6 +109,25 @@ def fit_command(
     answer["notes"] = out.note(notes)
     # notes and warnings stand on stderr already
     out.result(answer, list(figure_lines({k: v for k, v in answer.items() if k not in ("notes", "warnings")})))
+
+
+def _words(
+    path: Path, columns: dict[str, str], service: str | None, state: str | None, monitor: Any
+) -> tuple[Any, Any, tuple[str, ...]]:
+    """Words to learn from, what was read of a capture (else None), and notes."""
+    from netsynth_core.flows.words_io import notes_on
+
+    if any(columns.values()):
+        from netsynth_core.flows.event_logs import read_event_log
+
+        if service or state:
+            raise click.UsageError("--service and --state are for captures, --case, --event and --time for event logs.")
+        log = read_event_log(path, **columns)
+        return log.words, None, log.notes
+    from netsynth_core.workspace.steps import words_and_source
+
+    data, source = words_and_source(path, service=service, state=state, monitor=monitor)
+    return data, source, notes_on(data)
 
 
 def _fit_folder(

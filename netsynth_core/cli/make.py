@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netsynth_core.workspace.renaming import Renaming
 
 LEAST_DRAWN = 64
-"""Flows that are drawn before the time is taken."""
+"""Flows or words that are drawn before the time is taken."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -138,6 +138,9 @@ def sample_command(
         else:
             from netsynth_core.flows.words_io import write_words
 
+            sample_model(
+                model, min(count or LEAST_DRAWN, LEAST_DRAWN), duration_ns=duration_ns, start_ns=start_ns, seed=seed
+            )
             begun = out.seconds()
             words = sample_model(model, count, duration_ns=duration_ns, start_ns=start_ns, seed=seed, monitor=monitor)
             write_words(output, words)  # type: ignore[arg-type]

@@ -98,12 +98,7 @@ def parse_event_log(text: str, *, name: str = "log", case: str = "", event: str 
     header = _header(head)
     if not asked and (looks_like_words(head) or not _is_table(header)):
         if len(header) >= 2 and not any(symbol in head for symbol in " \t"):
-            plain = {_plain(column) for column in header}
-            lacking = [r for r, known in (("case", CASE_NAMES), ("event", EVENT_NAMES)) if not plain & set(known)]
-            raise SchemaError(
-                f"{name}: none of the columns {_listed(header)} is known to hold the {' or the '.join(lacking)}.",
-                hint=f"Name the column: {' '.join(f'--{role} NAME' for role in lacking)}, or under Columns in the app.",
-            )
+            raise _lacking(header, name)
         return _sequences(text, name)
     columns = {
         "case": _column(header, case, CASE_NAMES, name, "case"),
@@ -118,6 +113,31 @@ def parse_event_log(text: str, *, name: str = "log", case: str = "", event: str 
 def looks_like_event_log(head: str) -> bool:
     """Whether a text begins with the header of an event log that can be read without being told its columns."""
     return _is_table(_header(head.split("\n", 1)[0].rstrip("\r")))
+
+
+def refuse_unnamed(head: str, name: str) -> None:
+    """See that a text whose header names some of case, event and time names enough of them.
+
+    Raises
+    ------
+    SchemaError
+        When its columns do not tell which holds the case, or the event; the message names what is missing.
+    """
+    line = head.split("\n", 1)[0].rstrip("\r")
+    header = _header(line)
+    known = {*CASE_NAMES, *EVENT_NAMES, *TIME_NAMES}
+    told = sum(_plain(column) in known for column in header)
+    if len(header) >= 2 and told and not looks_like_words(head) and not _is_table(header) and " " not in line:
+        raise _lacking(header, name)
+
+
+def _lacking(header: list[str], name: str) -> SchemaError:
+    plain = {_plain(column) for column in header}
+    lacking = [role for role, known in (("case", CASE_NAMES), ("event", EVENT_NAMES)) if not plain & set(known)]
+    return SchemaError(
+        f"{name}: none of the columns {_listed(header)} is known to hold the {' or the '.join(lacking)}.",
+        hint=f"Name the column: {' '.join(f'--{role} NAME' for role in lacking)}, or under Columns in the app.",
+    )
 
 
 def _sequences(text: str, name: str) -> EventLog:

@@ -115,15 +115,19 @@ def parse_words(text: str, *, name: str = "words") -> Words:
 
 
 def notes_on(words: Words) -> tuple[str, ...]:
-    """What a person should know about words that came without a header or without delays."""
+    """What a person should know about words without symbols, without a header or without delays."""
+    blank = int((np.diff(words.offsets) == 0).sum())
+    empty = (f"{count(blank, 'word')} without a symbol (blank lines count as such).",) if blank else ()
     if words.unit or not len(words.symbols):
-        return ()
+        return empty
     if words.sizes is None and not words.delays.any():
         return (
+            *empty,
             f"No delays: read as event sequences, {count(len(words), 'word')}, "
             f"{count(len(words.alphabet), 'different symbol')}.",
         )
-    return (f"No unit of time: the delays are taken as integers; a header such as {_HEADER}{VERSION} unit=us says it.",)
+    said = f"a header such as {_HEADER}{VERSION} unit=us says it"
+    return (*empty, f"No unit of time: the delays are taken as integers; {said}.")
 
 
 def looks_like_words(head: str) -> bool:
@@ -138,8 +142,9 @@ def _integers(column: list[str], items: list[str], numbers: list[int], name: str
     """Whole numbers of a column of texts."""
     bad = next((k for k, cell in enumerate(column) if not (cell.isascii() and cell.isdigit() and len(cell) < 19)), None)
     if bad is not None:
+        least = "from 0 to 10^18 - 1" if column[bad].isascii() and column[bad].isdigit() else "0 or more"
         raise SchemaError(
-            f"{name} line {numbers[bad]}: {items[bad]!r} holds {column[bad]!r}; a whole number, 0 or more, is needed.",
+            f"{name} line {numbers[bad]}: {items[bad]!r} holds {column[bad]!r}; a whole number, {least}, is needed.",
             hint=_FORM,
         )
     return np.array(column, dtype=np.int64) if column else np.zeros(0, np.int64)

@@ -38,9 +38,11 @@ def words_of_file(path: Path) -> "Words":
     ------
     UnknownFormat
         When the file is a flow table, whose lines would otherwise be taken for events.
+    SchemaError
+        When it is an event log whose columns do not tell case or event.
     """
     from netsynth_core.capture.records import read_head
-    from netsynth_core.flows.event_logs import looks_like_event_log, read_event_log
+    from netsynth_core.flows.event_logs import looks_like_event_log, read_event_log, refuse_unnamed
     from netsynth_core.flows.table import COLUMNS
     from netsynth_core.flows.words_io import read_words
 
@@ -53,6 +55,7 @@ def words_of_file(path: Path) -> "Words":
         )
     if looks_like_event_log(head):
         return read_event_log(path).words
+    refuse_unnamed(head, str(path))
     return read_words(path)
 
 

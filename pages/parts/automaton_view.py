@@ -317,10 +317,10 @@ def through(model: Any, aligned: list[Alignment], selected: list[str]) -> list[A
 
 
 def operations_text(alignment: Alignment) -> str:
-    """The noise operations of one conversation in words."""
+    """The noise operations of one conversation in words; packets count from 1."""
     if not alignment.accepted:
         return "no path explains it"
-    return ", ".join(f"{op.kind} at {op.position}" for op in alignment.ops)
+    return ", ".join(f"{op.kind} at {op.position + 1}" for op in alignment.ops)
 
 
 def tcp_marks(workspace: Workspace, group: Artefact, words: "Words", aligned: list[Alignment]) -> list[tuple[str, ...]]:

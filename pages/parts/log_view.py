@@ -116,7 +116,7 @@ def ranking_rows(rows: list[Ranked]) -> pd.DataFrame:
 def _leaves(row: Ranked) -> str:
     if not row.explained:
         return "no path"
-    return "" if row.leaves_at is None else str(row.leaves_at)
+    return "" if row.leaves_at is None else "end" if row.leaves_at >= row.events else str(row.leaves_at + 1)
 
 
 def event_rows(facts: list[EventFacts], row: Ranked, *, unit: str) -> pd.DataFrame:
@@ -129,7 +129,7 @@ def event_rows(facts: list[EventFacts], row: Ranked, *, unit: str) -> pd.DataFra
             said.setdefault(reason.position, []).append(reason.sentence)
     scale = {"us": 1_000, "ns": 1, "s": 1_000_000_000}.get(unit)
     table = {
-        "#": [str(fact.position) for fact in facts],
+        "#": [str(fact.position + 1) if fact.event != "$" else "" for fact in facts],
         "event": [plain(fact.event, limit=80) if fact.event != "$" else "(end)" for fact in facts],
         "bits above expected": [max(fact.excess, 0.0) for fact in facts],
         "what is odd": [
@@ -149,7 +149,10 @@ def plain_rows(words: "Words", word: int) -> pd.DataFrame:
     from netsynth_core.units import format_duration
 
     names, delays = words.names(word), words[word].delays.tolist()
-    table = {"#": [str(place) for place in range(len(names))], "event": [plain(name, limit=80) for name in names]}
+    table = {
+        "#": [str(place) for place in range(1, len(names) + 1)],
+        "event": [plain(name, limit=80) for name in names],
+    }
     scale = {"us": 1_000, "ns": 1, "s": 1_000_000_000}.get(words.unit)
     if scale is not None:
         table["after"] = [format_duration(delay * scale) if delay else "" for delay in delays]

@@ -27,7 +27,8 @@ def test_every_edit_is_listed_with_its_fields_and_one_to_copy() -> None:
         example = json.loads(entry["example"])
         assert example["op"] == op and entry["summary"]
         assert {f["name"] for f in entry["fields"] if f["required"]} <= example.keys()
-        assert kind != "flowchronicle" or all(f["help"] for f in entry["fields"]), op
+        assert all(f["help"] for f in entry["fields"]), op
+        assert "<" not in entry["example"], op
     told = run("kinds", "--edits").stdout
     assert all(op in told for _, op in listed) and "weight (number, needed)" in told
     assert "kinds --edits" in " ".join(run("edit", "--help").stdout.split())

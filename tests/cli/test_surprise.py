@@ -92,3 +92,35 @@ def test_bad_logs_are_told_and_leave_nothing(
     assert message in result.stderr
     assert "Hint:" in result.stderr
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_models_without_a_detector_say_what_they_lack_and_take_a_threshold_of_usual_sequences(orders: Path) -> None:
+    assert run("fit", "markov", orders / "small.csv", "-o", orders / "markov.json").exit_code == 0
+    out = orders / "plain.csv"
+    told = run("surprise", orders / "markov.json", orders / "small.csv", "-o", out)
+    assert told.exit_code == 0 and "this markov model lacks" in told.stderr and "--threshold" in told.stderr
+    usual = ("--usual", orders / "small.csv", "--false-alarms", "0.05")
+    told = run("surprise", orders / "markov.json", orders / "small.csv", "-o", out, *usual)
+    assert told.exit_code == 0 and "1 sequence of " in told.stdout and "bits, anomaly" in told.stdout
+    refused = run("surprise", orders / "small.json", orders / "small.csv", "-o", out, *usual)
+    assert refused.exit_code == 2 and "--usual" in refused.output
+
+
+def test_sentences_count_events_from_one_and_leaves_at_from_zero(orders: Path) -> None:
+    (orders / "one.csv").write_text("case,event\nx,open\nx,close\nx,read\n")
+    out = orders / "one.jsonl"
+    assert run("surprise", orders / "small.json", orders / "one.csv", "-o", out).exit_code == 0
+    row = json.loads(out.read_text())
+    reasons = [r for r in row["reasons"] if r["side"] == "order" and r["event"] != "$"]
+    assert reasons
+    assert all(f"Event {r['event']} at {r['position'] + 1} " in r["why"] for r in reasons)
+
+
+def test_columns_of_a_log_to_learn_from_may_be_named(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("who,event,timestamp\n" + "".join(f"c{i // 2},{'ab'[i % 2]},{i}\n" for i in range(60)))
+    refused = run("fit", "tadam", log, "-o", tmp_path / "m.json")
+    assert refused.exit_code != 0 and "known to hold the case" in refused.stderr and "--case NAME" in refused.stderr
+    fitted = run("fit", "tadam", log, "--case", "who", "--time", "-", "-o", tmp_path / "m.json", "--json")
+    assert fitted.exit_code == 0, fitted.output
+    assert run("fit", "independent", log, "--case", "who", "-o", tmp_path / "n.json").exit_code == 2

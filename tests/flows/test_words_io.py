@@ -67,7 +67,8 @@ def test_event_sequences_have_no_delays() -> None:
 
 
 def test_what_a_file_does_not_say_is_noted() -> None:
-    (events,) = notes_on(parse_words("5 5 22\n\n9 5\n"))
+    blank, events = notes_on(parse_words("5 5 22\n\n9 5\n"))
+    assert blank == "1 word without a symbol (blank lines count as such)."
     assert "read as event sequences, 3 words, 3 different symbols" in events
     (unknown,) = notes_on(parse_words("cS:0 sSA:45\n"))
     assert "No unit of time" in unknown and "# netsynth words 1 unit=us" in unknown

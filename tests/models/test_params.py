@@ -30,3 +30,20 @@ def test_wrong_settings(settings: list[str], message: str) -> None:
     with pytest.raises(InvalidParameter, match=message) as caught:
         Demo.from_settings(settings)
     assert "rounds" in caught.value.hint
+
+
+class Limited(Params):
+    """One time."""
+
+    budget: float = parameter(600.0, "CPU time.", unit="s", gt=0, le=1e6)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("90s", 90.0), ("5m", 300.0), ("20", 20.0), ("1e2", 100.0), (7, 7.0)])
+def test_seconds_may_be_written_as_a_duration(given: object, seconds: float) -> None:
+    assert Limited.checked({"budget": given}).budget == seconds
+
+
+@pytest.mark.parametrize("given", ["2x", "-5", "0s", "nan"])
+def test_what_is_no_time_is_refused(given: str) -> None:
+    with pytest.raises(InvalidParameter, match="budget"):
+        Limited.from_settings([f"budget={given}"])

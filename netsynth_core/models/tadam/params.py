@@ -14,7 +14,8 @@ class TadamParams(Params):
     score: Literal["default", "published"] = parameter(
         "default",
         "What the search shortens: the codelength of this package, or that of TADAM as published with its proven "
-        "errors mended (for comparison: one normal law a transition, no heavy tails).",
+        "errors mended (one normal law a transition, no heavy tails). The two are other codes: bits of the one do not "
+        "compare with bits of the other.",
         advanced=True,
     )
     missing: bool = parameter(True, "Explain packets that were not captured (deletion).")
@@ -23,7 +24,12 @@ class TadamParams(Params):
     additions: bool = parameter(True, "Explain packets that do not belong (addition).")
     max_rounds: int = parameter(30, "Rounds of cleaning, splitting and merging at most.", ge=0, le=1000, advanced=True)
     budget: float = parameter(
-        600.0, "CPU time after which the search stops with the best automaton so far.", unit="s", gt=0, le=1e6
+        600.0,
+        "CPU time after which the search stops with the best automaton so far; seconds, or a duration such as 90s or "
+        "5m.",
+        unit="s",
+        gt=0,
+        le=1e6,
     )
     max_locations: int = parameter(200, "No split leads beyond this many locations.", ge=3, le=5000, advanced=True)
     max_transitions: int = parameter(

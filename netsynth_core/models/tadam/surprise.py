@@ -227,19 +227,32 @@ class Detector:
         return float(self.training[len(self.training) - 1 - allowed]) + _HAIR
 
     def reasons(self, words: Words, word: int, scores: Scores, *, most: int = 12) -> tuple[Reason, ...]:
-        """Why a word is surprising, the weightiest first; positions count its events from 0."""
+        """Why a word is surprising, the weightiest first.
+
+        Positions count its events from 0; sentences, which people read, from 1. The delay at an event that was itself
+        unexpected, or next to one, belongs to another step: it follows from the event and stands behind it.
+        """
         names = words.names(word)
         found = [self._event_reason(names, difference) for difference in self._differences(words, word, scores.own)]
         low, high = int(scores.steps.offsets[word]), int(scores.steps.offsets[word + 1])
         excess = (scores.steps.bits - scores.steps.expected)[low:high]
         for position in np.flatnonzero(excess >= NOTABLE).tolist():
             name = names[position] if position < len(names) else "$"
-            sentence = f"{_said(name)} at {position} is unusual here: {excess[position]:.1f} bits above expectation."
+            place = "" if name == "$" else f" at {position + 1}"
+            sentence = f"{_said(name)}{place} is unusual here: {excess[position]:.1f} bits above expectation."
             found.append(Reason("order", name, position, float(excess[position]), sentence))
         if self.timed:
             found += self._time_reasons(words, word, scores)
         weight = {side: float(scores.rarity[side][word]) for side in SIDES}
-        ranked = sorted(found, key=lambda r: (-weight[r.side], -r.bits, -1 if r.position is None else r.position))
+        places = {r.position for r in found if r.side != "times" and r.position is not None}
+
+        def follows(reason: Reason) -> bool:
+            at = reason.position
+            return reason.side == "times" and at is not None and not places.isdisjoint((at - 1, at, at + 1))
+
+        ranked = sorted(
+            found, key=lambda r: (follows(r), -weight[r.side], -r.bits, -1 if r.position is None else r.position)
+        )
         return tuple(ranked[:most])
 
     def _vectors(self, codes: Observations) -> NDArray[np.int64]:
@@ -280,7 +293,7 @@ class Detector:
         for position in np.flatnonzero(excess >= NOTABLE).tolist():
             name = words.names(word)[position]
             after = _delay(int(delays[position]), words.unit)
-            sentence = f"{_said(name)} at {position} comes after {after}: an unusual delay."
+            sentence = f"{_said(name)} at {position + 1} comes after {after}: an unusual delay."
             found.append(Reason("times", name, position, float(excess[position]), sentence))
         return found
 

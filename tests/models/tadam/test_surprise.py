@@ -142,3 +142,18 @@ def test_a_trace_walks_the_automaton_and_leaves_it_where_the_word_does() -> None
         assert (leaving(steps) is None) == (not alignment.ops)
     fits = model.align(train.take(np.array([0])))[0]
     assert leaving(trace(automaton, fits, len(train[0].symbols))) is None
+
+
+def test_the_delay_at_an_unexpected_event_stands_behind_it() -> None:
+    rng = np.random.default_rng(3)
+    usual = [
+        [("open", 0), ("read", int(rng.integers(900, 1100))), ("close", int(rng.integers(90_000, 110_000)))]
+        for _ in range(200)
+    ]
+    model = Tadam.fit(Words.from_lists(usual, unit="us"), TadamParams(), rng=rng)
+    odd = Words.from_lists([[("open", 0), ("close", 1000), ("read", 100_000)]], unit="us")
+    detector = Detector.of(model)
+    reasons = detector.reasons(odd, 0, detector.score(odd))
+    sides = [reason.side for reason in reasons]
+    assert {"order", "times"} <= set(sides)
+    assert sides.index("times") > max(k for k, side in enumerate(sides) if side != "times")
