@@ -36,6 +36,7 @@ from netsynth_core.models.tadam.structure import (
     to_automaton,
 )
 from netsynth_core.monitor import Monitor
+from netsynth_core.units import count
 
 MOST_SYMBOLS = 512
 """The search starts with a location for each symbol and looks at paths between all of them: cubic in this."""
@@ -111,14 +112,19 @@ def learnt_alphabet(data: Words) -> tuple[tuple[str, ...], str]:
     kept = kept[counts[kept] > 1]
     covered = counts[kept].sum() / counts.sum()
     if covered < LEAST_COVERED:
+        often = (
+            f"the {count(len(kept), 'symbol')} seen most often make up {100 * covered:.0f} % of all"
+            if len(kept)
+            else "each was seen only once"
+        )
         raise SchemaError(
-            f"The words have {len(seen)} different symbols, and the {len(kept)} most frequent make up {covered:.0%} of "
-            f"all; an automaton needs at most {MOST_SYMBOLS}, or {KEPT_SYMBOLS} that make up {LEAST_COVERED:.0%}.",
+            f"The words have {len(seen)} different symbols, and {often}; an automaton needs at most {MOST_SYMBOLS}, or "
+            f"{KEPT_SYMBOLS} that make up {100 * LEAST_COVERED:.0f} %.",
             hint="Symbols are classes of packets or event templates: leave out what is different each time.",
         )
     warning = (
-        f"Of {len(seen)} symbols the {len(kept)} most frequent are learnt; the others ({1.0 - covered:.1%} of all) "
-        "count as additions, and none of them is drawn."
+        f"Of {len(seen)} symbols the {len(kept)} most frequent are learnt; the others "
+        f"({100 * (1.0 - covered):.2g} % of all) count as additions, and none of them is drawn."
     )
     return tuple(sorted(data.alphabet[i] for i in kept)), warning
 
@@ -144,24 +150,18 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
     task = everything if searched is observations else replace(everything, observations=searched)
     state, finished = _searched(task, alphabet, params, clock)
     shortest = state
-    state = resettled(task, simplify(task, state, params, clock), clock)
-    simplified_share = max(state.bits / shortest.bits - 1.0, 0.0)
+    simple = simplify(task, state, params, clock)
+    state = resettled(task, simple.state, clock)
+    said = simple.told(shortest, state, params)
     if task is not everything:
         state = settle(everything, state.structure, state.usage, tick=clock.tick)
     state = replace(state, structure=canonical(state.structure))
     warnings = []
     if clock.stopped:
-        warnings.append("The search was stopped by hand: this is the best automaton until then.")
+        warnings.append("The search was stopped by hand: this is the best automaton it had found.")
     elif not finished:
         warnings.append(f"The search stopped at its budget of {params.budget:g} s; more time may shorten the model.")
-    if state.structure.transitions < shortest.structure.transitions:
-        longer = max(state.bits - shortest.bits, 0.0)
-        warnings.append(
-            f"Simplified from {shortest.structure.transitions} to {state.structure.transitions} transitions so that a "
-            f"person can review them: the description became {longer:.0f} bits ({simplified_share:.2%}) longer, and "
-            f"noise explains a part of {_noisy(state):.0%} of the words, before of {_noisy(shortest):.0%}. "
-            "With max_transitions=0 the shortest description is kept, however large."
-        )
+    warnings += said
     if task is not everything:
         warnings.append(f"The search looked at {searched.words} of {observations.words} words; all were counted.")
     joint = joint_laws(everything, state, size_scale)
@@ -170,12 +170,6 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
     return Learnt(
         automaton, noise_of(state, size_scale), codelength_of(everything, state, joint), observations, tuple(warnings)
     )
-
-
-def _noisy(state: State) -> float:
-    """Share of words with noise, or without a path."""
-    usage = state.usage
-    return (usage.noisy + usage.rejected) / max(usage.accepted + usage.rejected, 1)
 
 
 def _searched(task: Task, alphabet: tuple[str, ...], params: TadamParams, clock: Clock) -> tuple[State, bool]:
@@ -229,8 +223,8 @@ def first_part(observations: Observations, symbols: int) -> Observations:
 
 def spread_rows(words: int, symbols: int, wanted: int) -> NDArray[np.int64]:
     """Evenly spread rows of `words` words with together about `wanted` of their `symbols` symbols; at least one."""
-    count = min(words, max(1, int(words * wanted / max(symbols, 1))))
-    return np.unique(np.linspace(0, words - 1, count).round().astype(np.int64))
+    rows = min(words, max(1, int(words * wanted / max(symbols, 1))))
+    return np.unique(np.linspace(0, words - 1, rows).round().astype(np.int64))
 
 
 def canonical(structure: Structure) -> Structure:
@@ -319,7 +313,7 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
     added = np.zeros((1, size_codes))
     for code, seen in () if noise.addition_size is None else noise.addition_size.counts:
         added[0, code] = seen
-    count = np.array([t.count for t in automaton.transitions], np.int64)
+    counts = np.array([t.count for t in automaton.transitions], np.int64)
     if params.score == "published":
         laws = [
             DelayLaw((Normal(1.0, 0.0, RIDGE**0.5),), codes) if t.delay is None else t.delay
@@ -328,10 +322,10 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
         status = (noise.accepted, noise.rejected)
         ops = np.array(noise.counts)
         return structure, published_prices(
-            structure, laws, sizes, count, ops, status, switches, size_levels(automaton.size_scale)
+            structure, laws, sizes, counts, ops, status, switches, size_levels(automaton.size_scale)
         )
     total = np.zeros(structure.locations)
-    np.add.at(total, structure.source, count + 0.5)
+    np.add.at(total, structure.source, counts + 0.5)
     uniform = noise.duplicate_delay
     delay_bits, delay_row = _rows_by_size(automaton, -np.log2(np.maximum(probabilities, 1e-30)))
     fitted = Fitted(
@@ -340,7 +334,7 @@ def stored_prices(automaton: TimedAutomaton, noise: NoiseModel, params: TadamPar
         delay_bits=delay_bits,
         delay_row=delay_row,
         size_bits=size_bits_of_counts(sizes),
-        step_bits=-np.log2((count + 0.5) / total[structure.source]),
+        step_bits=-np.log2((counts + 0.5) / total[structure.source]),
         op_bits=_shares(np.array(noise.counts), switches.mask),
         copy_delay=noise.duplicate_delay,
         added_delay=noise.addition_delay,

@@ -14,7 +14,7 @@ from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.running import accepts, sample_words
 from netsynth_core.models.document import read_document, write_document
 from netsynth_core.models.tadam import MergeLocations, PruneTransition, RenameLocation, Tadam, TadamParams, learner
-from netsynth_core.monitor import CallbackMonitor
+from netsynth_core.monitor import SILENT, CallbackMonitor
 
 BENCH = Path(__file__).parents[3] / ".." / "shared" / "bench"
 Planted = list[list[tuple[str, int]]]
@@ -320,6 +320,54 @@ def test_large_automata_are_simplified_within_the_price_allowed() -> None:
     assert sum(simple.noise.counts[1:]) <= 0.25 * sum(simple.noise.counts)
     dear = learn(words, max_transitions=5, simplify_cost=0.01)
     assert dear.codelength.total <= 1.01 * shortest.codelength.total
+    assert len(dear.automaton.transitions) > 5
+    assert any("more than the 5 wanted" in said and "1 % longer" in said for said in dear.warnings)
+
+
+def test_a_shorter_description_on_the_way_to_a_smaller_automaton_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even without a wanted number: the state of fewest bits among those that simplifying passes."""
+    import netsynth_core.models.tadam.simplifying as simplifying
+
+    def passed(bits: list[float]) -> tuple[float, float]:
+        made = [_Sized(b, 70 - k) for k, b in enumerate(bits)]
+        steps = iter(made[1:])
+        dearest: list[float] = []
+
+        def step(task: object, state: object, wanted: int, most: float, clock: object) -> object:
+            dearest.append(most)
+            found = next(steps, None)
+            return found if found is not None and found.bits <= most else None
+
+        monkeypatch.setattr(simplifying, "_step", step)
+        clock = simplifying.Clock(SILENT, 60.0)
+        best = simplifying.simplify(None, made[0], TadamParams(max_transitions=0), clock).state  # type: ignore[arg-type]
+        return best.bits, min(dearest)
+
+    assert passed([1000.0, 1010.0, 990.0, 1000.0, 1005.0]) == (990.0, 990.0 * 1.02)
+    assert passed([1000.0, 1030.0, 900.0])[0] == 1000.0
+    assert passed([1000.0, 1001.0, 1002.0])[0] == 1000.0
+
+
+class _Sized:
+    """A state of so many bits and transitions."""
+
+    def __init__(self, bits: float, transitions: int) -> None:
+        self.bits = bits
+        self.structure = self
+        self.transitions = transitions
+
+
+def test_searches_that_end_early_are_simplified_as_well() -> None:
+    words = varied_words()
+    early = learn(words, budget=1e-6, max_transitions=40, simplify_cost=1.0)
+    assert "budget" in early.warnings[0]
+    assert len(early.automaton.transitions) <= 40 or any("more than the 40 wanted" in w for w in early.warnings)
+
+
+def test_too_many_symbols_are_refused_in_words_that_hold() -> None:
+    once = Words.from_lists([[(f"s{k}", 1)] for k in range(600)], unit="dbus")
+    with pytest.raises(SchemaError, match="600 different symbols, and each was seen only once"):
+        learn(once)
 
 
 # --- edits ----------------------------------------------------------------------------------------------------------
