@@ -111,7 +111,9 @@ def comparison(workspace: Workspace, artefact: Artefact) -> None:
             "learner": st.column_config.TextColumn(width=190),
             "model": st.column_config.NumberColumn("model (bits)", format="%.0f", help="Bits of the model itself."),
             "per conversation": st.column_config.NumberColumn(
-                "bits per conversation", format="%.1f", help="On the conversations it learnt from; fewer = expected."
+                "bits per conversation",
+                format="%.1f",
+                help="Events, delays and payload sizes of the conversations it learnt from; fewer = expected.",
             ),
             "in all": st.column_config.NumberColumn(
                 "with its share of the model",
@@ -133,15 +135,15 @@ def comparison(workspace: Workspace, artefact: Artefact) -> None:
 def _row(workspace: Workspace, artefact: Artefact, *, shown: bool) -> dict[str, Any]:
     model: Any = open_model(workspace, artefact.id).model
     card = model.describe()
-    spent = bits_of(workspace, artefact)
-    each = sum(spent) / max(len(spent), 1)
+    bits = card.codelength
+    words = max(int(card.trained_on.get("words") or 0), 1)
     return {
         "learner": ("▸ " if shown else "") + title(model.kind),
         "locations": len(model.automaton.locations),
         "transitions": len(model.automaton.transitions),
-        "model": card.codelength.model,
-        "per conversation": each,
-        "in all": each + card.codelength.model / max(len(spent), 1),
+        "model": bits.model,
+        "per conversation": bits.data / words,
+        "in all": bits.total / words,
         "noise": _noise_words(card.size) if explains_noise(model) else "taken for behaviour",
     }
 

@@ -129,7 +129,7 @@ def automaton_bits(automaton: TimedAutomaton) -> float:
     """Bits that describe an automaton: numbers, ends and symbols of transitions, probabilities, delay laws.
 
     A free probability is said to the precision its location's count allows (half log2 of count + 1; Rissanen 1983).
-    Sizes are priced by no model here. A law that several transitions share is paid once.
+    Laws of sizes are paid for with the sizes (`pricing.size_bits`). A law that several transitions share is paid once.
     """
     places, letters = np.log2(len(automaton.locations)), np.log2(len(automaton.alphabet) + 1)
     bits = universal_integer(len(automaton.locations)) + universal_integer(len(automaton.transitions))

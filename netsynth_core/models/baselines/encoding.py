@@ -85,9 +85,13 @@ def encode(data: Words) -> Encoded:
 
 
 def spelt_bits(words: Encoded) -> float:
-    """Bits that spell the words out, the empty model: lengths by the universal code, symbols and delays evenly."""
+    """Bits that spell the words out, the empty model: lengths by the universal code, all else evenly.
+
+    That is symbols, delays and, where there are any, payload sizes.
+    """
     lengths = np.diff(words.offsets) - 1
     per_symbol = np.log2(words.end + 1) + np.log2(words.scale.codes)
+    per_symbol += 0.0 if words.size_scale is None else np.log2(words.size_scale.codes)
     return float((universal_integers(lengths + 1) + lengths * per_symbol).sum())
 
 

@@ -28,6 +28,7 @@ from netsynth_core.models.baselines.counting import hidden_automaton
 from netsynth_core.models.baselines.encoding import Encoded, encode
 from netsynth_core.models.baselines.params import HmmParams
 from netsynth_core.models.baselines.rival import (
+    BY_SYMBOL,
     Facts,
     FactsBody,
     StrictBody,
@@ -113,12 +114,14 @@ class Hmm:
         if seen is not words:
             warnings.append(f"The iterations looked at {len(seen)} of {len(words)} words.")
         symbols = Symbols.of(words)
-        model = cls(symbols, moves, emissions, facts_of(data, words, params, model=0.0, described=0.0))
+        model = cls(symbols, moves, emissions, facts_of(data, words, params, model=0.0, described=0.0, sizes=0.0))
         described = float(model.word_bits(data).sum())
         free = int((moves > 0).sum() - len(moves) + (emissions > 0).sum() - len(emissions))
         bits = symbols.model_bits + moves.size + emissions.size
         bits += 0.5 * max(free, 0) * float(np.log2(len(words.symbols) + 1.0))
-        facts = facts_of(data, words, params, model=bits, described=described, warnings=tuple(warnings))
+        facts = facts_of(
+            data, words, params, model=bits, described=described, sizes=symbols.size_bits, warnings=tuple(warnings)
+        )
         return cls(symbols, moves, emissions, facts)
 
     def hidden_bits(self, words: Words) -> Floats:
@@ -139,7 +142,7 @@ class Hmm:
         return out
 
     def word_bits(self, words: Words, *, timed: bool = True) -> Floats:
-        """Bits of each word, over all paths; delays are priced when `timed`.
+        """Bits of the events of each word, over all paths, and when `timed` of the delays; sizes are not priced.
 
         Raises
         ------
@@ -204,7 +207,7 @@ class Hmm:
             "moves": int((self.moves > _NEAR_ONE).sum()),
             "emissions": int((self.emissions > _NEAR_ONE).sum()),
         }
-        return card_of(self.kind, self.facts, size, ("Delays and payload sizes depend on the symbol alone.",))
+        return card_of(self.kind, self.facts, size, (BY_SYMBOL,))
 
     def sentences(self) -> list[str]:
         """Where words start, and what each state says and where it goes, one sentence each; rare parts left out."""

@@ -23,6 +23,7 @@ from netsynth_core.models.baselines.counting import tree_automaton
 from netsynth_core.models.baselines.encoding import Encoded, encode
 from netsynth_core.models.baselines.params import LookupParams
 from netsynth_core.models.baselines.rival import (
+    BY_SYMBOL,
     Facts,
     FactsBody,
     StrictBody,
@@ -40,6 +41,7 @@ from netsynth_core.models.document import Document, decode_body, migrate
 from netsynth_core.models.edits import Edit
 from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import count
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -105,11 +107,12 @@ class Lookup:
         monitor.step("counting sequences", 0, len(words))
         sequences, offsets, counts = _table(words)
         symbols = Symbols.of(words)
-        facts = facts_of(data, words, params, model=0.0, described=0.0)
+        facts = facts_of(data, words, params, model=0.0, described=0.0, sizes=0.0)
         model = cls(symbols, sequences, offsets, counts, facts)
         described = float(model.word_bits(data).sum())
         bits = symbols.model_bits + _table_bits(sequences, offsets, counts, words.end)
-        return cls(symbols, sequences, offsets, counts, facts_of(data, words, params, model=bits, described=described))
+        facts = facts_of(data, words, params, model=bits, described=described, sizes=symbols.size_bits)
+        return cls(symbols, sequences, offsets, counts, facts)
 
     @property
     def _unseen(self) -> float:
@@ -129,7 +132,7 @@ class Lookup:
         return np.fromiter(found, np.int64, len(words))
 
     def word_bits(self, words: Words, *, timed: bool = True) -> Floats:
-        """Bits of each word; delays are priced when `timed`.
+        """Bits of the events of each word, and when `timed` of the delays; sizes are not priced.
 
         Raises
         ------
@@ -186,18 +189,18 @@ class Lookup:
     def describe(self) -> ModelCard:
         """Sequences, codelength."""
         size = {"sequences": len(self.counts), "symbols": len(self.sequences)}
-        return card_of(self.kind, self.facts, size, ("Delays and payload sizes depend on the symbol alone.",))
+        return card_of(self.kind, self.facts, size, (BY_SYMBOL,))
 
     def sentences(self) -> list[str]:
         """The most frequent sequences, one sentence each."""
         whole, shown = int(self.counts.sum()), []
-        for i, count in enumerate(self.counts[:MOST_SHOWN].tolist()):
+        for i, seen in enumerate(self.counts[:MOST_SHOWN].tolist()):
             codes = self.sequences[self.offsets[i] : self.offsets[i + 1]].tolist()
             text = " ".join(self.symbols.alphabet[a] for a in codes[:MOST_SYMBOLS]) or "nothing"
-            more = f" and {len(codes) - MOST_SYMBOLS} symbols more" if len(codes) > MOST_SYMBOLS else ""
-            shown.append(f"{count} times, {100 * count / whole:.1f} %: {text}{more}")
+            more = f" and {count(len(codes) - MOST_SYMBOLS, 'symbol')} more" if len(codes) > MOST_SYMBOLS else ""
+            shown.append(f"{count(seen, 'time')}, {100 * seen / whole:.1f} %: {text}{more}")
         rest = len(self.counts) - MOST_SHOWN
-        return [*shown, f"and {rest} sequences more"] if rest > 0 else shown
+        return [*shown, f"and {count(rest, 'sequence')} more"] if rest > 0 else shown
 
     def apply(self, edit: Edit) -> Self:
         """Nothing of it can be edited.

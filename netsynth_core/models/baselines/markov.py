@@ -8,7 +8,7 @@ from netsynth_core.flows.words import Words
 from netsynth_core.models.baselines.counting import automaton_of_runs
 from netsynth_core.models.baselines.encoding import encode
 from netsynth_core.models.baselines.params import MarkovParams
-from netsynth_core.models.baselines.rival import AutomatonRival
+from netsynth_core.models.baselines.rival import BY_SYMBOL, AutomatonRival
 from netsynth_core.models.params import Params
 from netsynth_core.monitor import SILENT, Monitor
 
@@ -18,7 +18,7 @@ class Markov(AutomatonRival):
 
     kind: ClassVar[str] = "markov"
     schema: ClassVar[type[Params]] = MarkovParams
-    notes: ClassVar[tuple[str, ...]] = ("Delays and payload sizes depend on the symbol alone.",)
+    notes: ClassVar[tuple[str, ...]] = (BY_SYMBOL,)
 
     @classmethod
     def fit(cls, data: Words, params: MarkovParams, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Self:

@@ -8,6 +8,7 @@ transitions, by their counts; behind a symbol never seen, at any location, by it
 end marker and delays included, sum to one.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.running import flatten, recode
+from netsynth_core.models.codelength import dirichlet_multinomial
+from netsynth_core.models.delays import SizeLaw
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -55,6 +58,18 @@ def background_shares(counts: Ints) -> Floats:
     seen = np.concatenate([counts, [0]]) + 0.5
     shares: Floats = seen / seen.sum()
     return shares
+
+
+def size_bits(laws: Iterable[SizeLaw | None]) -> float:
+    """Prequential bits of the sizes that laws were counted from, as TADAM prices them; a law of many places once.
+
+    Sizes inside the bins of their scale cost every model the same and are left out.
+    """
+    own = {id(law): law for law in laws if law is not None}
+    return sum(
+        dirichlet_multinomial(np.array([n for _, n in law.counts], np.int64), law.codes, alpha=1.0 / law.codes)
+        for law in own.values()
+    )
 
 
 def automaton_word_bits(automaton: TimedAutomaton, words: Words, *, timed: bool = True) -> Floats:

@@ -18,7 +18,7 @@ from netsynth_core.models.automata.body import AutomatonBody, automaton_from_bod
 from netsynth_core.models.automata.running import sample_words
 from netsynth_core.models.baselines.counting import automaton_bits
 from netsynth_core.models.baselines.encoding import Encoded, spelt_bits, trained_on
-from netsynth_core.models.baselines.pricing import automaton_word_bits
+from netsynth_core.models.baselines.pricing import automaton_word_bits, size_bits
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Document, decode_body, migrate
 from netsynth_core.models.edits import Edit
@@ -26,6 +26,11 @@ from netsynth_core.models.generator import Level, ModelCard
 from netsynth_core.models.params import Params
 from netsynth_core.monitor import SILENT, Monitor
 
+BY_SYMBOL = "Delays and payload sizes depend on the symbol alone."
+PRICED = (
+    "The codelength prices events, delays and, where the words hold them, payload sizes, as that of every learner "
+    "does; bits of single conversations are those of events and delays."
+)
 LONGER = "The model is longer than the words sent without one: it learnt the words rather than a rule."
 
 
@@ -76,16 +81,25 @@ class AutomatonRivalBody(StrictBody):
 
 
 def facts_of(
-    data: Words, words: Encoded, params: Params, *, model: float, described: float, warnings: tuple[str, ...] = ()
+    data: Words,
+    words: Encoded,
+    params: Params,
+    *,
+    model: float,
+    described: float,
+    sizes: float,
+    warnings: tuple[str, ...] = (),
 ) -> Facts:
     """The facts of a fit.
 
     Parameters
     ----------
     model, described
-        Bits of the model, and of the training words given it.
+        Bits of the model, and of events and delays of the training words given it.
+    sizes
+        Bits of their payload sizes.
     """
-    bits = Codelength(model, described, spelt_bits(words))
+    bits = Codelength(model, described + sizes, spelt_bits(words))
     said = (*warnings, LONGER) if bits.total > bits.empty else warnings
     return Facts(params, bits, data.service, data.state, trained_on(data), said)
 
@@ -129,7 +143,7 @@ def card_of(kind: str, facts: Facts, size: dict[str, int], notes: tuple[str, ...
         trained_on=facts.trained_on,
         parameters=facts.params.model_dump(mode="json"),
         warnings=facts.warnings,
-        notes=notes,
+        notes=(*notes, PRICED),
     )
 
 
@@ -152,7 +166,9 @@ def envelope(kind: str, version: int, card: ModelCard, body: BaseModel) -> Docum
 
 def refuse_edit(kind: str, edit: Edit) -> InvalidEdit:
     """The refusal of any edit."""
-    return InvalidEdit(f"A {kind} model cannot be edited ({edit.op}).", hint="Learn tadam: its automata can be edited.")
+    return InvalidEdit(
+        f"Models of the kind {kind} cannot be edited ({edit.op}).", hint="Learn tadam: its automata can be edited."
+    )
 
 
 def check_unit(words: Words, unit: str) -> None:
@@ -205,13 +221,19 @@ class AutomatonRival:
         cls, automaton: TimedAutomaton, data: Words, words: Encoded, params: Params, warnings: tuple[str, ...] = ()
     ) -> Self:
         described = float(automaton_word_bits(automaton, data).sum())
-        return cls(
-            automaton,
-            facts_of(data, words, params, model=automaton_bits(automaton), described=described, warnings=warnings),
+        facts = facts_of(
+            data,
+            words,
+            params,
+            model=automaton_bits(automaton),
+            described=described,
+            sizes=size_bits(t.size for t in automaton.transitions),
+            warnings=warnings,
         )
+        return cls(automaton, facts)
 
     def word_bits(self, words: Words, *, timed: bool = True) -> NDArray[np.float64]:
-        """Bits of each word, over all paths; delays are priced when `timed`.
+        """Bits of the events of each word, over all paths, and when `timed` of the delays; sizes are not priced.
 
         Raises
         ------

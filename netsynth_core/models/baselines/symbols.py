@@ -19,7 +19,7 @@ from netsynth_core.models.automata.body import (
 )
 from netsynth_core.models.baselines.counting import delay_laws, size_laws
 from netsynth_core.models.baselines.encoding import Encoded
-from netsynth_core.models.baselines.pricing import background_shares
+from netsynth_core.models.baselines.pricing import background_shares, size_bits
 from netsynth_core.models.baselines.rival import StrictBody
 from netsynth_core.models.delays import LOG_CODES, PLAIN_CODES, DelayLaw, DelayScale, SizeLaw, SizeScale
 
@@ -119,6 +119,11 @@ class Symbols:
             service=service,
             state=state,
         )
+
+    @property
+    def size_bits(self) -> float:
+        """Bits of the payload sizes of the training words."""
+        return size_bits(self.sizes or ())
 
     @property
     def model_bits(self) -> float:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ from netsynth_core.models.baselines import (
 )
 from netsynth_core.models.baselines.encoding import encode
 from netsynth_core.models.baselines.hmm import _repaired
+from netsynth_core.models.baselines.pricing import size_bits
 from netsynth_core.models.baselines.rti._kernels import (
     compare_merges,
     compare_splits,
@@ -35,6 +37,7 @@ from netsynth_core.models.baselines.rti._kernels import (
     tails_of,
 )
 from netsynth_core.models.baselines.rti.model import Learner
+from netsynth_core.models.delays import SizeLaw, SizeScale
 from netsynth_core.models.document import read_document
 from netsynth_core.models.registry import get_kind, load_model
 from netsynth_core.monitor import SILENT
@@ -262,7 +265,7 @@ def test_a_table_knows_shares_of_sequences_and_is_its_own_tree() -> None:
 
 def test_tables_and_hidden_models_are_said_in_words() -> None:
     table = fit("lookup", spoken(["ab"] * 3 + [""]))
-    assert table.sentences() == ["3 times, 75.0 %: a b", "1 times, 25.0 %: nothing"]
+    assert table.sentences() == ["3 times, 75.0 %: a b", "1 time, 25.0 %: nothing"]
     hidden = fit("hmm", spoken(["ab"] * 30), states=2, iterations=50)
     start, *states = hidden.sentences()
     assert len(states) == 2 and start in ("start: goes to state 1 100 %", "start: goes to state 2 100 %")
@@ -475,3 +478,34 @@ def test_a_merge_is_tested_like_a_split_where_the_red_part_is_a_tree() -> None:
     spelt = {a: [[*text[1:], ("$", 0)] for text in texts if text[0][0] == a] for a in "xy"}
     expected = folded(spelt["x"], spelt["y"], 1, 10)
     assert (values[0], free[0]) == (pytest.approx(expected[0], abs=1e-7), expected[1])
+
+
+@pytest.mark.parametrize("name", ["hmm", "lookup", "markov", "rti", "tadam", "tag"])
+def test_every_learner_prices_the_same_fields(name: str) -> None:
+    """Two sizes by chance at every symbol cost about a bit each (and what it takes to learn that), whoever learns."""
+    rng = np.random.default_rng(4)
+    talks = [["hello", *["ask", "tell"] * int(n), "bye"] for n in rng.integers(1, 4, 200)]
+    sizes = [rng.choice([10, 700], len(talk)).tolist() for talk in talks]
+    data = [[(s, 30) for s in talk] for talk in talks]
+    plain = Words.from_lists(data, unit="us")
+    flat = np.array([size for word in sizes for size in word], np.int64)
+    sized = replace(plain, sizes=flat)
+    kind = get_kind(name)
+    bits = []
+    for words in (plain, sized):
+        model = kind.model_class().fit(words, kind.params_class()(), rng=np.random.default_rng(0))
+        bits.append(model.describe().codelength)
+    symbols = len(flat)
+    assert 0.95 * symbols < bits[1].data - bits[0].data < 1.25 * symbols
+    assert bits[1].empty - bits[0].empty == pytest.approx(symbols * np.log2(SizeScale.of(flat).codes))
+
+
+def test_sizes_cost_what_their_shares_say_one_after_the_other() -> None:
+    codes = [3, 3, 0, 3, 0, 0, 3]
+    seen, bits = dict.fromkeys(range(5), 0.2), 0.0
+    for code in codes:
+        bits -= np.log2(seen[code] / sum(seen.values()))
+        seen[code] += 1
+    law = SizeLaw(((0, 3), (3, 4)), 5)
+    assert size_bits([law, None, law]) == pytest.approx(bits)
+    assert size_bits([law, SizeLaw(law.counts, 5)]) == pytest.approx(2 * bits)
