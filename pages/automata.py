@@ -54,7 +54,7 @@ def learn_part(workspace: Workspace, *, expanded: bool) -> None:
                 jobs.start(workspace, Recipe(step=Step.WORDS, inputs=(source.id,), name=f"words of {source.name}"))
             return
         groups = {group_name(e["service"], e["state"]): int(e["words"]) for e in held[-1].facts["files"]}
-        grouping_part(held[-1].facts.get("grouping", []))
+        grouping_part(held[-1].facts.get("grouping", []), len(groups))
         kind = learners.choose(key="learn_kind")
         with st.form("learn_automata", border=False):
             chosen = st.multiselect(
@@ -90,17 +90,19 @@ def payloads_choice() -> str:
     )
 
 
-def grouping_part(grouping: list[dict[str, Any]]) -> None:
-    """Which conversations one automaton will learn from, and the bits that decided it."""
+def grouping_part(grouping: list[dict[str, Any]], automata: int) -> None:
+    """Which conversations one automaton will learn from, and the bits that decided it; so many automata in all."""
     joined = [entry for entry in grouping if len(entry["parts"]) > 1]
     if not joined:
         return
     saved = sum(float(entry["saved_bits"]) for entry in joined)
     parts = sum(len(entry["parts"]) for entry in joined)
-    with st.popover(f"{count(parts, 'group')} joined to {number(len(joined))}", icon=":material/call_merge:"):
+    label = f"{count(parts, 'group')} joined to {number(len(joined))}, {number(automata)} to learn"
+    with st.popover(label, icon=":material/call_merge:"):
         st.caption(
             f"Conversations of a service and state are learnt together with others where that makes their description "
-            f"shorter: by {format_bits(saved)} in all."
+            f"shorter: by {format_bits(saved)} in all. With those that stay alone that makes {number(automata)}: one "
+            "automaton each."
         )
         st.dataframe(
             pd.DataFrame(
@@ -387,5 +389,5 @@ if learnt:
     with readable_errors():
         look(workspace, view.largest_last(learnt))
 learn_part(workspace, expanded=not learnt)
-if not learnt and workspace.artefacts(ArtefactKind.WORDS):
+if not learnt and workspace.artefacts(ArtefactKind.WORDS) and not jobs.is_busy(workspace, Step.FIT):
     empty("No automaton yet.", "Choose groups above and press Learn.")

@@ -108,7 +108,19 @@ def fit_command(
     answer = {**summary, "peak_rss_bytes": peak_rss_bytes(), "seed": seed, "file": str(output)}
     answer["notes"] = out.note(notes)
     # notes and warnings stand on stderr already
-    out.result(answer, list(figure_lines({k: v for k, v in answer.items() if k not in ("notes", "warnings")})))
+    out.result(answer, list(figure_lines(_for_people(answer))))
+
+
+def _for_people(answer: dict[str, Any]) -> dict[str, Any]:
+    """The result of `fit` with units; notes and warnings stand on stderr already."""
+    from netsynth_core.units import format_bits, format_bytes
+
+    said = {name: value for name, value in answer.items() if name not in ("notes", "warnings", "peak_rss_bytes")}
+    said["seconds"] = f"{answer['seconds']:.3g} s"
+    said["codelength"] = {name: format_bits(bits) for name, bits in answer["codelength"].items()}
+    if answer["peak_rss_bytes"] is not None:
+        said["most memory"] = format_bytes(answer["peak_rss_bytes"])
+    return said
 
 
 def _words(
@@ -138,7 +150,7 @@ def _fit_folder(
     from netsynth_core.flows.words_io import notes_on
     from netsynth_core.models.document import write_document
     from netsynth_core.units import count, format_bits
-    from netsynth_core.workspace.fitting import fit_automata
+    from netsynth_core.workspace.fitting import fit_each
     from netsynth_core.workspace.steps import words_of_file
 
     files = sorted(path for path in folder.iterdir() if path.name.endswith((".txt", ".txt.gz")))
@@ -154,10 +166,14 @@ def _fit_folder(
     if left_out:
         notes.append(f"Fewer than {minimum} words, so no model of their own: {', '.join(left_out)}.")
     with new_folder(output) as target:
-        with out.monitor() as monitor:
-            fitted = fit_automata(list(groups.values()), settings, seed=seed, kind=kind, monitor=monitor)
+        names, found = list(groups), {}
+        with out.monitor() as monitor, stop_on_quit(monitor, out.say) as stoppable:
+            each = fit_each(list(groups.values()), settings, seed=seed, kind=kind, monitor=stoppable)
+            for place, one in each:
+                found[place] = one
+                out.say(f"{len(found)} of {len(names)}: {names[place]} learnt in {one.seconds:.3g} s")
         entries = []
-        for name, one in zip(groups, fitted, strict=True):
+        for name, one in ((names[place], found[place]) for place in range(len(names))):
             write_document(target / f"{name}.json", one.document)
             entries.append({"file": str(target / f"{name}.json"), "words": len(groups[name]), **one.summary()})
     lines = [f"{e['file']}: {count(e['words'], 'word')}, {format_bits(e['codelength']['total'])}" for e in entries]
@@ -259,14 +275,21 @@ def _parameters(kind: Any) -> list[dict[str, Any]]:
 
 
 def _describe(parameter: dict[str, Any]) -> str:
+    from netsynth_core.units import format_number
+
     unit = f" {parameter['unit']}" if parameter["unit"] else ""
+    default = parameter["default"]
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        default = format_number(default)
     low, high = parameter["minimum"], parameter["maximum"]
     if parameter["choices"]:
         span = "one of " + ", ".join(map(str, parameter["choices"]))
     elif low is not None and high is not None:
-        span = f"{low:g} to {high:g}"
+        span = f"{format_number(low)} to {format_number(high)}"
     elif low is not None:
         span = f"from {low:g}"
     else:
         span = parameter["type"] if high is None else f"up to {high:g}"
-    return f"{parameter['name']} = {parameter['default']}{unit} ({span}): {parameter['help']}"
+    if parameter["unit"] == "s":
+        span += ", or a duration such as 90s or 5m"
+    return f"{parameter['name']} = {default}{unit} ({span}): {parameter['help']}"

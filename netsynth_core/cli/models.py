@@ -56,18 +56,37 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
     if card["size"].get("patterns") == 0 and not card["size"].get("dropped"):
         saved = ": the empty model itself, since no pattern makes the description shorter"
     names = {k: "re-emissions" if k == "re_emissions" else k.replace("_", " ") for k in card["size"]}
-    seconds = f" in {card['seconds']} s" if card["seconds"] is not None else ""
-    trained = ", ".join(_trained(k, v) for k, v in card["trained_on"].items() if not isinstance(v, dict | list))
-    return [
-        f"{card['kind']} ({card['level']} level), learnt{seconds}, seed {card['seed']}",
-        f"size: {', '.join(_amount(v, names[k]) for k, v in card['size'].items())}",
+    size = [_amount(v, names[k]) for k, v in card["size"].items()]
+    seconds = f" in {card['seconds']:.3g} s" if card["seconds"] is not None else ""
+    trained = [_trained(k, v) for k, v in card["trained_on"].items() if not isinstance(v, dict | list) and v != ""]
+    said = [
         f"codelength: {format_bits(bits['total'])} = {format_bits(bits['model'])} (model) "
         f"+ {format_bits(bits['data'])} (data){saved}",
-        f"learnt from: {trained}",
-        f"parameters: {', '.join(f'{k} {v}' for k, v in card['parameters'].items())}",
+        f"learnt from: {', '.join(trained)}",
+        f"parameters: {', '.join(f'{k} {_setting(v)}' for k, v in card['parameters'].items())}",
+    ]
+    if card["parameters"].get("score") == "published":
+        said[0] += "; bits of the published score do not compare with those of the default"
+    learnt = f"learnt{seconds}, seed {card['seed']}"
+    if "imported" in card["trained_on"]:
+        # learnt elsewhere: neither its words nor how it was learnt are known, only what the file counts
+        learnt = "imported"
+        size = [_amount(v, names[k]) for k, v in card["size"].items() if not k.endswith("_words")]
+        said = ["codelength: unknown without training words", f"as the file says: {', '.join(trained)}"]
+    return [
+        f"{card['kind']} ({card['level']} level), {learnt}",
+        f"size: {', '.join(size)}",
+        *said,
         *[f"warning: {sentence}" for sentence in card["warnings"]],
         *[f"note: {sentence}" for sentence in card["notes"]],
     ]
+
+
+def _setting(value: Any) -> str:
+    """A parameter's value: large numbers in groups, times without a trailing zero."""
+    from netsynth_core.units import format_number
+
+    return format_number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _amount(value: Any, name: str) -> str:
@@ -118,13 +137,21 @@ def windows_command(out: Output, model_path: Path, flows_path: Path, output: Pat
 @output_option("ALIGN.jsonl", "Where to write one JSON object per word.")
 @common_options
 def align_command(out: Output, model_path: Path, words_path: Path, output: Path) -> None:
-    """Explain each word by a path of an automaton and noise operations."""
+    """Explain each word by a path of an automaton and noise operations; for kind tadam, which has a model of noise.
+
+    Words and positions in the file count from 0.
+    """
     from netsynth_core.flows.words_io import notes_on
     from netsynth_core.workspace.covering import align_file
     from netsynth_core.workspace.steps import words_of_file
 
     output_file(output)
     model = read_model(model_path)
+    if hasattr(model, "word_bits") and not hasattr(model, "align"):
+        raise InvalidParameter(
+            f"{model_path} is a {model.kind} model, which has no model of noise to align words with.",
+            hint="Only automata of kind tadam have one; netsynth surprise ranks words by any packet-level model.",
+        )
     _require_method(model, "align", model_path, "automaton")
     words = words_of_file(words_path)
     if not len(words):
@@ -239,7 +266,8 @@ def _read_edits(path: Path) -> list[tuple[int, Any]]:
 def export_command(out: Output, model_path: Path, form: str, output: Path) -> None:
     """Draw an automaton, or the patterns of a model; or write either in the JSON layout of Fos-R.
 
-    Of automata that layout has two versions: fosr (delays as normal laws) and the newer fosr-gamma.
+    json is for other programs to read; netsynth import takes fosr and fosr-gamma. Of automata that layout has two
+    versions: fosr (delays as normal laws) and the newer fosr-gamma.
     """
     from netsynth_core.files import dump_json, write_text
     from netsynth_core.workspace.drawings import drawing
@@ -273,6 +301,7 @@ def _export_fosr(out: Output, model_path: Path, form: str, output: Path) -> None
     from netsynth_core.files import dump_json, write_text
     from netsynth_core.models.automata.fosr import to_fosr
     from netsynth_core.models.document import read_document
+    from netsynth_core.units import count
 
     model: Any = read_model(model_path)
     noise = getattr(model, "noise", None)
@@ -287,7 +316,13 @@ def _export_fosr(out: Output, model_path: Path, form: str, output: Path) -> None
         created=read_document(model_path).created,
     )
     write_text(output, dump_json(made))
-    out.result({"file": str(output), "format": form, "bytes": output.stat().st_size, "edges": len(made["edges"])})
+    lost = ["Delays are written by mean and variance only: bits of a model imported from this file differ."]
+    made_up = len(made["metadata"].get("made_up_payloads", ()))
+    if made_up:
+        lost.append(f"{count(made_up, 'edge')} without stored payloads: those in the file are made up, not captured.")
+    notes = out.note(lost)
+    summary = {"file": str(output), "format": form, "bytes": output.stat().st_size, "edges": len(made["edges"])}
+    out.result(summary | ({"notes": notes} if out.as_json else {}))
 
 
 @click.command("import", epilog="Example: netsynth import http-SF.json -o models/http-SF.json")
@@ -312,5 +347,7 @@ def import_command(out: Output, source: Path, output: Path, unit: str | None) ->
     model = tadam_of(imported, source=source.name)
     write_document(output, model.to_document())
     notes = out.note(imported.notes)
-    summary = {"file": str(output), "service": model.service, "state": model.state, **model.describe().size}
+    # how many of its training words are noisy the file does not say
+    size = {name: value for name, value in model.describe().size.items() if not name.endswith("_words")}
+    summary = {"file": str(output), "service": model.service, "state": model.state, **size}
     out.result(summary | ({"notes": notes} if out.as_json else {}))

@@ -143,7 +143,9 @@ def test_figures_for_people_are_rounded_and_grouped_and_notes_said_once(made: Pa
     assert "bytes: 12 345" in result.stdout and "no address" not in result.stdout
     assert result.stderr.count("1 name that is no address") == 1
     fitted = run("fit", "flowchronicle", made / "flows.csv", "-o", tmp_path / "m.json")
-    figures = [line.split(": ")[1].replace(" ", "") for line in fitted.stdout.splitlines() if "total:" in line]
+    figures = [line.split(": ")[1] for line in fitted.stdout.splitlines() if "total:" in line]
+    assert all(figure.endswith(" bits") for figure in figures) and " s\n" in fitted.stdout
+    figures = [figure.removesuffix(" bits").replace(" ", "") for figure in figures]
     assert figures and all(len(figure.strip("-")) <= 6 for figure in figures)
     words = run("words", made / "office.pcap", "-o", tmp_path / "w", "--service", "http")
     assert "http-SF.txt: 40 words, 400 symbols, 8 different" in words.stdout

@@ -23,7 +23,7 @@ def test_every_edit_is_listed_with_its_fields_and_one_to_copy() -> None:
         str(edit.model_fields["op"].default) for edit in FlowChronicle.edits
     }
     assert any(kind == "tadam" for kind, _ in listed)
-    for (kind, op), entry in listed.items():
+    for (_, op), entry in listed.items():
         example = json.loads(entry["example"])
         assert example["op"] == op and entry["summary"]
         assert {f["name"] for f in entry["fields"] if f["required"]} <= example.keys()

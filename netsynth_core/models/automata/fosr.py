@@ -61,7 +61,7 @@ def to_fosr(
         Matches, deletions, re-emissions, transpositions, additions.
     payloads
         What transitions carry: stored payloads are written as they are; where there are none, lengths, or payloads
-        made up from templates.
+        made up from templates: ``metadata.made_up_payloads`` lists the positions of such edges.
 
     Raises
     ------
@@ -76,7 +76,8 @@ def to_fosr(
         raise InvalidParameter(error.message, hint="Only automata of packets have this layout.") from error
     tcp = any(symbol.flags for symbol in symbols.values())
     number = {location.id: i for i, location in enumerate(automaton.locations)}
-    edges = []
+    edges: list[dict[str, Any]] = []
+    made_up: list[int] = []
     for t in automaton.transitions:
         edge: dict[str, Any] = {
             "src": number[t.source],
@@ -88,6 +89,8 @@ def to_fosr(
         edge |= _laws(automaton, t, layout, 1e-3 if tcp else 1.0)
         held = None if payloads is None else payloads.get(t.id)
         edge["payloads"] = _payloads(automaton, t, symbols.get(t.symbol), held, layout)
+        if edge["payloads"].get("content") and (held is None or not held.samples):
+            made_up.append(len(edges))
         edges.append(edge)
     total = max(sum(noise), 1)
     shares = {"none": noise[0] / total} | {n: k / total for n, k in zip(SHARES, noise[1:], strict=True)}
@@ -104,6 +107,7 @@ def to_fosr(
             "input_file": input_file,
             "creation_time": created,
             "automaton_name": name,
+            **({"made_up_payloads": made_up} if made_up else {}),
         },
     }
 

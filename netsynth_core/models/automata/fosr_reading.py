@@ -124,13 +124,31 @@ def read_fosr(path: str | os.PathLike[str], *, unit: str | None = None) -> Impor
         raise SchemaError(f"{source} is larger than {MOST_FILE >> 20} MiB.", hint=hint)
     try:
         raw = json.loads(source.read_bytes())
-        held = _File.model_validate(raw)
+        held = None if _own(raw) else _File.model_validate(raw)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise SchemaError(f"{source}: {where}: {problem_of(error)[0]}.", hint=hint) from error
     except (ValueError, RecursionError) as error:
         raise SchemaError(f"{source} is no JSON: {str(error)[:200]}.", hint=hint) from error
+    if held is None:
+        raise _refused(raw, source)
     return _Reader(held, Path(source).name, unit).imported()
+
+
+def _own(raw: Any) -> bool:
+    """Whether it is another file of this package: a model, or what ``export --format json`` writes."""
+    if not isinstance(raw, dict) or "edges" in raw:
+        return False
+    return str(raw.get("format", "")).startswith("netsynth") or {"transitions", "locations"} <= raw.keys()
+
+
+def _refused(raw: dict[str, Any], source: Path) -> SchemaError:
+    if "format" in raw:
+        return SchemaError(f"{source} is a model of netsynth already.", hint="Use it as it is: nothing is to import.")
+    return SchemaError(
+        f"{source} is what netsynth export --format json writes, for other programs to read.",
+        hint="Copy the model itself (.json and .npz), or export it with --format fosr.",
+    )
 
 
 class _Reader:
@@ -178,7 +196,7 @@ class _Reader:
         state = str(about.get("conn_state") or "")
         return Imported(
             automaton,
-            self._payload_models(transitions, contents),
+            self._payload_models(transitions, contents, edges),
             self._shares(),
             service,
             state if state in STATES else "",
@@ -278,10 +296,14 @@ class _Reader:
         return found or {0: 1}
 
     def _payload_models(
-        self, transitions: Sequence[Transition], contents: Sequence[tuple[list[bytes], list[int]]]
+        self,
+        transitions: Sequence[Transition],
+        contents: Sequence[tuple[list[bytes], list[int]]],
+        edges: Sequence[_Edge],
     ) -> PayloadModels:
         found, room = [], MOST_BYTES
-        for transition, (messages, weights) in zip(transitions, contents, strict=True):
+        made_up = self._made_up()
+        for transition, (messages, weights), edge in zip(transitions, contents, edges, strict=True):
             if transition.symbol == END or not messages:
                 continue
             symbol = parse_symbol(transition.symbol)
@@ -299,15 +321,22 @@ class _Reader:
             kind: Literal["Text", "Random", "Replay"] = (
                 "Text" if symbol.payload == "Text" else "Random" if symbol.payload == "Random" else "Replay"
             )
-            found.append(
-                PayloadModel(
-                    transition.id, kind, transition.count, (), templates, tuple(texts), tuple(w for _, w in kept)
-                )
-            )
+            if id(edge) in made_up:
+                # no bytes of a capture: their pattern and lengths are all there is to keep
+                kept = []
+            samples, seen = tuple(message for message, _ in kept), tuple(weight for _, weight in kept)
+            found.append(PayloadModel(transition.id, kind, transition.count, (), templates, samples, seen))
         stored = sum(len(sample) for model in found for sample in model.samples)
         if stored:
             self.notes.append(f"The file holds {stored} bytes of payloads; they are repeated only with replay.")
         return PayloadModels(tuple(found))
+
+    def _made_up(self) -> set[int]:
+        """The edges (by identity) whose payloads the file calls made up."""
+        listed = self.held.metadata.get("made_up_payloads", [])
+        held = self.held.edges
+        places = listed if isinstance(listed, list) else []
+        return {id(held[i]) for i in places if type(i) is int and 0 <= i < len(held)}
 
     def _shares(self) -> Mapping[str, float]:
         given = self.held.noise or self.held.statistics or {}

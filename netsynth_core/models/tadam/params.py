@@ -25,8 +25,7 @@ class TadamParams(Params):
     max_rounds: int = parameter(30, "Rounds of cleaning, splitting and merging at most.", ge=0, le=1000, advanced=True)
     budget: float = parameter(
         600.0,
-        "CPU time after which the search stops with the best automaton so far; seconds, or a duration such as 90s or "
-        "5m.",
+        "CPU time after which the search stops with the best automaton so far.",
         unit="s",
         gt=0,
         le=1e6,

@@ -195,3 +195,31 @@ def test_no_content_is_a_crash(value: Any, place: str, tmp_path_factory: pytest.
         read_fosr(path)
     except NetsynthError as error:
         assert error.hint
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_made_up_payloads_are_not_taken_for_stored_ones(model: Tadam, layout: str, tmp_path: Path) -> None:
+    made = written(model, tmp_path / "a.json", layout)
+    places = made["metadata"]["made_up_payloads"]
+    assert places == [i for i, edge in enumerate(made["edges"]) if edge["payloads"].get("content")] != []
+    read = read_fosr(tmp_path / "a.json")
+    assert read.payloads.stored_bytes == 0 and not any("replay" in note for note in read.notes)
+    made["metadata"]["made_up_payloads"] = [places[0], -1, 10**9, "x", True]
+    (tmp_path / "b.json").write_text(json.dumps(made))
+    stored = [bool(held.samples) for held in read_fosr(tmp_path / "b.json").payloads.models]
+    assert stored.count(False) == 1
+    full = written(model, tmp_path / "c.json", layout, payloads_of(model))
+    assert "made_up_payloads" not in full["metadata"]
+
+
+def test_other_files_of_this_package_are_refused_by_what_they_are(model: Tadam, tmp_path: Path) -> None:
+    from netsynth_core.models.automata import to_json
+    from netsynth_core.models.document import write_document
+
+    (tmp_path / "drawn.json").write_text(json.dumps(to_json(model.automaton)))
+    with pytest.raises(SchemaError, match="export --format json writes") as caught:
+        read_fosr(tmp_path / "drawn.json")
+    assert "Copy the model itself" in caught.value.hint and "no JSON" not in caught.value.message
+    write_document(tmp_path / "model.json", model.to_document())
+    with pytest.raises(SchemaError, match="a model of netsynth already"):
+        read_fosr(tmp_path / "model.json")
