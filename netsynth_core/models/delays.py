@@ -111,18 +111,27 @@ class DelayScale:
         return np.asarray(np.where(second == 0, first, total), np.int32)
 
     def describe(self, code: float) -> str:
-        """A code as a person reads it."""
+        """A code as a person reads it: to two digits where it stands for a tenth of a decade, which is no finer."""
         if self.kind == "level" or (self.kind == "plain" and self.unit != "dbus"):
             return f"{code:.0f}"
         if self.unit == "":
-            return "0" if code <= 0 else f"{10.0 ** ((code - self.offset) / 10.0):.3g}"
+            return "0" if code <= 0 else _two_digits(10.0 ** ((code - self.offset) / 10.0))
         if self.kind == "decibel" and code < 0.5:
             return "0"
         micro = 10.0 ** ((code - (self.offset if self.kind == "decibel" else 0)) / 10.0)
         for unit, size in (("s", 1e6), ("ms", 1e3), ("µs", 1.0)):
             if micro >= size:
-                return f"{micro / size:.3g} {unit}"
-        return f"{micro * 1e3:.3g} ns"
+                return f"{_two_digits(micro / size)} {unit}"
+        return f"{_two_digits(micro * 1e3)} ns"
+
+
+def _two_digits(value: float) -> str:
+    """The value to two digits, without an exponent below a million.
+
+    >>> _two_digits(125.9), _two_digits(2.512), _two_digits(10.0)
+    ('130', '2.5', '10')
+    """
+    return f"{float(f'{value:.2g}'):g}"
 
 
 @dataclass(frozen=True)
