@@ -208,7 +208,12 @@ def _rows(
     detector: "Detector | None",
     explained: int | None,
 ) -> Iterable[Ranked]:
+    from netsynth_core.models.automata.running import departures
+    from netsynth_core.models.baselines.rival import AutomatonRival
+
     aligned = model.align(words) if isinstance(model, Tadam) else None
+    # without a model of noise every difference leaves the automaton, and the first one tells where
+    left = departures(model.automaton, words) if isinstance(model, AutomatonRival) else None
     surprise = None if scores is None else scores.surprise
     for place, word in enumerate(order.tolist()):
         names = len(words[word].symbols)
@@ -216,6 +221,9 @@ def _rows(
         if aligned is not None:
             away = leaving(trace(model.automaton, aligned[word], names))
         at = None if aligned is None or away is None else aligned[word].ops[0].position
+        before = "" if away is None else away.before
+        if left is not None:
+            at, before = left[word] or (None, "")
         told = scores is not None and detector is not None and (explained is None or place < explained)
         yield Ranked(
             word=word,
@@ -226,7 +234,7 @@ def _rows(
             side="" if scores is None else scores.rarest(word),
             rarity={} if scores is None else {side: float(scores.rarity[side][word]) for side in scores.rarity},
             leaves_at=at,
-            leaves_from="" if away is None else away.before,
+            leaves_from=before,
             explained=aligned is None or aligned[word].accepted,
             reasons=detector.reasons(words, word, scores) if told else (),  # type: ignore[union-attr,arg-type]
         )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from netsynth_core.flows.words import Words
-from netsynth_core.workspace.surprises import By, usual_bits
+from netsynth_core.models.baselines import Markov, MarkovParams
+from netsynth_core.workspace.surprises import By, rank, usual_bits
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,12 @@ def test_no_more_false_alarms_than_allowed(told: list[tuple[int, int]], share: f
 
 def test_without_words_everything_is_unusual() -> None:
     assert usual_bits(Priced(()), words_of([]), by="bits") == 0.0
+
+
+def test_automata_without_noise_say_where_a_sequence_leaves_them() -> None:
+    usual = Words.from_lists([[("in", 1), ("work", 1), ("out", 1)]] * 20, unit="us")
+    model = Markov.fit(usual, MarkovParams(), rng=np.random.default_rng(0))
+    seen = Words.from_lists([[("in", 1), ("out", 1)], [("in", 1), ("work", 1), ("out", 1)], [("in", 1)]], unit="us")
+    rows = {row.word: row for row in rank(model, seen, detector=None).rows}
+    here = next(t.target for t in model.automaton.transitions if t.symbol == "in")
+    assert [(rows[k].leaves_at, rows[k].leaves_from) for k in range(3)] == [(1, here), (None, ""), (1, here)]

@@ -104,6 +104,38 @@ def accepts(automaton: TimedAutomaton, words: Words) -> NDArray[np.bool_]:
     return np.isfinite(word_log2_probabilities(automaton, words))
 
 
+def departures(automaton: TimedAutomaton, words: Words) -> list[tuple[int, str] | None]:
+    """Where each word leaves the automaton, untimed and without noise; None for one that it accepts.
+
+    Returns
+    -------
+    list[tuple[int, str] | None]
+        The position of the first symbol that no run can read, the word's length when only its end cannot be, and the id
+        of the location before it; of several the one visited most often.
+    """
+    ways: dict[tuple[str, str], list[str]] = {}
+    visits = dict.fromkeys(automaton.by_location, 0)
+    for t in automaton.transitions:
+        visits[t.target] += t.count
+        if t.count:
+            ways.setdefault((t.source, t.symbol), []).append(t.target)
+    told: dict[tuple[str, ...], tuple[int, str] | None] = {}
+    found = []
+    for word in range(len(words)):
+        names = tuple(words.names(word))
+        if names not in told:
+            here = {automaton.initial}
+            told[names] = None
+            for position, name in enumerate((*names, END)):
+                ahead = {target for q in here for target in ways.get((q, name), ())}
+                if not ahead:
+                    told[names] = (position, max(sorted(here), key=lambda q: visits[q]))
+                    break
+                here = ahead
+        found.append(told[names])
+    return found
+
+
 def sample_paths(
     automaton: TimedAutomaton, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

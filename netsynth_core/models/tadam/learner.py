@@ -90,6 +90,9 @@ def learn(data: Words, params: TadamParams, monitor: Monitor) -> Learnt:
     best = min(found, key=lambda learnt: learnt.codelength.total)
     if rare:
         best = replace(best, warnings=(*best.warnings, rare))
+    if params.score == "published":
+        warning = "Bits of the published score do not compare with those of the default score, nor of other learners."
+        best = replace(best, warnings=(*best.warnings, warning))
     if best.codelength.total > best.codelength.empty:
         warning = "The model is longer than the words sent without one: they are too few, or follow no protocol."
         best = replace(best, warnings=(*best.warnings, warning))

@@ -29,7 +29,7 @@ from netsynth_core.models.automata import (
 from netsynth_core.models.automata.body import AutomatonBody, automaton_from_body, automaton_to_body
 from netsynth_core.models.automata.editing import merge_locations, prune_transition, rename_location
 from netsynth_core.models.automata.layout import QUICK_ABOVE, Drawn, LayoutTooSlow, lay_out
-from netsynth_core.models.automata.running import accepts, sample_words, word_log2_probabilities
+from netsynth_core.models.automata.running import accepts, departures, sample_words, word_log2_probabilities
 from netsynth_core.models.delays import DelayLaw, DelayScale, Normal
 
 SCALE = DelayScale("dbus", "plain")
@@ -102,6 +102,31 @@ def test_probabilities_of_words_equal_the_twin_and_sum_to_one(machine: TimedAuto
     # Words of up to six symbols have most of the mass; the longer ones the rest.
     assert 0.75 < np.exp2(found[np.isfinite(found)]).sum() <= 1 + 1e-9
     np.testing.assert_array_equal(accepts(machine, words), np.isfinite(found))
+
+
+@pytest.mark.parametrize("machine", [LOOP, TWINS], ids=["loop", "twins"])
+def test_a_word_leaves_the_automaton_behind_its_longest_readable_part(machine: TimedAutomaton) -> None:
+    """Brute force: some longer word begins with a part that can be read, and none with one symbol more."""
+    words = ["".join(t) for n in range(8) for t in itertools.product("ab", repeat=n)]
+    known = [w for w, good in zip(words, accepts(machine, words_of(*words)), strict=True) if good]
+    for text in (w for w in words if len(w) <= 5):
+        left = departures(machine, words_of(text))[0]
+        if text in known:
+            assert left is None
+            continue
+        readable = max(n for n in range(len(text) + 1) if any(w.startswith(text[:n]) for w in known))
+        assert left is not None and left[0] == readable
+
+
+def test_departures_name_the_location_before_them() -> None:
+    assert departures(LOOP, words_of("ba", "ab", "abz", "aab", "")) == [
+        (0, "q0"),
+        None,
+        (2, "q2"),
+        (2, "q3"),
+        (0, "q0"),
+    ]
+    assert departures(TWINS, words_of("aa")) == [(1, "q2")]
 
 
 def test_unknown_symbols_are_not_accepted() -> None:
