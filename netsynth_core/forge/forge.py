@@ -24,6 +24,7 @@ from netsynth_core.forge.plan import Plan, plan_flows
 from netsynth_core.forge.report import LEFT_OUT, ForgeReport
 from netsynth_core.forge.writer import Writer, host_columns
 from netsynth_core.monitor import SILENT, Monitor
+from netsynth_core.units import count
 
 BATCH: Final = 200_000
 """About so many packets are held at a time, besides those of flows that overlap."""
@@ -71,7 +72,7 @@ def forge_capture(
     seed = int(rng.integers(0, 2**63, dtype=np.int64))
     plan = plan_flows(flows, seed=seed)
     if len(plan) == 0 and len(flows):
-        why = ", ".join(f"{reason.removeprefix(LEFT_OUT)} {count}" for reason, count in plan.left_out.items())
+        why = ", ".join(f"{reason.removeprefix(LEFT_OUT)} {number}" for reason, number in plan.left_out.items())
         raise NotEnoughData(
             f"None of the {len(flows)} flows can be forged: {why}.",
             hint="Flows need packets, a protocol among TCP, UDP and ICMP, and two ends of one address family.",
@@ -148,7 +149,10 @@ def _notes(plan: Plan, drafter: Drafter, payloads: Payloads) -> list[str]:
     doors = zip(plan.columns.proto.tolist(), plan.columns.ports[:, 1].tolist(), plan.service, strict=True)
     unserved = sum(service not in MAKERS and (proto, port) in UNSERVED for proto, port, service in doors)
     if unserved:
-        notes.append(f"{unserved} flows use ports whose protocol readers check and no payload maker knows.")
+        notes.append(
+            f"{count(unserved, 'flow')} {'uses' if unserved == 1 else 'use'} ports whose protocol readers check and no "
+            "payload maker knows."
+        )
     if payloads.resized:
         notes.append(f"{payloads.resized} payloads have the nearest size their protocol allows.")
     notes.extend(drafter.notes())

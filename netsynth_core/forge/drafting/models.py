@@ -36,6 +36,7 @@ from netsynth_core.models.automata.conditioned import (
     conditioned_sampler,
 )
 from netsynth_core.models.automata.payloads import PayloadModel
+from netsynth_core.units import count
 
 TABLES: Final = 256 << 20
 """Most memory of all tables kept, bytes; older ones are made again when they are needed again."""
@@ -147,9 +148,15 @@ class Drafter:
         """Sentences for the report."""
         found = []
         if self.again:
-            found.append(f"{self.again} packets were emitted again, so that flows have the counts asked for.")
+            found.append(
+                f"{count(self.again, 'packet')} {'was' if self.again == 1 else 'were'} emitted again, so that flows "
+                "have the counts asked for."
+            )
         if self.nearly:
-            found.append(f"{self.nearly} flows of many packets follow their automaton's law only nearly.")
+            found.append(
+                f"{count(self.nearly, 'flow')} of many packets {'follows' if self.nearly == 1 else 'follow'} the law "
+                "of an automaton only nearly."
+            )
         return found
 
     def _chain(self, service: str, state: str) -> list[int]:

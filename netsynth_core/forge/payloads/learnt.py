@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from netsynth_core.forge.columns import FILL_LOW, FILL_TEXT
 from netsynth_core.forge.payloads.pattern import Made, PatternStore
 from netsynth_core.models.automata.payloads import PayloadModel
+from netsynth_core.units import count
 
 VARIANTS: Final = 16
 """Different payloads written by templates for one transition and size."""
@@ -127,7 +128,10 @@ class LearntPayloads:
         """Sentences for the report."""
         found = []
         if self.replayed:
-            found.append(f"{self.replayed} packets repeat payloads of the capture the models learnt from.")
+            found.append(
+                f"{count(self.replayed, 'packet')} {'repeats' if self.replayed == 1 else 'repeat'} payloads of the "
+                "capture the models learnt from."
+            )
         if self.replay and not any(model.samples for model in self.models):
             found.append("Replay was asked for, but no model stores payloads: learn them with payloads=replay.")
         return found

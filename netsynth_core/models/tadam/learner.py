@@ -36,7 +36,7 @@ from netsynth_core.models.tadam.structure import (
     to_automaton,
 )
 from netsynth_core.monitor import Monitor
-from netsynth_core.units import count
+from netsynth_core.units import count, format_number
 
 MOST_SYMBOLS = 512
 """The search starts with a location for each symbol and looks at paths between all of them: cubic in this."""
@@ -126,7 +126,7 @@ def learnt_alphabet(data: Words) -> tuple[tuple[str, ...], str]:
             hint="Symbols are classes of packets or event templates: leave out what is different each time.",
         )
     warning = (
-        f"Of {len(seen)} symbols the {len(kept)} most frequent are learnt; the others "
+        f"Of {count(len(seen), 'symbol')} the {len(kept)} most frequent are learnt; the others "
         f"({100 * (1.0 - covered):.2g} % of all) count as additions, and none of them is drawn."
     )
     return tuple(sorted(data.alphabet[i] for i in kept)), warning
@@ -166,7 +166,10 @@ def _learn_on(scale: DelayScale, data: Words, alphabet: tuple[str, ...], params:
         warnings.append(f"The search stopped at its budget of {params.budget:g} s; more time may shorten the model.")
     warnings += said
     if task is not everything:
-        warnings.append(f"The search looked at {searched.words} of {observations.words} words; all were counted.")
+        warnings.append(
+            f"The search looked at {format_number(searched.words)} of {count(observations.words, 'word')}; "
+            "all were counted."
+        )
     joint = joint_laws(everything, state, size_scale)
     automaton = automaton_of(state, joint, alphabet=alphabet, scale=scale, size_scale=size_scale)
     automaton = replace(automaton, locations=default_names(automaton))
