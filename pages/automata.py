@@ -249,7 +249,7 @@ def location_panel(held: ModelState, model: Any, id: str, *, alone: bool) -> Non
     """One location: how often, where from, where to, and its name."""
     facts = view.location_facts(model, id)
     st.markdown(f"**Location {id}**")
-    st.text(f"{facts.name}\n{facts.role}visited {number(facts.visits)} times\n{facts.ways}")
+    st.text(f"{facts.name}\n{facts.role}visited {count(facts.visits, 'time')}\n{facts.ways}")
     if not alone or facts.fixed or RenameLocation not in model.edits:
         return
     with st.form(f"rename_{id}", border=False):

@@ -65,8 +65,6 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
         f"learnt from: {', '.join(trained)}",
         f"parameters: {', '.join(f'{k} {_setting(v)}' for k, v in card['parameters'].items())}",
     ]
-    if card["parameters"].get("score") == "published":
-        said[0] += "; bits of the published score do not compare with those of the default"
     learnt = f"learnt{seconds}, seed {card['seed']}"
     if "imported" in card["trained_on"]:
         # learnt elsewhere: neither its words nor how it was learnt are known, only what the file counts

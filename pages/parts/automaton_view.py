@@ -21,7 +21,7 @@ from netsynth_core.workspace.edited import ModelState
 from netsynth_core.workspace.store import Workspace
 from pages.parts import figures, reads
 from pages.parts.automaton_graph import automaton_graph
-from pages.parts.text import count, md, number, plain
+from pages.parts.text import count, md, plain
 
 if TYPE_CHECKING:
     from netsynth_core.flows.words import Words
@@ -245,7 +245,7 @@ def show(drawing: Drawing, model: Any, chosen: Filter, selected: list[str], *, k
     ends = {place for t in shown for place in (t.source, t.target)}
     for place in (place for place in automaton.locations if place.id in ends):
         facts = location_facts(model, place.id)
-        words = f"location {place.id} {facts.name}, {facts.role}visited {number(facts.visits)} times"
+        words = f"location {place.id} {facts.name}, {facts.role}visited {count(facts.visits, 'time')}"
         elements.append({"id": place.id, "label": words})
     for transition in shown:
         row = _facts(model, transition)

@@ -16,6 +16,7 @@ TITLES = {
     "privacy_k": "Fewest hosts of a pattern, for privacy",
     "generalise": "Leave single hosts out",
     "block": "Flows of a block",
+    "score": "Score the search goes by",
     "start": "Automaton to start from",
     "missing": "Allow missing packets",
     "duplicates": "Allow repeated packets",

@@ -124,3 +124,11 @@ def test_columns_of_a_log_to_learn_from_may_be_named(tmp_path: Path) -> None:
     fitted = run("fit", "tadam", log, "--case", "who", "--time", "-", "-o", tmp_path / "m.json", "--json")
     assert fitted.exit_code == 0, fitted.output
     assert run("fit", "independent", log, "--case", "who", "-o", tmp_path / "n.json").exit_code == 2
+
+
+def test_bits_of_the_published_score_are_told_apart(orders: Path) -> None:
+    path = orders / "published.json"
+    fitted = run("fit", "tadam", orders / "small.csv", "--set", "score=published", "-o", path)
+    assert fitted.exit_code == 0 and fitted.stderr.count("do not compare") == 1
+    assert "do not compare" in run("show", path).stdout
+    assert "do not compare" not in run("show", orders / "small.json").stdout

@@ -229,8 +229,9 @@ class Detector:
     def reasons(self, words: Words, word: int, scores: Scores, *, most: int = 12) -> tuple[Reason, ...]:
         """Why a word is surprising, the weightiest first.
 
-        Positions count its events from 0; sentences, which people read, from 1. The delay at an event that was itself
-        unexpected, or next to one, belongs to another step: it follows from the event and stands behind it.
+        Positions count its events from 0; sentences, which people read, from 1. A delay stands behind events that are
+        further beyond expectation than it is, since delays of that kind come by mere chance; also at or next to an
+        unexpected event, where it belongs to another step.
         """
         names = words.names(word)
         found = [self._event_reason(names, difference) for difference in self._differences(words, word, scores.own)]
@@ -245,10 +246,13 @@ class Detector:
             found += self._time_reasons(words, word, scores)
         weight = {side: float(scores.rarity[side][word]) for side in SIDES}
         places = {r.position for r in found if r.side != "times" and r.position is not None}
+        furthest = max((r.bits for r in found if r.side != "times"), default=0.0)
 
         def follows(reason: Reason) -> bool:
             at = reason.position
-            return reason.side == "times" and at is not None and not places.isdisjoint((at - 1, at, at + 1))
+            if reason.side != "times" or at is None:
+                return False
+            return reason.bits < furthest or not places.isdisjoint((at - 1, at, at + 1))
 
         ranked = sorted(
             found, key=lambda r: (follows(r), -weight[r.side], -r.bits, -1 if r.position is None else r.position)

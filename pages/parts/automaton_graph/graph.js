@@ -6,7 +6,6 @@ const ATTRIBUTES = new Set([
   "text-anchor", "font-size", "font-weight", "font-style", "viewBox",
 ]);
 const LEGIBLE = 0.95;
-const READING = 1.2;
 const states = new WeakMap();
 
 // A tooltip makes Graphviz wrap shapes in <g><a>: both wrappers fall away, their shapes stay.
@@ -76,7 +75,7 @@ function begin(state) {
   const box = first.getBBox();
   const matrix = state.svg.getCTM().inverse().multiply(first.getCTM());
   const at = new DOMPoint(box.x + box.width / 2, box.y + box.height / 2).matrixTransform(matrix);
-  const [w, h] = [width / READING, height / READING];
+  const [w, h] = [width / LEGIBLE, height / LEGIBLE];
   const [x, y, ww, hh] = state.whole;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
   state.view = [ww > w ? clamp(at.x - w / 2, x, x + ww - w) : x + (ww - w) / 2, hh > h ? clamp(at.y - h / 2, y, y + hh - h) : y + (hh - h) / 2, w, h];

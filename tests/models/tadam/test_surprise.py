@@ -157,3 +157,16 @@ def test_the_delay_at_an_unexpected_event_stands_behind_it() -> None:
     sides = [reason.side for reason in reasons]
     assert {"order", "times"} <= set(sides)
     assert sides.index("times") > max(k for k, side in enumerate(sides) if side != "times")
+
+
+def test_a_chance_delay_stands_behind_an_event_that_is_further_beyond_expectation() -> None:
+    rng = np.random.default_rng(5)
+    names = ("open", "check", "pay", "ship", "close")
+    usual = [[(name, int(rng.exponential(30e6))) for name in names] for _ in range(300)]
+    model = Tadam.fit(Words.from_lists(usual, unit="us"), TadamParams(), rng=rng)
+    swapped = [("open", 0), ("pay", 30_000_000), ("check", 30_000_000), ("ship", 30_000_000), ("close", 110_000)]
+    odd = Words.from_lists([swapped], unit="us")
+    detector = Detector.of(model)
+    reasons = detector.reasons(odd, 0, detector.score(odd))
+    assert any(reason.side == "times" and reason.position == 4 for reason in reasons)
+    assert reasons[0].side != "times"
