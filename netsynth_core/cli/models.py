@@ -156,7 +156,13 @@ def align_command(out: Output, model_path: Path, words_path: Path, output: Path)
         raise NotEnoughData(f"{words_path} holds no word.", hint="Write one word a line.")
     with out.monitor() as monitor:
         summary = align_file(model, words, output, monitor=monitor)
-    notes = out.note(notes_on(words))
+    told = list(notes_on(words))
+    if "imported" in model.describe().trained_on:
+        told.append(
+            "The model was imported: its laws of delay and size are rebuilt from what the file holds, so bits and "
+            "noise differ from those of the model that was exported."
+        )
+    notes = out.note(told)
     out.result({**summary, "file": str(output), "seconds": out.seconds()} | ({"notes": notes} if out.as_json else {}))
 
 
