@@ -281,7 +281,7 @@ def pattern_lines(model: Any, id: str) -> tuple[list[str], dict[str, Any]]:
     from netsynth_core.models.flowchronicle.tables import cell_names, node_table
 
     if not hasattr(model, "describe_pattern"):
-        raise InvalidParameter(f"A {model.kind} model has no patterns.", hint="Leave --pattern away.")
+        raise InvalidParameter(f"Models of the kind {model.kind} have no patterns.", hint="Leave --pattern away.")
     learnt = model.pattern(id)
     lines = [_pattern_sentence(learnt, model)]
     grid = model.describe_pattern(learnt)

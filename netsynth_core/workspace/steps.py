@@ -154,7 +154,9 @@ def stream_model(
     if hasattr(model, "stream"):
         return iter(model.stream(n, duration_ns, start_ns, rng=rng, monitor=monitor))
     if duration_ns is not None or n is None:
-        raise InvalidParameter(f"A {model.kind} model draws by number only.", hint="Give -n N, without a duration.")
+        raise InvalidParameter(
+            f"Models of the kind {model.kind} draw by number only.", hint="Give -n N, without a duration."
+        )
     return iter([_moved(model.sample(n, rng=rng, monitor=monitor), start_ns)])
 
 
@@ -268,7 +270,8 @@ def forge_flows(
     for model in models:
         if model.level is not Level.PACKET:
             raise InvalidParameter(
-                f"A {model.kind} model makes flows, not words.", hint="Forge with packet-level models, such as tadam."
+                f"Models of the kind {model.kind} make flows, not words.",
+                hint="Forge with packet-level models, such as tadam.",
             )
     speakers: Any = list(models)
     rng = np.random.default_rng(seed)

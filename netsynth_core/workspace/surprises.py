@@ -164,7 +164,7 @@ def rank(
     """
     if not isinstance(model, Describing):
         raise InvalidParameter(
-            f"A {getattr(model, 'kind', '')} model prices no sequences.",
+            f"Models of the kind {getattr(model, 'kind', '')} price no sequences.",
             hint="Name a packet-level model, such as tadam.",
         )
     by = by or ("surprise" if detector is not None else "per-event")

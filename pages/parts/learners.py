@@ -127,6 +127,8 @@ def comparison(workspace: Workspace, artefact: Artefact) -> None:
         alt="Learners of the same conversations: size, bits per conversation, and whether they explain noise",
     )
     st.markdown(_why(workspace, held))
+    if any(_published(workspace, one) for one in held):
+        st.caption("TADAM by the published score: its bits do not compare with those of the other rows.")
     missing = [title(kind) for kind in packet_kinds() if all(one.facts.get("kind") != kind for one in held)]
     if missing:
         st.caption(f"Not learnt from these conversations yet: {', '.join(missing)}. Choose a learner below.")
@@ -137,15 +139,21 @@ def _row(workspace: Workspace, artefact: Artefact, *, shown: bool) -> dict[str, 
     card = model.describe()
     bits = card.codelength
     words = max(int(card.trained_on.get("words") or 0), 1)
+    told = bits.empty > 0  # a model from elsewhere was never priced on these conversations
     return {
         "learner": ("▸ " if shown else "") + title(model.kind),
         "locations": len(model.automaton.locations),
         "transitions": len(model.automaton.transitions),
-        "model": bits.model,
-        "per conversation": bits.data / words,
-        "in all": bits.total / words,
+        "model": bits.model if told else None,
+        "per conversation": bits.data / words if told else None,
+        "in all": bits.total / words if told else None,
         "noise": _noise_words(card.size) if explains_noise(model) else "taken for behaviour",
     }
+
+
+def _published(workspace: Workspace, artefact: Artefact) -> bool:
+    model: Any = open_model(workspace, artefact.id).model
+    return bool(model.describe().parameters.get("score") == "published")
 
 
 def explains_noise(model: Any) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.registry import get_kind
 from netsynth_core.workspace import Step, Workspace
 from pages.parts import learners
@@ -78,6 +79,12 @@ def test_another_learner_is_shown_and_not_edited(taught: Workspace, open_page: O
     assert not [button for button in app.button if button.label.startswith(("Prune", "Rename"))]
 
 
+def one_card(workspace: Workspace, id: str) -> tuple[Codelength, int]:
+    """The codelength of a model, and how many conversations it learnt from."""
+    card = learners.open_model(workspace, id).model.describe()
+    return card.codelength, card.trained_on["words"]
+
+
 def test_the_learners_stand_side_by_side(taught: Workspace, open_page: Opener) -> None:
     automaton = models(taught, "tadam")[0]
     app = open_page(taught, "automata", automaton=automaton.id)
@@ -88,9 +95,23 @@ def test_the_learners_stand_side_by_side(taught: Workspace, open_page: Opener) -
     assert list(table["learner"]) == ["▸ TADAM", *(learners.title(kind) for kind in RIVALS)]
     assert table["noise"].iloc[0].startswith("explained")
     assert set(table["noise"].iloc[1:]) == {"taken for behaviour"}
-    mine = learners.bits_of(taught, automaton)
-    assert table["per conversation"].iloc[0] == pytest.approx(sum(mine) / len(mine))
+    for place, one in enumerate(learners.siblings(taught, automaton)):
+        bits, words = one_card(taught, one.id)
+        assert table["per conversation"].iloc[place] == pytest.approx(bits.data / words)
+        assert table["in all"].iloc[place] == pytest.approx(bits.total / words)
+    assert "published score" not in said(app)
     assert "TADAM" in said(app)
+
+
+def test_bits_of_the_published_score_are_said_not_to_compare(taught: Workspace, open_page: Opener) -> None:
+    first = models(taught, "tadam")[0]
+    settings = {"score": "published", "budget": 20.0}
+    group = first.facts["group"]
+    do(taught, Step.FIT, first.inputs[0].id, kind="tadam", groups=[group], payloads="none", settings=settings)
+    app = open_page(taught, "automata", automaton=first.id)
+    app.session_state["automaton_tabs"] = "Learners side by side"
+    app.run()
+    assert not app.exception and "by the published score" in said(app)
 
 
 def test_of_equal_settings_the_newest_stands_beside(taught: Workspace) -> None:

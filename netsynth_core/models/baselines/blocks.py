@@ -169,7 +169,9 @@ class _Blocks:
         InvalidEdit
             Always.
         """
-        raise InvalidEdit(f"A {self.kind} model cannot be edited.", hint="Mine patterns with flowchronicle for that.")
+        raise InvalidEdit(
+            f"Models of the kind {self.kind} cannot be edited.", hint="Mine patterns with flowchronicle for that."
+        )
 
     def to_document(self) -> Document:
         """The model as a document; it has no arrays."""
