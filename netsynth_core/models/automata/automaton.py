@@ -140,8 +140,8 @@ def check_automaton(automaton: TimedAutomaton) -> None:
     Raises
     ------
     SchemaError
-        When ids or symbols repeat, an end of a transition is missing, ``$`` leads elsewhere than to the final location or another
-        symbol leads there, a count is negative, or a location cannot be reached or cannot end.
+        When ids or symbols repeat, an end of a transition is missing, ``$`` leads elsewhere than to the final location
+        or another symbol leads there, a count is negative, or a location cannot be reached or cannot end.
     """
     ids = {location.id for location in automaton.locations}
     if len(ids) != len(automaton.locations):
