@@ -63,7 +63,6 @@ def surprise_command(
     """
     from netsynth_core.flows.event_logs import read_event_log
     from netsynth_core.models.generator import Describing
-    from netsynth_core.units import count
     from netsynth_core.workspace.surprises import detector_of, rank, usual_bits, write_ranking
 
     output_file(output, (".csv", ".jsonl"))
@@ -102,6 +101,13 @@ def surprise_command(
         "file": str(output),
         "seconds": out.seconds(),
     }
+    out.result(payload | ({"notes": notes} if out.as_json else {}), _lines(ranking, output, told=told))
+
+
+def _lines(ranking: Any, output: Path, *, told: bool) -> list[str]:
+    """The result for people; `told`: training words told the threshold."""
+    from netsynth_core.units import count
+
     lines = [f"{count(len(ranking.rows), 'sequence')}, ranked by {ranking.by}, written to {output}"]
     if ranking.threshold is not None:
         # the threshold that training words tell lies a hair above the last of them that is none
@@ -112,7 +118,7 @@ def surprise_command(
         why = row.reasons[0].sentence if row.reasons else ""
         called = ", anomaly" if row.anomaly else ""
         lines.append(f"  {row.case}: {value:.2f} bits{called}. {why}".rstrip())
-    out.result(payload | ({"notes": notes} if out.as_json else {}), lines)
+    return lines
 
 
 def _lacking(model: Any, detector: object, threshold: float | None) -> list[str]:
