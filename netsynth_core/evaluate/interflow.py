@@ -103,7 +103,7 @@ def follow_difference(gaps: Callable[[View], Ints], within: float) -> Callable[[
 def _follow_remark(gaps: Callable[[View], Ints], within: float) -> Callable[[View, View], str]:
     def remark(real: View, synthetic: View) -> str:
         a, b = follow_share(gaps(real), within), follow_share(gaps(synthetic), within)
-        return f"Share of flows: {a:.1%} real, {b:.1%} synthetic."
+        return f"Share of flows: {100 * a:.1f} % real, {100 * b:.1f} % synthetic."
 
     return remark
 

@@ -46,7 +46,7 @@ def nearer_share(training: View, held_out: View, other: View) -> float:
 
 def _remark(keys: Callable[[View], Keys], words: str) -> Callable[[View, View], str]:
     def remark(real: View, synthetic: View) -> str:
-        return f"Among all real flows, {known_share(keys)(real, synthetic):.2%} of the synthetic ones {words}."
+        return f"Among all real flows, {100 * known_share(keys)(real, synthetic):.1f} % of the synthetic ones {words}."
 
     return remark
 

@@ -58,7 +58,7 @@ def test_shuffled_starts_break_the_order_only(table: FlowTable) -> None:
 def test_copying_the_training_flows_is_seen(table: FlowTable) -> None:
     report = evaluate(table, table, rng=rng(), repeats=3)
     assert far(report, "novelty") >= {"copies", "copies with start", "copied runs of 5"}
-    assert "100.00%" in report["copies"].note
+    assert "100.0 %" in report["copies"].note
     assert all(r.verdict == Verdict.WITHIN for r in report.family("dependence"))
 
 
