@@ -58,8 +58,8 @@ def surprise_command(
     of timed words. Surprise of x bits: one training sequence in 2**x is so far out, by its events, their order or their
     times, whichever is rarest. Sentences count events from 1; leaves_at and the positions of .jsonl count from 0.
 
-    Only an automaton of TADAM tells surprise, its side, where a sequence leaves it, and why; of other kinds there are
-    bits and bits per event.
+    Only an automaton of TADAM tells surprise, its side, and why; those of tag, rti and markov tell where a sequence
+    leaves them; of all kinds there are bits and bits per event.
     """
     from netsynth_core.flows.event_logs import read_event_log
     from netsynth_core.models.generator import Describing

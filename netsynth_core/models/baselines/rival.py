@@ -1,7 +1,8 @@
 """What the learners beside TADAM have in common: facts of the fit, the card, and automata as their documents hold them.
 
 `AutomatonRival` is the base of those whose result is a timed automaton (`tag`, `rti`, `markov`). A guard is held as the
-law of the delays seen behind it: it has a floor, so that every delay keeps a probability, and samples rarely cross it.
+law of the delays seen behind it: it has a floor, so that every delay keeps a probability; samples stay between the
+delays seen.
 """
 
 from dataclasses import dataclass
