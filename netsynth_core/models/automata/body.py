@@ -19,6 +19,13 @@ from netsynth_core.models.delays import (
     SizeScale,
 )
 
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""How often something was seen."""
+SizeCounts = list[tuple[int, Count]]
+"""Size codes and how often each was seen."""
+SizePoints = Annotated[list[Annotated[int, Field(ge=0, le=2**40)]], Field(max_length=4096)]
+"""Payload sizes with a code of their own, bytes."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -80,9 +87,9 @@ class TransitionBody(_Strict):
     source: str
     target: str
     symbol: str = Field(max_length=500)
-    count: int = Field(ge=0, le=2**53)
+    count: Count
     delay: list[PartBody] | None
-    size: list[tuple[int, Annotated[int, Field(le=2**53)]]] | None
+    size: SizeCounts | None
     by_size: BySizeBody | None = None
     """Null where delays do not differ by size."""
 
@@ -99,7 +106,7 @@ class AutomatonBody(_Strict):
 
     alphabet: list[str] = Field(max_length=100_000)
     scale: ScaleBody
-    size_points: list[Annotated[int, Field(ge=0, le=2**40)]] | None = Field(max_length=4096)
+    size_points: SizePoints | None
     initial: str
     final: str
     locations: list[LocationBody] = Field(max_length=100_000)

@@ -27,23 +27,10 @@ from netsynth_core.models.automata.running import LONGEST_SAMPLE, recode
 from netsynth_core.models.baselines.counting import hidden_automaton
 from netsynth_core.models.baselines.encoding import Encoded, encode
 from netsynth_core.models.baselines.params import HmmParams
-from netsynth_core.models.baselines.rival import (
-    BY_SYMBOL,
-    Facts,
-    FactsBody,
-    StrictBody,
-    card_of,
-    check_unit,
-    envelope,
-    facts_from_body,
-    facts_of,
-    facts_to_body,
-    refuse_edit,
-)
-from netsynth_core.models.baselines.symbols import Symbols, SymbolsBody, mixed_bits
+from netsynth_core.models.baselines.rival import FactsBody, StrictBody, facts_of, facts_to_body
+from netsynth_core.models.baselines.symbols import SymbolRival, Symbols, SymbolsBody, mixed_bits
 from netsynth_core.models.document import Document, decode_body, migrate
-from netsynth_core.models.edits import Edit
-from netsynth_core.models.generator import Level, ModelCard
+from netsynth_core.models.params import Params
 from netsynth_core.monitor import SILENT, Monitor, stopping
 
 Ints = NDArray[np.int64]
@@ -65,35 +52,16 @@ class HmmBody(StrictBody):
 
 
 @dataclass(frozen=True, eq=False)
-class Hmm:
+class Hmm(SymbolRival):
     """Hidden states, their moves and emissions."""
 
     kind: ClassVar[str] = "hmm"
-    version: ClassVar[int] = 1
-    level: ClassVar[Level] = Level.PACKET
-    edits: ClassVar[tuple[type[Edit], ...]] = ()
+    schema: ClassVar[type[Params]] = HmmParams
 
-    symbols: Symbols
     moves: Floats
     """(states + 1, states + 1): P(next | state); the last is the end, whose row holds the first states of words."""
     emissions: Floats
     """(states, symbols)."""
-    facts: Facts
-
-    @property
-    def service(self) -> str:
-        """Service of the words it learnt from; empty when unknown."""
-        return self.facts.service
-
-    @property
-    def state(self) -> str:
-        """Connection state of the words; empty when unknown."""
-        return self.facts.state
-
-    @property
-    def unit(self) -> str:
-        """Unit of the delays of sampled words: that of the training words."""
-        return self.symbols.scale.unit
 
     @classmethod
     def fit(cls, data: Words, params: HmmParams, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Self:
@@ -114,15 +82,11 @@ class Hmm:
         if seen is not words:
             warnings.append(f"The iterations looked at {len(seen)} of {len(words)} words.")
         symbols = Symbols.of(words)
-        model = cls(symbols, moves, emissions, facts_of(data, words, params, model=0.0, described=0.0, sizes=0.0))
-        described = float(model.word_bits(data).sum())
         free = int((moves > 0).sum() - len(moves) + (emissions > 0).sum() - len(emissions))
         bits = symbols.model_bits + moves.size + emissions.size
         bits += 0.5 * max(free, 0) * float(np.log2(len(words.symbols) + 1.0))
-        facts = facts_of(
-            data, words, params, model=bits, described=described, sizes=symbols.size_bits, warnings=tuple(warnings)
-        )
-        return cls(symbols, moves, emissions, facts)
+        made = cls(symbols, facts_of(data, words, params, model=0.0, described=0.0, sizes=0.0), moves, emissions)
+        return made._priced(data, words, model=bits, warnings=tuple(warnings))
 
     def hidden_bits(self, words: Words) -> Floats:
         """Bits of the symbols of each word under the hidden model alone; infinite for what it cannot make."""
@@ -141,21 +105,10 @@ class Hmm:
         )
         return out
 
-    def word_bits(self, words: Words, *, timed: bool = True) -> Floats:
-        """Bits of the events of each word, over all paths, and when `timed` of the delays; sizes are not priced.
-
-        Raises
-        ------
-        SchemaError
-            When the delays are priced and in another unit than those learnt from.
-        """
-        bits = mixed_bits(
-            self.hidden_bits(words), self.symbols.background_bits(words), 1.0 / (self.symbols.words + 1.0)
-        )
-        if timed:
-            check_unit(words, self.unit)
-            bits = bits + self.symbols.delay_bits(words)
-        return bits
+    def _event_bits(self, words: Words) -> Floats:
+        """Over all paths."""
+        background = self.symbols.background_bits(words)
+        return mixed_bits(self.hidden_bits(words), background, 1.0 / (self.symbols.words + 1.0))
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Words:
         """Draw `n` words from the hidden model, with delays and sizes of their symbols.
@@ -200,14 +153,13 @@ class Hmm:
         """
         return hidden_automaton(self.moves, self.emissions, self.symbols, runs=max(self.symbols.words, LEAST_RUNS))
 
-    def describe(self) -> ModelCard:
-        """States, codelength."""
-        size = {
+    @property
+    def _size(self) -> dict[str, int]:
+        return {
             "states": len(self.emissions),
             "moves": int((self.moves > _NEAR_ONE).sum()),
             "emissions": int((self.emissions > _NEAR_ONE).sum()),
         }
-        return card_of(self.kind, self.facts, size, (BY_SYMBOL,))
 
     def sentences(self) -> list[str]:
         """Where words start, and what each state says and where it goes, one sentence each; rare parts left out."""
@@ -217,16 +169,6 @@ class Hmm:
         inner = zip(names, says, goes, strict=False)
         return [f"start: goes to {goes[-1]}", *(f"{name}: says {said}; goes to {to}" for name, said, to in inner)]
 
-    def apply(self, edit: Edit) -> Self:
-        """Nothing of it can be edited.
-
-        Raises
-        ------
-        InvalidEdit
-            Always.
-        """
-        raise refuse_edit(self.kind, edit)
-
     def to_document(self) -> Document:
         """The model as a document."""
         body = HmmBody(
@@ -235,7 +177,7 @@ class Hmm:
             emissions=self.emissions.tolist(),
             facts=facts_to_body(self.facts),
         )
-        return envelope(self.kind, self.version, self.describe(), body)
+        return self._document(body)
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
@@ -258,9 +200,9 @@ class Hmm:
             )
         return cls(
             symbols,
+            cls._facts(body.facts),
             np.array(body.moves),
             np.array(body.emissions).reshape(states - 1, len(symbols.alphabet)),
-            facts_from_body(body.facts, HmmParams, kind=cls.kind),
         )
 
 

@@ -22,24 +22,11 @@ from netsynth_core.models.automata.running import recode
 from netsynth_core.models.baselines.counting import tree_automaton
 from netsynth_core.models.baselines.encoding import Encoded, encode
 from netsynth_core.models.baselines.params import LookupParams
-from netsynth_core.models.baselines.rival import (
-    BY_SYMBOL,
-    Facts,
-    FactsBody,
-    StrictBody,
-    card_of,
-    check_unit,
-    envelope,
-    facts_from_body,
-    facts_of,
-    facts_to_body,
-    refuse_edit,
-)
-from netsynth_core.models.baselines.symbols import Symbols, SymbolsBody, mixed_bits
+from netsynth_core.models.baselines.rival import FactsBody, StrictBody, facts_of, facts_to_body
+from netsynth_core.models.baselines.symbols import SymbolRival, Symbols, SymbolsBody, mixed_bits
 from netsynth_core.models.codelength import universal_integers
 from netsynth_core.models.document import Document, decode_body, migrate
-from netsynth_core.models.edits import Edit
-from netsynth_core.models.generator import Level, ModelCard
+from netsynth_core.models.params import Params
 from netsynth_core.monitor import SILENT, Monitor
 from netsynth_core.units import count
 
@@ -63,36 +50,17 @@ class LookupBody(StrictBody):
 
 
 @dataclass(frozen=True, eq=False)
-class Lookup:
+class Lookup(SymbolRival):
     """The sequences seen, the most frequent first."""
 
     kind: ClassVar[str] = "lookup"
-    version: ClassVar[int] = 1
-    level: ClassVar[Level] = Level.PACKET
-    edits: ClassVar[tuple[type[Edit], ...]] = ()
+    schema: ClassVar[type[Params]] = LookupParams
 
-    symbols: Symbols
     sequences: Ints
     """Symbol codes of all sequences."""
     offsets: Ints
     counts: Ints
     """How often each was seen, >= 1."""
-    facts: Facts
-
-    @property
-    def service(self) -> str:
-        """Service of the words it learnt from; empty when unknown."""
-        return self.facts.service
-
-    @property
-    def state(self) -> str:
-        """Connection state of the words; empty when unknown."""
-        return self.facts.state
-
-    @property
-    def unit(self) -> str:
-        """Unit of the delays of sampled words: that of the training words."""
-        return self.symbols.scale.unit
 
     @classmethod
     def fit(cls, data: Words, params: LookupParams, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Self:
@@ -107,12 +75,9 @@ class Lookup:
         monitor.step("counting sequences", 0, len(words))
         sequences, offsets, counts = _table(words)
         symbols = Symbols.of(words)
-        facts = facts_of(data, words, params, model=0.0, described=0.0, sizes=0.0)
-        model = cls(symbols, sequences, offsets, counts, facts)
-        described = float(model.word_bits(data).sum())
+        unpriced = facts_of(data, words, params, model=0.0, described=0.0, sizes=0.0)
         bits = symbols.model_bits + _table_bits(sequences, offsets, counts, words.end)
-        facts = facts_of(data, words, params, model=bits, described=described, sizes=symbols.size_bits)
-        return cls(symbols, sequences, offsets, counts, facts)
+        return cls(symbols, unpriced, sequences, offsets, counts)._priced(data, words, model=bits)
 
     @property
     def _unseen(self) -> float:
@@ -131,22 +96,11 @@ class Lookup:
         found = (self._row.get(codes[a:b].tobytes(), -1) for a, b in pairwise(ends))
         return np.fromiter(found, np.int64, len(words))
 
-    def word_bits(self, words: Words, *, timed: bool = True) -> Floats:
-        """Bits of the events of each word, and when `timed` of the delays; sizes are not priced.
-
-        Raises
-        ------
-        SchemaError
-            When the delays are priced and in another unit than those learnt from.
-        """
+    def _event_bits(self, words: Words) -> Floats:
         rows = self.rows(words)
         share = np.where(rows >= 0, self.counts[rows], 0) / int(self.counts.sum())
         seen = -np.log2(share, out=np.full(len(rows), -np.inf), where=share > 0)
-        bits = mixed_bits(seen, self.symbols.background_bits(words), self._unseen)
-        if timed:
-            check_unit(words, self.unit)
-            bits = bits + self.symbols.delay_bits(words)
-        return bits
+        return mixed_bits(seen, self.symbols.background_bits(words), self._unseen)
 
     def sample(self, n: int, *, rng: np.random.Generator, monitor: Monitor = SILENT) -> Words:
         """Draw `n` of the sequences by how often they were seen, with delays and sizes of their symbols.
@@ -186,10 +140,9 @@ class Lookup:
             )
         return tree_automaton(tree, self.counts, self.symbols)
 
-    def describe(self) -> ModelCard:
-        """Sequences, codelength."""
-        size = {"sequences": len(self.counts), "symbols": len(self.sequences)}
-        return card_of(self.kind, self.facts, size, (BY_SYMBOL,))
+    @property
+    def _size(self) -> dict[str, int]:
+        return {"sequences": len(self.counts), "symbols": len(self.sequences)}
 
     def sentences(self) -> list[str]:
         """The most frequent sequences, one sentence each."""
@@ -202,16 +155,6 @@ class Lookup:
         rest = len(self.counts) - MOST_SHOWN
         return [*shown, f"and {count(rest, 'sequence')} more"] if rest > 0 else shown
 
-    def apply(self, edit: Edit) -> Self:
-        """Nothing of it can be edited.
-
-        Raises
-        ------
-        InvalidEdit
-            Always.
-        """
-        raise refuse_edit(self.kind, edit)
-
     def to_document(self) -> Document:
         """The model as a document."""
         body = LookupBody(
@@ -221,7 +164,7 @@ class Lookup:
             counts=self.counts.tolist(),
             facts=facts_to_body(self.facts),
         )
-        return envelope(self.kind, self.version, self.describe(), body)
+        return self._document(body)
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
@@ -244,10 +187,10 @@ class Lookup:
             )
         return cls(
             symbols,
+            cls._facts(body.facts),
             np.array(body.sequences, np.int64),
             np.concatenate([[0], np.cumsum(body.lengths)]).astype(np.int64),
             np.array(body.counts, np.int64),
-            facts_from_body(body.facts, LookupParams, kind=cls.kind),
         )
 
 

@@ -1,10 +1,12 @@
 """What the learners beside TADAM have in common: facts of the fit, the card, and automata as their documents hold them.
 
-`AutomatonRival` is the base of those whose result is a timed automaton (`tag`, `rti`, `markov`). A guard is held as the
-law of the delays seen behind it: it has a floor, so that every delay keeps a probability; samples stay between the
-delays seen.
+`Rival` is the base of all, `AutomatonRival` of those whose result is a timed automaton (`tag`, `rti`, `markov`), and
+`SymbolRival` (`netsynth_core.models.baselines.symbols`) of those that price delays by symbol (`hmm`, `lookup`). A guard
+is held as the law of the delays seen behind it: it has a floor, so that every delay keeps a probability; samples stay
+between the delays seen.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -134,44 +136,6 @@ def facts_from_body(body: FactsBody, schema: type[Params], *, kind: str) -> Fact
     return Facts(params, bits, body.service, body.state, dict(body.trained_on), tuple(body.warnings))
 
 
-def card_of(kind: str, facts: Facts, size: dict[str, int], notes: tuple[str, ...]) -> ModelCard:
-    """The model card."""
-    return ModelCard(
-        kind=kind,
-        level=Level.PACKET,
-        codelength=facts.codelength,
-        size=size,
-        trained_on=facts.trained_on,
-        parameters=facts.params.model_dump(mode="json"),
-        warnings=facts.warnings,
-        notes=(*notes, PRICED),
-    )
-
-
-def envelope(kind: str, version: int, card: ModelCard, body: BaseModel) -> Document:
-    """The document of a model."""
-    return Document(
-        kind=kind,
-        version=version,
-        card={
-            "size": card.size,
-            "codelength": card.codelength.to_json(),
-            "trained_on": card.trained_on,
-            "parameters": card.parameters,
-            "warnings": list(card.warnings),
-            "notes": list(card.notes),
-        },
-        body=body.model_dump(mode="json"),
-    )
-
-
-def refuse_edit(kind: str, edit: Edit) -> InvalidEdit:
-    """The refusal of any edit."""
-    return InvalidEdit(
-        f"Models of the kind {kind} cannot be edited ({edit.op}).", hint="Learn tadam: its automata can be edited."
-    )
-
-
 def check_unit(words: Words, unit: str) -> None:
     """Refuse to price words whose delays are in another unit than those learnt from.
 
@@ -188,9 +152,8 @@ def check_unit(words: Words, unit: str) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class AutomatonRival:
-    """A learnt timed automaton without a model of noise."""
+class Rival(ABC):
+    """What every kind of them is and can; its data are those of the kinds."""
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
@@ -199,7 +162,6 @@ class AutomatonRival:
     schema: ClassVar[type[Params]]
     notes: ClassVar[tuple[str, ...]] = ()
 
-    automaton: TimedAutomaton
     facts: Facts
 
     @property
@@ -211,6 +173,52 @@ class AutomatonRival:
     def state(self) -> str:
         """Connection state of the words; empty when unknown."""
         return self.facts.state
+
+    @property
+    @abstractmethod
+    def _size(self) -> dict[str, int]:
+        """Figures of size for the card."""
+
+    def describe(self) -> ModelCard:
+        """Size, codelength, and what is priced."""
+        return ModelCard(
+            kind=self.kind,
+            level=self.level,
+            codelength=self.facts.codelength,
+            size=self._size,
+            trained_on=self.facts.trained_on,
+            parameters=self.facts.params.model_dump(mode="json"),
+            warnings=self.facts.warnings,
+            notes=(*self.notes, PRICED),
+        )
+
+    def apply(self, edit: Edit) -> Self:
+        """Nothing of it can be edited.
+
+        Raises
+        ------
+        InvalidEdit
+            Always.
+        """
+        raise InvalidEdit(
+            f"Models of the kind {self.kind} cannot be edited ({edit.op}).",
+            hint="Learn tadam: its automata can be edited.",
+        )
+
+    def _document(self, body: BaseModel) -> Document:
+        return Document(self.kind, self.version, self.describe().to_json(), body.model_dump(mode="json"))
+
+    @classmethod
+    def _facts(cls, body: FactsBody) -> Facts:
+        return facts_from_body(body, cls.schema, kind=cls.kind)
+
+
+@dataclass(frozen=True, eq=False)
+class AutomatonRival(Rival):
+    """A learnt timed automaton without a model of noise."""
+
+    automaton: TimedAutomaton
+    facts: Facts
 
     @property
     def unit(self) -> str:
@@ -249,29 +257,19 @@ class AutomatonRival:
         """Draw `n` words: delays in the unit of the training words, sizes when those had sizes."""
         return sample_words(self.automaton, n, rng=rng, monitor=monitor, service=self.service, state=self.state)
 
-    def describe(self) -> ModelCard:
-        """Locations, transitions, codelength."""
-        size = {"locations": len(self.automaton.locations), "transitions": len(self.automaton.transitions)}
-        return card_of(self.kind, self.facts, size, self.notes)
-
-    def apply(self, edit: Edit) -> Self:
-        """Nothing of it can be edited.
-
-        Raises
-        ------
-        InvalidEdit
-            Always.
-        """
-        raise refuse_edit(self.kind, edit)
+    @property
+    def _size(self) -> dict[str, int]:
+        return {"locations": len(self.automaton.locations), "transitions": len(self.automaton.transitions)}
 
     def to_document(self) -> Document:
         """The model as a document."""
-        body = AutomatonRivalBody(automaton=automaton_to_body(self.automaton), facts=facts_to_body(self.facts))
-        return envelope(self.kind, self.version, self.describe(), body)
+        return self._document(
+            AutomatonRivalBody(automaton=automaton_to_body(self.automaton), facts=facts_to_body(self.facts))
+        )
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
         """The model of a document."""
         raw = migrate(document, kind=cls.kind, version=cls.version, migrations={})
         body = decode_body(AutomatonRivalBody, raw, kind=cls.kind)
-        return cls(automaton_from_body(body.automaton), facts_from_body(body.facts, cls.schema, kind=cls.kind))
+        return cls(automaton_from_body(body.automaton), cls._facts(body.facts))

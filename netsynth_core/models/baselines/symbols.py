@@ -1,8 +1,9 @@
 """Laws of delays and sizes by symbol alone, for models of the symbols (`hmm`, `lookup`), and words drawn with them."""
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,11 @@ from pydantic import Field
 from netsynth_core.errors import DocumentError, SchemaError
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.body import (
+    Count,
     PartBody,
     ScaleBody,
+    SizeCounts,
+    SizePoints,
     law_from_body,
     law_to_body,
     size_from_body,
@@ -20,7 +24,7 @@ from netsynth_core.models.automata.body import (
 from netsynth_core.models.baselines.counting import delay_laws, size_laws
 from netsynth_core.models.baselines.encoding import Encoded
 from netsynth_core.models.baselines.pricing import background_shares, size_bits
-from netsynth_core.models.baselines.rival import StrictBody
+from netsynth_core.models.baselines.rival import BY_SYMBOL, Facts, Rival, StrictBody, check_unit, facts_of
 from netsynth_core.models.delays import LOG_CODES, PLAIN_CODES, DelayLaw, DelayScale, SizeLaw, SizeScale
 
 Ints = NDArray[np.int64]
@@ -31,16 +35,16 @@ class SymbolBody(StrictBody):
     """One symbol as a document holds it."""
 
     name: str = Field(max_length=500)
-    count: int = Field(ge=0, le=2**53)
+    count: Count
     delay: list[PartBody]
-    size: list[tuple[int, int]] | None
+    size: SizeCounts | None
 
 
 class SymbolsBody(StrictBody):
     """All symbols as a document holds them."""
 
     scale: ScaleBody
-    size_points: list[int] | None
+    size_points: SizePoints | None
     words: int = Field(ge=1, le=2**53)
     symbols: list[SymbolBody] = Field(max_length=100_000)
 
@@ -190,3 +194,49 @@ def mixed_bits(one: Floats, other: Floats, weight: float) -> Floats:
     first, second = -one + np.log2(1.0 - weight), -other + np.log2(weight)
     mixed: Floats = np.maximum(-np.logaddexp2(first, second), 0.0)
     return mixed
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolRival(Rival):
+    """A learner of sequences whose delays and payload sizes are those of each symbol."""
+
+    notes: ClassVar[tuple[str, ...]] = (BY_SYMBOL,)
+
+    symbols: Symbols
+    facts: Facts
+
+    @property
+    def unit(self) -> str:
+        """Unit of the delays of sampled words: that of the training words."""
+        return self.symbols.scale.unit
+
+    @abstractmethod
+    def _event_bits(self, words: Words) -> Floats:
+        """Bits of the events of each word."""
+
+    def word_bits(self, words: Words, *, timed: bool = True) -> Floats:
+        """Bits of the events of each word, and when `timed` of the delays; sizes are not priced.
+
+        Raises
+        ------
+        SchemaError
+            When the delays are priced and in another unit than those learnt from.
+        """
+        bits = self._event_bits(words)
+        if timed:
+            check_unit(words, self.unit)
+            bits = bits + self.symbols.delay_bits(words)
+        return bits
+
+    def _priced(self, data: Words, words: Encoded, *, model: float, warnings: tuple[str, ...] = ()) -> Self:
+        """The same with its codelength on the words it learnt from, `model` bits of it those of the model."""
+        facts = facts_of(
+            data,
+            words,
+            self.facts.params,
+            model=model,
+            described=float(self.word_bits(data).sum()),
+            sizes=self.symbols.size_bits,
+            warnings=warnings,
+        )
+        return replace(self, facts=facts)

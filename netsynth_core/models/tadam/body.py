@@ -3,14 +3,16 @@
 Version 2 has gamma laws and single codes among the parts of delay laws, and delays by payload size.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from netsynth_core.errors import DocumentError, InvalidParameter, SchemaError
 from netsynth_core.models.automata.body import (
     AutomatonBody,
+    Count,
     PartBody,
+    SizeCounts,
     automaton_from_body,
     automaton_to_body,
     law_from_body,
@@ -30,9 +32,6 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-
-
 class NoiseBody(_Strict):
     """Counts and laws of the noise model."""
 
@@ -48,7 +47,7 @@ class NoiseBody(_Strict):
     noisy: Count
     copies_alike: Count
     copies_unlike: Count
-    addition_size: list[tuple[int, Count]] | None
+    addition_size: SizeCounts | None
 
 
 class BitsBody(_Strict):
