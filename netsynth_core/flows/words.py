@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.errors import SchemaError
+from netsynth_core.files import content_hash
 
 UNITS = ("us", "ns", "s", "dbus", "")
 """Units of delays; ``dbus`` is round(10 log10 microseconds); empty = unknown, integers taken as they are."""
@@ -74,6 +75,18 @@ class Words:
     def names(self, index: int) -> list[str]:
         """The symbols of word `index` by name."""
         return [self.alphabet[s] for s in self[index].symbols]
+
+    def summary(self) -> dict[str, str | int]:
+        """Names, numbers and a content hash: what a model says of the words it learnt from."""
+        symbols, delays = (np.ascontiguousarray(of).tobytes() for of in (self.symbols, self.delays))
+        return {
+            "service": self.service,
+            "state": self.state,
+            "unit": self.unit,
+            "words": len(self),
+            "symbols": len(self.symbols),
+            "content": content_hash("\n".join(self.alphabet), symbols, delays),
+        }
 
     def take(self, rows: NDArray[np.int64]) -> "Words":
         """The words of the given positions, in the order given, over the same alphabet."""

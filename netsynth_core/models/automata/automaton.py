@@ -4,9 +4,10 @@ A run starts at the initial location, takes transitions (symbol, delay, payload 
 ``$``, the only symbol that leads to the final location. Transitions store counts; probabilities follow from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from netsynth_core.errors import InvalidEdit, SchemaError
 from netsynth_core.models.delays import DelayLaw, DelayScale, SizedDelays, SizeLaw, SizeScale
@@ -176,11 +177,17 @@ def _check_transition(automaton: TimedAutomaton, transition: Transition, ids: se
         raise _refuse(f"Transition {transition.id} has a negative count.")
 
 
-def _closure(start: str, edges: Mapping[str, list[str]]) -> set[str]:
-    seen = {start}
-    todo = [start]
+Node = TypeVar("Node", bound=Hashable)
+
+
+def closure(start: Node, edges: Iterable[tuple[Node, Node]]) -> set[Node]:
+    """All that can be reached from `start` by edges (from, to), itself too."""
+    leaving: dict[Node, list[Node]] = {}
+    for source, target in edges:
+        leaving.setdefault(source, []).append(target)
+    seen, todo = {start}, [start]
     while todo:
-        for other in edges.get(todo.pop(), ()):
+        for other in leaving.get(todo.pop(), ()):
             if other not in seen:
                 seen.add(other)
                 todo.append(other)
@@ -189,15 +196,9 @@ def _closure(start: str, edges: Mapping[str, list[str]]) -> set[str]:
 
 def reachable(automaton: TimedAutomaton) -> set[str]:
     """Ids of the locations that a run can reach."""
-    edges: dict[str, list[str]] = {}
-    for transition in automaton.transitions:
-        edges.setdefault(transition.source, []).append(transition.target)
-    return _closure(automaton.initial, edges)
+    return closure(automaton.initial, ((t.source, t.target) for t in automaton.transitions))
 
 
 def co_reachable(automaton: TimedAutomaton) -> set[str]:
     """Ids of the locations from which a run can end."""
-    edges: dict[str, list[str]] = {}
-    for transition in automaton.transitions:
-        edges.setdefault(transition.target, []).append(transition.source)
-    return _closure(automaton.final, edges)
+    return closure(automaton.final, ((t.target, t.source) for t in automaton.transitions))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from netsynth_core.errors import InvalidEdit
-from netsynth_core.models.automata.automaton import Location, TimedAutomaton, Transition
+from netsynth_core.models.automata.automaton import Location, TimedAutomaton, Transition, closure
 from netsynth_core.models.delays import DelayLaw, SizeLaw
 
 MAX_NAME = 200
@@ -58,8 +58,8 @@ def trim(automaton: TimedAutomaton, transitions: Iterable[Transition]) -> TimedA
     """The automaton with only those of these transitions that lie on a run; None when there is no run."""
     kept = list(transitions)
     while True:
-        forward = _spread(automaton.initial, [(t.source, t.target) for t in kept])
-        backward = _spread(automaton.final, [(t.target, t.source) for t in kept])
+        forward = closure(automaton.initial, [(t.source, t.target) for t in kept])
+        backward = closure(automaton.final, [(t.target, t.source) for t in kept])
         live = forward & backward
         fewer = [t for t in kept if t.source in live and t.target in live]
         if len(fewer) == len(kept):
@@ -69,19 +69,6 @@ def trim(automaton: TimedAutomaton, transitions: Iterable[Transition]) -> TimedA
         return None
     locations = tuple(location for location in automaton.locations if location.id in live)
     return replace(automaton, locations=locations, transitions=tuple(kept))
-
-
-def _spread(start: str, edges: list[tuple[str, str]]) -> set[str]:
-    leaving: dict[str, list[str]] = {}
-    for source, target in edges:
-        leaving.setdefault(source, []).append(target)
-    seen, todo = {start}, [start]
-    while todo:
-        for other in leaving.get(todo.pop(), ()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
 
 
 def merge_locations(automaton: TimedAutomaton, keep: str, absorb: str) -> TimedAutomaton:

@@ -22,7 +22,7 @@ from netsynth_core.errors import InvalidParameter, SchemaError
 from netsynth_core.files import require_file
 from netsynth_core.flows.states import STATES
 from netsynth_core.flows.symbols import FLAG_ORDER, Symbol, format_symbol, parse_symbol
-from netsynth_core.models.automata.automaton import END, Location, TimedAutomaton, Transition
+from netsynth_core.models.automata.automaton import END, Location, TimedAutomaton, Transition, closure
 from netsynth_core.models.automata.editing import default_names
 from netsynth_core.models.automata.fosr import MICROSECONDS, SHARES, UNITS
 from netsynth_core.models.automata.payloads import MOST_BYTES, PayloadModel, PayloadModels
@@ -207,8 +207,8 @@ class _Reader:
         """The edges that lie on a run and were taken."""
         start, end = self.held.initial_state, self.held.accepting_state
         edges = [edge for edge in self.held.edges if edge.count > 0]
-        ahead = _closure(start, [(edge.src, edge.dst) for edge in edges])
-        behind = _closure(end, [(edge.dst, edge.src) for edge in edges])
+        ahead = closure(start, [(edge.src, edge.dst) for edge in edges])
+        behind = closure(end, [(edge.dst, edge.src) for edge in edges])
         live = [edge for edge in edges if {edge.src, edge.dst} <= ahead & behind]
         if not live or start == end:
             raise SchemaError(
@@ -358,19 +358,6 @@ def _bytes_of(text: str, kind: str | None) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
         return text.encode("utf-8")
-
-
-def _closure(start: int, pairs: Sequence[tuple[int, int]]) -> set[int]:
-    leaving: dict[int, list[int]] = {}
-    for source, target in pairs:
-        leaving.setdefault(source, []).append(target)
-    seen, todo = {start}, [start]
-    while todo:
-        for other in leaving.get(todo.pop(), ()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
 
 
 def _order(edges: Sequence[_Edge], initial: int, final: int) -> list[int]:

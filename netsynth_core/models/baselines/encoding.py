@@ -1,13 +1,11 @@
 """Training words as the learners of words see them: integer codes in flat arrays, every word with its end marker."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netsynth_core.errors import NotEnoughData
-from netsynth_core.files import content_hash
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.running import recode
 from netsynth_core.models.codelength import universal_integers
@@ -93,16 +91,3 @@ def spelt_bits(words: Encoded) -> float:
     per_symbol = np.log2(words.end + 1) + np.log2(words.scale.codes)
     per_symbol += 0.0 if words.size_scale is None else np.log2(words.size_scale.codes)
     return float((universal_integers(lengths + 1) + lengths * per_symbol).sum())
-
-
-def trained_on(data: Words) -> dict[str, Any]:
-    """What a model says of the words it learnt from."""
-    symbols = np.ascontiguousarray(data.symbols).tobytes()
-    return {
-        "service": data.service,
-        "state": data.state,
-        "unit": data.unit,
-        "words": len(data),
-        "symbols": len(data.symbols),
-        "content": content_hash("\n".join(data.alphabet), symbols, np.ascontiguousarray(data.delays).tobytes()),
-    }

@@ -20,7 +20,7 @@ from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.body import AutomatonBody, automaton_from_body, automaton_to_body
 from netsynth_core.models.automata.running import sample_words
 from netsynth_core.models.baselines.counting import automaton_bits
-from netsynth_core.models.baselines.encoding import Encoded, spelt_bits, trained_on
+from netsynth_core.models.baselines.encoding import Encoded, spelt_bits
 from netsynth_core.models.baselines.pricing import automaton_word_bits, size_bits
 from netsynth_core.models.codelength import Codelength
 from netsynth_core.models.document import Document, decode_body, migrate
@@ -104,7 +104,7 @@ def facts_of(
     """
     bits = Codelength(model, described + sizes, spelt_bits(words))
     said = (*warnings, LONGER) if bits.total > bits.empty else warnings
-    return Facts(params, bits, data.service, data.state, trained_on(data), said)
+    return Facts(params, bits, data.service, data.state, data.summary(), said)
 
 
 def facts_to_body(facts: Facts) -> FactsBody:

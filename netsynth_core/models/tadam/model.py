@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from netsynth_core.files import content_hash
 from netsynth_core.flows.words import Words
 from netsynth_core.models.automata.automaton import TimedAutomaton
 from netsynth_core.models.automata.payloads import PayloadModels
@@ -67,15 +66,6 @@ class Tadam:
         from netsynth_core.models.tadam.learner import learn
 
         learnt = learn(data, params, monitor)
-        symbols = np.ascontiguousarray(data.symbols).tobytes()
-        trained_on = {
-            "service": data.service,
-            "state": data.state,
-            "unit": data.unit,
-            "words": len(data),
-            "symbols": len(data.symbols),
-            "content": content_hash("\n".join(data.alphabet), symbols, np.ascontiguousarray(data.delays).tobytes()),
-        }
         return cls(
             automaton=learnt.automaton,
             noise=learnt.noise,
@@ -83,7 +73,7 @@ class Tadam:
             codelength=learnt.codelength,
             service=data.service,
             state=data.state,
-            trained_on=trained_on,
+            trained_on=data.summary(),
             observations=learnt.observations,
             warnings=learnt.warnings,
         )
